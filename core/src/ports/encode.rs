@@ -1,0 +1,86 @@
+//! From text to vectors, and from text to token counts.
+
+use crate::{Cancel, Cancelled};
+
+/// What a text is to the encoder; some models mark the two differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Something to look for.
+    Query,
+    /// Something to be found.
+    Passage,
+}
+
+/// Row vectors: `rows * dim` values, row-major.
+#[derive(Clone, PartialEq)]
+pub struct Matrix {
+    /// Number of rows.
+    pub rows: usize,
+    /// Length of each row.
+    pub dim: usize,
+    /// `rows * dim` values, row-major.
+    pub data: Vec<f32>,
+}
+
+impl Matrix {
+    /// A matrix of zeros.
+    pub fn zeros(rows: usize, dim: usize) -> Self {
+        Self { rows, dim, data: vec![0.0; rows * dim] }
+    }
+
+    /// Row `i`.
+    ///
+    /// # Panics
+    /// When `i >= rows`.
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.data[i * self.dim..(i + 1) * self.dim]
+    }
+}
+
+impl std::fmt::Debug for Matrix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Matrix[{}, {}]", self.rows, self.dim)
+    }
+}
+
+/// Encoding failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The model's files are unusable.
+    #[error("model `{model}` cannot be used: {reason}")]
+    Model {
+        /// Which model.
+        model: String,
+        /// What is wrong, in words.
+        reason: String,
+    },
+    /// Cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// Turns texts into vectors whose dot product is their similarity.
+pub trait Encoder: Send + Sync {
+    /// Name for people, such as `all-MiniLM-L6-v2/int8`.
+    fn name(&self) -> &str;
+
+    /// Changes whenever the same text could give another vector: keys every cache of vectors.
+    fn fingerprint(&self) -> &str;
+
+    /// Length of the vectors.
+    fn dim(&self) -> usize;
+
+    /// Vectors of `texts`, shape `[texts.len(), dim]`, each row of length 1 (or all zeros for a
+    /// text without tokens). Checks `cancel` between batches.
+    fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError>;
+}
+
+/// Counts tokens under a named model.
+pub trait TokenCounter: Send + Sync {
+    /// Whose tokens: the model's name, or how the estimate is made.
+    fn name(&self) -> &str;
+
+    /// Tokens in `text`, without special tokens.
+    fn count(&self, text: &str) -> usize;
+}

@@ -1,0 +1,17 @@
+//! The seams. Local engines implement the synchronous traits; agents await the asynchronous ones,
+//! and one adapter in `indago-workflows` stands between the two.
+
+mod corpus;
+mod encode;
+mod plan;
+mod retrieve;
+mod task;
+
+pub use corpus::{CorpusStats, DocumentStore, NameHit, NameIndex, StoreError};
+pub use encode::{EncodeError, Encoder, Matrix, Role, TokenCounter};
+pub use plan::PlanPolicy;
+pub use retrieve::{Library, PairScorer, RetrieveError, Retriever};
+pub use task::{
+    BoxFuture, Output, RetryPolicy, RunEngine, RunError, RunSpec, RunStatus, Started, StepKey,
+    StepWork, TaskCtx, TaskCtxExt, TaskError, TaskKey, TaskSet,
+};

@@ -1,0 +1,20 @@
+//! The seam between a graph and whoever decides how it grows.
+
+use super::{BoxFuture, TaskCtx, TaskError};
+use crate::{GraphEdit, GraphView, NodeId};
+
+/// Decides how the question graph grows. One file and one registration each.
+pub trait PlanPolicy: Send + Sync {
+    /// Registered name, such as `extractive`.
+    fn name(&self) -> &str;
+
+    /// Edits that follow from the graph and the nodes that were answered since the last call
+    /// (empty on the first call, when the graph holds only the question). Returning no edit while
+    /// nothing runs ends planning.
+    fn plan<'a>(
+        &'a self,
+        cx: &'a mut dyn TaskCtx,
+        graph: &'a GraphView,
+        news: &'a [NodeId],
+    ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>>;
+}

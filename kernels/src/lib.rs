@@ -1,0 +1,1 @@
+//! indago-kernels.

@@ -1,0 +1,1 @@
+//! indago-planner.

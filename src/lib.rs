@@ -1,0 +1,3 @@
+//! indago: a local-first deep-research engine.
+
+pub use indago_core as core;
