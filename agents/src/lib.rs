@@ -1,1 +1,18 @@
-//! indago-agents.
+//! Operators and the extractive reasoner: deterministic async functions over the ports of
+//! `indago-core`. Nothing here names a runtime, a clock or a socket.
+//!
+//! [`search_sub_question`] works on one node of the question graph and returns its [`Finding`];
+//! [`write`] turns the graph's findings into a report; [`verify`] re-reads every quote first.
+//!
+//! [`Finding`]: indago_core::Finding
+
+mod retrieve;
+mod search;
+mod task;
+mod verify;
+mod write;
+
+pub use search::search_sub_question;
+pub use task::{Limits, SearchInput, Searched, WriteInput};
+pub use verify::{Verified, verify};
+pub use write::write;

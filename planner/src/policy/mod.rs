@@ -1,0 +1,19 @@
+//! Plan policies: how the question graph grows. One file and one line in [`by_name`] each.
+//!
+//! The root (node 0) is a node like any other: it is searched once everything it depends on is
+//! answered or unanswerable, with those findings as its input. A policy is asked before the first
+//! node starts and after each one ends, so that it can put new sub-questions before the root.
+
+mod single;
+
+pub use single::Single;
+
+use indago_core::ports::PlanPolicy;
+
+/// The policy registered under `name`.
+pub fn by_name(name: &str) -> Option<Box<dyn PlanPolicy>> {
+    match name {
+        "single" => Some(Box::new(Single)),
+        _ => None,
+    }
+}
