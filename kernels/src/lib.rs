@@ -1,1 +1,21 @@
-//! indago-kernels.
+//! Arithmetic on plain slices: matrix products, the pieces of a transformer layer, dense scans.
+//!
+//! Every kernel has one safe entry point, which picks the best instructions that the CPU has
+//! ([`Isa`]), and a scalar twin in [`mod@reference`] that tests compare it with. Shapes, layout,
+//! cost and accuracy stand in the doc comment of each.
+//!
+//! Nothing here has heard of a model, a token or a passage, and nothing does I/O. The scans use
+//! the global rayon pool; all else runs on the calling thread, so that callers decide how work is
+//! split.
+
+mod cpu;
+mod dot;
+mod isa;
+pub mod quantize;
+pub mod reference;
+mod rows;
+pub mod scan;
+
+pub use dot::{dot_f32, dot_i8};
+pub use isa::Isa;
+pub use rows::{RowsF32, RowsI8, ShapeError};

@@ -1,0 +1,165 @@
+//! Scores of rows against queries, in register tiles of R rows by Q queries.
+//!
+//! Each pair has one accumulator, so a score does not depend on the tile it was computed in; tiles
+//! are chosen so that enough accumulators (8 to 12) hide the latency of a fused multiply-add.
+
+use std::arch::x86_64::{
+    _mm_loadu_si128, _mm256_add_epi32, _mm256_cvtepi8_epi16, _mm256_fmadd_ps, _mm256_madd_epi16,
+    _mm256_setzero_ps, _mm256_setzero_si256,
+};
+
+use super::{load_f32, load_i16, load_tail_f32, sum_f32, sum_i32};
+
+/// Cuts `n` into as many tiles as fit, largest first.
+macro_rules! tiles {
+    ($n:expr, $at:ident, [$($size:literal => $body:expr),+]) => {{
+        let mut $at = 0;
+        $(
+            while $n - $at >= $size {
+                $body;
+                $at += $size;
+            }
+        )+
+    }};
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(crate) fn scores_f32(rows: &[f32], queries: &[f32], dim: usize, out: &mut [f32]) {
+    let n = rows.len() / dim;
+    let m = queries.len() / dim;
+    tiles!(m, q, [
+        4 => tiles!(n, r, [
+            3 => tile_f32::<3, 4>(rows, r, queries, q, dim, n, out),
+            1 => tile_f32::<1, 4>(rows, r, queries, q, dim, n, out)
+        ]),
+        1 => tiles!(n, r, [
+            8 => tile_f32::<8, 1>(rows, r, queries, q, dim, n, out),
+            1 => tile_f32::<1, 1>(rows, r, queries, q, dim, n, out)
+        ])
+    ]);
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn tile_f32<const R: usize, const Q: usize>(
+    rows: &[f32],
+    r: usize,
+    queries: &[f32],
+    q: usize,
+    dim: usize,
+    n: usize,
+    out: &mut [f32],
+) {
+    let mut row: [(&[[f32; 8]], &[f32]); R] = [(&[], &[]); R];
+    for (i, row) in row.iter_mut().enumerate() {
+        *row = rows[(r + i) * dim..(r + i + 1) * dim].as_chunks();
+    }
+    let mut query: [(&[[f32; 8]], &[f32]); Q] = [(&[], &[]); Q];
+    for (j, query) in query.iter_mut().enumerate() {
+        *query = queries[(q + j) * dim..(q + j + 1) * dim].as_chunks();
+    }
+    let mut sums = [[_mm256_setzero_ps(); Q]; R];
+    for c in 0..dim / 8 {
+        let mut y = [_mm256_setzero_ps(); Q];
+        for j in 0..Q {
+            y[j] = load_f32(&query[j].0[c]);
+        }
+        for i in 0..R {
+            let x = load_f32(&row[i].0[c]);
+            for j in 0..Q {
+                sums[i][j] = _mm256_fmadd_ps(x, y[j], sums[i][j]);
+            }
+        }
+    }
+    for i in 0..R {
+        for j in 0..Q {
+            if !dim.is_multiple_of(8) {
+                let (x, y) = (load_tail_f32(row[i].1), load_tail_f32(query[j].1));
+                sums[i][j] = _mm256_fmadd_ps(x, y, sums[i][j]);
+            }
+            out[(q + j) * n + r + i] = sum_f32(sums[i][j]);
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(crate) fn scores_i8(rows: &[i8], queries: &[i16], dim: usize, out: &mut [i32]) {
+    let n = rows.len() / dim;
+    let m = queries.len() / dim;
+    tiles!(m, q, [
+        4 => tiles!(n, r, [
+            2 => tile_i8::<2, 4>(rows, r, queries, q, dim, n, out),
+            1 => tile_i8::<1, 4>(rows, r, queries, q, dim, n, out)
+        ]),
+        1 => tiles!(n, r, [
+            4 => tile_i8::<4, 1>(rows, r, queries, q, dim, n, out),
+            1 => tile_i8::<1, 1>(rows, r, queries, q, dim, n, out)
+        ])
+    ]);
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn tile_i8<const R: usize, const Q: usize>(
+    rows: &[i8],
+    r: usize,
+    queries: &[i16],
+    q: usize,
+    dim: usize,
+    n: usize,
+    out: &mut [i32],
+) {
+    let mut row: [(&[[i8; 16]], &[i8]); R] = [(&[], &[]); R];
+    for (i, row) in row.iter_mut().enumerate() {
+        *row = rows[(r + i) * dim..(r + i + 1) * dim].as_chunks();
+    }
+    let mut query: [(&[[i16; 16]], &[i16]); Q] = [(&[], &[]); Q];
+    for (j, query) in query.iter_mut().enumerate() {
+        *query = queries[(q + j) * dim..(q + j + 1) * dim].as_chunks();
+    }
+    let mut sums = [[_mm256_setzero_si256(); Q]; R];
+    for c in 0..dim / 16 {
+        let mut y = [_mm256_setzero_si256(); Q];
+        for j in 0..Q {
+            y[j] = load_i16(&query[j].0[c]);
+        }
+        for i in 0..R {
+            // SAFETY: the chunk is a reference to the 16 bytes read.
+            let codes = unsafe { _mm_loadu_si128(row[i].0[c].as_ptr().cast()) };
+            let x = _mm256_cvtepi8_epi16(codes);
+            for j in 0..Q {
+                sums[i][j] = _mm256_add_epi32(sums[i][j], _mm256_madd_epi16(x, y[j]));
+            }
+        }
+    }
+    for i in 0..R {
+        for j in 0..Q {
+            let tail = row[i].1.iter().zip(query[j].1);
+            let tail: i32 = tail.map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+            out[(q + j) * n + r + i] = sum_i32(sums[i][j]) + tail;
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(crate) fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
+    let (a, a_tail) = a.as_chunks::<16>();
+    let (b, b_tail) = b.as_chunks::<16>();
+    let mut sum = _mm256_setzero_si256();
+    for (a, b) in a.iter().zip(b) {
+        // SAFETY: the chunks are references to the 16 bytes read.
+        let (a, b) = unsafe {
+            (
+                _mm_loadu_si128(a.as_ptr().cast()),
+                _mm_loadu_si128(b.as_ptr().cast()),
+            )
+        };
+        let products = _mm256_madd_epi16(_mm256_cvtepi8_epi16(a), _mm256_cvtepi8_epi16(b));
+        sum = _mm256_add_epi32(sum, products);
+    }
+    let tail = a_tail
+        .iter()
+        .zip(b_tail)
+        .map(|(&a, &b)| i32::from(a) * i32::from(b));
+    sum_i32(sum) + tail.sum::<i32>()
+}
