@@ -10,35 +10,52 @@ import html
 import json
 import re
 import sys
+import zipfile
+import zlib
 from pathlib import Path
-
-sys.dont_write_bytecode = True
-
-import source_text  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE.parent / "corpus"
 CONCLUDED = {"yes-no", "comparison", "list", "how-many", "temporal"}
 
 
+def without_tags(text: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", " ", text))
+
+
+def pdf_text(data: bytes) -> str:
+    """The strings that a PDF made by write_pdf.py shows, in order."""
+    strings = []
+    for stream in re.findall(rb"stream\n(.*?)\nendstream", data, re.DOTALL):
+        for raw in re.findall(rb"\((.*)\) Tj", zlib.decompress(stream)):
+            strings.append(re.sub(rb"\\(.)", rb"\1", raw).decode("cp1252"))
+    return " ".join(strings)
+
+
+def zip_text(path: Path) -> str:
+    """The text of a DOCX or EPUB, parts in the order of their names."""
+    with zipfile.ZipFile(path) as archive:
+        names = [n for n in sorted(archive.namelist()) if n == "word/document.xml" or "chapter" in n]
+        return " ".join(without_tags(archive.read(name).decode("utf-8")) for name in names)
+
+
 def documents() -> dict[str, str]:
-    """The text of every document by its id; generated files from their source."""
+    """The text of every document by its id, with runs of white space as one space."""
     texts = {}
-    for path in sorted((HERE / "source").glob("*.txt")):
-        texts[source_text.read(path).output] = path.read_text(encoding="utf-8")
-    for path in sorted(CORPUS.rglob("*")):
+    for path in sorted(p for p in CORPUS.rglob("*") if p.is_file()):
         name = path.relative_to(CORPUS).as_posix()
-        if path.is_dir() or name in texts:
-            continue
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".jsonl":
-            for line in text.splitlines():
+        if path.suffix == ".pdf":
+            texts[name] = pdf_text(path.read_bytes())
+        elif path.suffix in (".docx", ".epub"):
+            texts[name] = zip_text(path)
+        elif path.suffix == ".jsonl":
+            for line in path.read_text(encoding="utf-8").splitlines():
                 record = json.loads(line)
                 texts[record["_id"]] = f"{record['title']}\n{record['text']}"
         elif path.suffix == ".html":
-            texts[name] = html.unescape(re.sub(r"<[^>]*>", " ", text))
+            texts[name] = without_tags(path.read_text(encoding="utf-8"))
         else:
-            texts[name] = text
+            texts[name] = path.read_text(encoding="utf-8")
     return {name: " ".join(text.split()) for name, text in texts.items()}
 
 
