@@ -130,6 +130,22 @@ pub enum EditRefused {
     /// The chain of dependencies is as long as the budget allows.
     #[error("the node would stand deeper than {0}")]
     DepthBudget(u32),
+    /// The question is longer than anything one would search for.
+    #[error("the question has {bytes} bytes, at most {most} are accepted")]
+    QuestionTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The longest that is accepted.
+        most: usize,
+    },
+    /// The node was reopened so often that asking again would only oscillate.
+    #[error("{node} was reopened {times} times and is left as disputed")]
+    Disputed {
+        /// Which node.
+        node: NodeId,
+        /// How often it was reopened.
+        times: u32,
+    },
     /// Planning has ended.
     #[error("planning has ended")]
     Finished,

@@ -1,1 +1,19 @@
-//! indago-planner.
+//! The question graph of a run and the machine that decides what to do next.
+//!
+//! [`QuestionGraph`] holds sub-questions, what waits for what, and findings; it changes only
+//! through validated edits. [`Planner`] turns facts (a node ended, edits were proposed, somebody
+//! said stop) into actions (start this node, ask the policy, write). [`policy`] holds the plan
+//! policies that propose edits, [`export`] draws the graph.
+//!
+//! A pure machine: no I/O, no runtime, no clock. Time is an argument, so a run can be recorded,
+//! resumed and tested without waiting.
+
+pub mod export;
+mod graph;
+mod machine;
+pub mod policy;
+mod question;
+
+pub use graph::{MAX_REOPENS, QuestionGraph, ROOT};
+pub use machine::{Action, Fact, Limits, Planner, Steering};
+pub use question::{MAX_QUESTION_BYTES, question_key};

@@ -257,6 +257,22 @@ pub enum RunError {
     /// No run has this id.
     #[error("there is no run `{0}`")]
     Unknown(RunId),
+    /// The id cannot name a run.
+    #[error("`{0}` cannot name a run: use up to 64 letters, digits, dots, dashes or underscores")]
+    BadId(RunId),
+    /// The run is alive in another process.
+    #[error("run `{0}` is hosted by another process")]
+    Hosted(RunId),
+    /// The run's state does not allow what was asked.
+    #[error("run `{id}` is {state:?}: {reason}")]
+    WrongState {
+        /// Which run.
+        id: RunId,
+        /// Its state.
+        state: RunState,
+        /// Why that does not fit, and what to do.
+        reason: String,
+    },
     /// The run ended without an output.
     #[error("the run failed: {0}")]
     Failed(TaskError),
