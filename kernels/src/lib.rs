@@ -8,14 +8,19 @@
 //! the global rayon pool; all else runs on the calling thread, so that callers decide how work is
 //! split.
 
+mod attention;
 mod cpu;
 mod dot;
 mod isa;
+mod layer;
+pub mod product;
 pub mod quantize;
 pub mod reference;
 mod rows;
 pub mod scan;
 
+pub use attention::{Heads, attention};
 pub use dot::{dot_f32, dot_i8};
 pub use isa::Isa;
+pub use layer::{add_layer_norm, gelu, l2_normalize, mean_rows, softmax_rows};
 pub use rows::{RowsF32, RowsI8, ShapeError};

@@ -21,7 +21,7 @@ pub fn limit_i16(k: usize) -> i16 {
 
 /// Rows as 8-bit codes with a scale each: `scale = max|x| / 127`.
 ///
-/// A row of zeros (or with a value that is no number) gets scale 0. Error per value: at most
+/// A row of zeros (or with an infinite value) gets scale 0. Error per value: at most
 /// `scale / 2`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantized {

@@ -5,12 +5,15 @@
     reason = "vector instructions: each block states what its caller checked"
 )]
 
+mod body;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 
 use crate::Isa;
+use crate::attention::Heads;
+use crate::product::{PackedF32, PackedI8, QuantizedRows};
 
 /// Calls the path of `$isa`; x86 paths exist on x86-64 only.
 macro_rules! dispatch {
@@ -45,3 +48,76 @@ pub(crate) fn dot_i8(isa: Isa, a: &[i8], b: &[i8]) -> i32 {
     assert_eq!(a.len(), b.len());
     dispatch!(isa, dot_i8(a, b))
 }
+
+/// See [`crate::product::linear_i8`], which checks the shapes.
+pub(crate) fn linear_i8(isa: Isa, x: &QuantizedRows, w: &PackedI8, bias: &[f32], out: &mut [f32]) {
+    dispatch!(isa, linear_i8(x, w, bias, out));
+}
+
+/// See [`crate::product::linear_f32`], which checks the shapes.
+pub(crate) fn linear_f32(isa: Isa, x: &[f32], w: &PackedF32, bias: &[f32], out: &mut [f32]) {
+    dispatch!(isa, linear_f32(x, w, bias, out));
+}
+
+/// See [`crate::attention::attention`], which checks the shapes.
+pub(crate) fn attention(
+    isa: Isa,
+    qkv: &[f32],
+    heads: Heads,
+    scratch: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    dispatch!(isa, attention(qkv, heads, scratch, out));
+}
+
+/// See [`crate::gelu`].
+pub(crate) fn gelu(isa: Isa, x: &mut [f32]) {
+    dispatch!(isa, gelu(x));
+}
+
+/// GELU of each row of `dim` values in place, and the largest magnitude of the outcome.
+pub(crate) fn gelu_peaks(isa: Isa, x: &mut [f32], dim: usize, peaks: &mut [f32]) {
+    dispatch!(isa, gelu_peaks(x, dim, peaks));
+}
+
+/// Rows of `dim` values as 16-bit codes up to `limit`, `stride` codes a row. `scales` holds the
+/// rows' peaks when `peaks_known`, and their scales afterwards.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call site, which names them all"
+)]
+pub(crate) fn quantize_i16(
+    isa: Isa,
+    x: &[f32],
+    dim: usize,
+    limit: f32,
+    peaks_known: bool,
+    stride: usize,
+    codes: &mut [i16],
+    scales: &mut [f32],
+) {
+    dispatch!(
+        isa,
+        quantize_i16(x, dim, limit, peaks_known, stride, codes, scales)
+    );
+}
+
+/// `row = exp(scale * row - max)`; returns the sum to divide by.
+pub(crate) fn softmax(isa: Isa, row: &mut [f32], scale: f32) -> f32 {
+    dispatch!(isa, softmax(row, scale))
+}
+
+/// See [`crate::add_layer_norm`], which checks the shapes.
+pub(crate) fn add_layer_norm(
+    isa: Isa,
+    x: &mut [f32],
+    residual: &[f32],
+    gain: &[f32],
+    bias: &[f32],
+    eps: f32,
+) {
+    dispatch!(isa, add_layer_norm(x, residual, gain, bias, eps));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,14 @@
 //! AVX2 and FMA: 256-bit vectors, sixteen registers.
 
+mod attention;
+mod layer;
+mod product;
 mod scan;
+mod tile;
 
+pub(super) use attention::attention;
+pub(super) use layer::{add_layer_norm, gelu, gelu_peaks, quantize_i16, softmax};
+pub(super) use product::{linear_f32, linear_i8};
 pub(super) use scan::{dot_i8, scores_f32, scores_i8};
 
 use std::arch::x86_64::{

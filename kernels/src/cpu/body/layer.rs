@@ -1,0 +1,172 @@
+//! Normalisation, activation and quantisation of rows.
+
+use super::MulAdd;
+use super::math::{ROUNDER, erf, exp};
+use crate::quantize::scale_of_peak;
+
+const LANES: usize = 8;
+
+#[inline(always)]
+fn sum_lanes(lanes: [f32; LANES]) -> f32 {
+    let four = [0, 1, 2, 3].map(|i| lanes[i] + lanes[i + 4]);
+    (four[0] + four[2]) + (four[1] + four[3])
+}
+
+#[inline(always)]
+fn gelu_one<M: MulAdd>(x: f32) -> f32 {
+    let half = 0.5 * x;
+    M::mul_add(half, erf::<M>(x * std::f32::consts::FRAC_1_SQRT_2), half)
+}
+
+#[inline(always)]
+pub(in crate::cpu) fn gelu<M: MulAdd>(x: &mut [f32]) {
+    for x in x {
+        *x = gelu_one::<M>(*x);
+    }
+}
+
+/// GELU of each row of `dim`, and the largest magnitude of the outcome.
+#[inline(always)]
+pub(in crate::cpu) fn gelu_peaks<M: MulAdd>(x: &mut [f32], dim: usize, peaks: &mut [f32]) {
+    for (row, peak) in x.chunks_exact_mut(dim).zip(peaks) {
+        let mut lanes = [0.0_f32; LANES];
+        let (chunks, tail) = row.as_chunks_mut::<LANES>();
+        for chunk in chunks {
+            for i in 0..LANES {
+                let y = gelu_one::<M>(chunk[i]);
+                chunk[i] = y;
+                lanes[i] = if y.abs() > lanes[i] {
+                    y.abs()
+                } else {
+                    lanes[i]
+                };
+            }
+        }
+        for (x, lane) in tail.iter_mut().zip(&mut lanes) {
+            *x = gelu_one::<M>(*x);
+            *lane = lane.max(x.abs());
+        }
+        *peak = lanes.into_iter().fold(0.0, f32::max);
+    }
+}
+
+#[inline(always)]
+fn peak(row: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    let (chunks, tail) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            let y = chunk[i].abs();
+            lanes[i] = if y > lanes[i] { y } else { lanes[i] };
+        }
+    }
+    let start = tail.iter().fold(0.0, |peak: f32, x| peak.max(x.abs()));
+    lanes.into_iter().fold(start, f32::max)
+}
+
+/// 16-bit codes of rows of `dim`, each row padded with zeros to `stride` codes. `scales` holds the
+/// rows' peaks when `peaks_known`, and their scales afterwards.
+#[inline(always)]
+pub(in crate::cpu) fn quantize_i16(
+    x: &[f32],
+    dim: usize,
+    limit: f32,
+    peaks_known: bool,
+    stride: usize,
+    codes: &mut [i16],
+    scales: &mut [f32],
+) {
+    let rows = x
+        .chunks_exact(dim)
+        .zip(codes.chunks_exact_mut(stride))
+        .zip(scales);
+    for ((row, codes), scale) in rows {
+        let peak = if peaks_known { *scale } else { peak(row) };
+        let (step, inverse) = scale_of_peak(peak, limit);
+        *scale = step;
+        let (codes, padding) = codes.split_at_mut(dim);
+        for (code, x) in codes.iter_mut().zip(row) {
+            // The low 16 bits of the shifted sum are the rounded value in two's complement.
+            *code = (x * inverse + ROUNDER).to_bits() as i16;
+        }
+        padding.fill(0);
+    }
+}
+
+/// `row = softmax(scale * row)` without the division: returns the sum to divide by.
+#[inline(always)]
+pub(in crate::cpu) fn softmax<M: MulAdd>(row: &mut [f32], scale: f32) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (chunks, tail) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] = if chunk[i] > lanes[i] {
+                chunk[i]
+            } else {
+                lanes[i]
+            };
+        }
+    }
+    let start = tail.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let max = lanes.into_iter().fold(start, f32::max);
+    let shift = -max * scale;
+
+    let mut sums = [0.0_f32; LANES];
+    let (chunks, tail) = row.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            let y = exp::<M>(M::mul_add(chunk[i], scale, shift));
+            chunk[i] = y;
+            sums[i] += y;
+        }
+    }
+    for (x, sum) in tail.iter_mut().zip(&mut sums) {
+        *x = exp::<M>(M::mul_add(*x, scale, shift));
+        *sum += *x;
+    }
+    sum_lanes(sums)
+}
+
+/// Each row of `x`: `(x + residual - mean) / sqrt(variance + eps) * gain + bias`.
+#[inline(always)]
+pub(in crate::cpu) fn add_layer_norm<M: MulAdd>(
+    x: &mut [f32],
+    residual: &[f32],
+    gain: &[f32],
+    bias: &[f32],
+    eps: f32,
+) {
+    let dim = gain.len();
+    for (row, residual) in x.chunks_exact_mut(dim).zip(residual.chunks_exact(dim)) {
+        let mut sums = [0.0_f32; LANES];
+        let (chunks, tail) = row.as_chunks_mut::<LANES>();
+        let (residual_chunks, residual_tail) = residual.as_chunks::<LANES>();
+        for (x, residual) in chunks.iter_mut().zip(residual_chunks) {
+            for i in 0..LANES {
+                x[i] += residual[i];
+                sums[i] += x[i];
+            }
+        }
+        for ((x, residual), sum) in tail.iter_mut().zip(residual_tail).zip(&mut sums) {
+            *x += residual;
+            *sum += *x;
+        }
+        let mean = sum_lanes(sums) / dim as f32;
+
+        let mut squares = [0.0_f32; LANES];
+        let (chunks, tail) = row.as_chunks::<LANES>();
+        for x in chunks {
+            for i in 0..LANES {
+                let d = x[i] - mean;
+                squares[i] = M::mul_add(d, d, squares[i]);
+            }
+        }
+        for (x, square) in tail.iter().zip(&mut squares) {
+            *square += (x - mean) * (x - mean);
+        }
+        let inverse = 1.0 / (sum_lanes(squares) / dim as f32 + eps).sqrt();
+        for ((x, gain), bias) in row.iter_mut().zip(gain).zip(bias) {
+            *x = M::mul_add((*x - mean) * inverse, *gain, *bias);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Every kernel, on every set of instructions this CPU has, against its twin in `reference`.
+//!
+//! A set that the CPU lacks is not run and not claimed: the first test prints which ones ran.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::quantize::push_row_i8;
+use crate::reference;
+
+const EPSILON: f64 = f32::EPSILON as f64;
+
+/// Deterministic values in -1..1.
+fn values(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..n)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn close(found: &[f32], expected: &[f64], bound: f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(found) - expected).abs();
+        assert!(
+            error <= bound,
+            "{what}[{i}]: {found} for {expected}, off by {error} > {bound}"
+        );
+    }
+}
+
+#[test]
+fn kernels_run_on_these_sets_of_instructions() {
+    for isa in [Isa::Portable, Isa::Avx2, Isa::Avx512] {
+        println!(
+            "{}: {}",
+            isa.name(),
+            if isa.is_available() { "run" } else { "skipped" }
+        );
+    }
+}
+
+fn check_linear_i8(m: usize, n: usize, k: usize, seed: u64) {
+    let x = values(m * k, seed);
+    let bias = values(n, !seed);
+    let (mut codes, mut scales) = (Vec::new(), Vec::new());
+    for row in values(n * k, seed ^ 0xff).chunks_exact(k) {
+        scales.push(push_row_i8(row, &mut codes));
+    }
+    let packed = PackedI8::pack(&codes, &scales, k).unwrap();
+    let mut rows = QuantizedRows::default();
+    rows.fill(&x, k);
+    for (i, (&code, row)) in rows
+        .codes()
+        .chunks(k.next_multiple_of(2))
+        .zip(x.chunks(k))
+        .flat_map(|(c, x)| c.iter().zip(x))
+        .enumerate()
+    {
+        let step = rows.scales()[i / k];
+        let error = (f32::from(code) * step - row).abs();
+        assert!(error <= step * 0.51, "code {i}: {code} for {row}");
+    }
+    let expected = reference::linear_i8(&rows, &codes, &scales, &bias);
+    let mut outputs = Vec::new();
+    for &isa in Isa::available() {
+        let mut out = vec![f32::NAN; m * n];
+        linear_i8(isa, &rows, &packed, &bias, &mut out);
+        // The integer part is exact; its conversion, the scales' product and the sum each round.
+        close(
+            &out,
+            &expected,
+            4.0 * EPSILON * (k as f64 + 1.0),
+            isa.name(),
+        );
+        outputs.push(out);
+    }
+}
+
+#[test]
+fn int8_products_agree_on_awkward_shapes() {
+    for (m, n, k) in [
+        (0, 5, 4),
+        (1, 1, 1),
+        (1, 16, 2),
+        (5, 17, 7),
+        (6, 15, 8),
+        (7, 33, 31),
+    ] {
+        check_linear_i8(m, n, k, 3);
+    }
+    check_linear_i8(13, 48, 384, 4);
+    check_linear_i8(8, 20, 1536, 5);
+}
+
+#[test]
+fn int8_products_do_not_overflow_at_the_extremes() {
+    for k in [384, 1536, 65_536] {
+        let codes = vec![-128_i8; k];
+        let packed = PackedI8::pack(&codes, &[1.0], k).unwrap();
+        let mut rows = QuantizedRows::default();
+        rows.fill(&vec![-3.0; k], k);
+        for &isa in Isa::available() {
+            let mut out = [0.0];
+            linear_i8(isa, &rows, &packed, &[0.0], &mut out);
+            let expected = 384.0 * k as f32;
+            assert!(
+                (out[0] / expected - 1.0).abs() < 1e-5,
+                "{} {k}: {}",
+                isa.name(),
+                out[0]
+            );
+        }
+    }
+}
+
+fn check_linear_f32(m: usize, n: usize, k: usize, seed: u64) {
+    let (x, w, bias) = (
+        values(m * k, seed),
+        values(n * k, seed + 1),
+        values(n, seed + 2),
+    );
+    let packed = PackedF32::pack(&w, k).unwrap();
+    let expected = reference::linear_f32(&x, &w, k, &bias);
+    for &isa in Isa::available() {
+        let mut out = vec![f32::NAN; m * n];
+        linear_f32(isa, &x, &packed, &bias, &mut out);
+        close(
+            &out,
+            &expected,
+            (k as f64 + 1.0) * k as f64 * EPSILON,
+            isa.name(),
+        );
+    }
+}
+
+#[test]
+fn f32_products_agree_on_awkward_shapes() {
+    for (m, n, k) in [
+        (0, 5, 4),
+        (1, 1, 1),
+        (5, 17, 7),
+        (6, 16, 8),
+        (7, 33, 31),
+        (13, 48, 384),
+    ] {
+        check_linear_f32(m, n, k, 9);
+    }
+}
+
+fn check_attention(len: usize, heads: Heads, seed: u64) {
+    let qkv = values(len * 3 * heads.width(), seed);
+    let expected = reference::attention(&qkv, heads);
+    for &isa in Isa::available() {
+        // Content left over from another call must not show.
+        let mut scratch = vec![f32::NAN; 7];
+        let mut out = vec![f32::NAN; len * heads.width()];
+        attention(isa, &qkv, heads, &mut scratch, &mut out);
+        close(&out, &expected, 3e-6, isa.name());
+        attention(isa, &qkv, heads, &mut scratch, &mut out);
+        close(&out, &expected, 3e-6, isa.name());
+    }
+}
+
+#[test]
+fn attention_agrees_on_awkward_shapes() {
+    let heads = |count, dim| Heads { count, dim };
+    for (len, heads) in [
+        (0, heads(1, 1)),
+        (1, heads(2, 3)),
+        (5, heads(3, 16)),
+        (17, heads(2, 17)),
+        (128, heads(2, 32)),
+        (67, heads(12, 32)),
+    ] {
+        check_attention(len, heads, 11);
+    }
+}
+
+#[test]
+fn gelu_is_within_its_stated_error_everywhere() {
+    let x: Vec<f32> = (-120_000..=120_000).map(|i| i as f32 / 10_000.0).collect();
+    for &isa in Isa::available() {
+        let mut y = x.clone();
+        gelu(isa, &mut y);
+        for (&x, &y) in x.iter().zip(&y) {
+            let error = (f64::from(y) - reference::gelu(x)).abs();
+            assert!(
+                error <= 4e-7 * f64::from(x.abs().max(1.0)),
+                "{}: gelu({x}) = {y}",
+                isa.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_reference_erf_matches_published_values() {
+    // Abramowitz and Stegun, table 7.1.
+    for (x, y) in [
+        (0.0, 0.0),
+        (0.5, 0.520_499_877_8),
+        (1.0, 0.842_700_792_9),
+        (2.0, 0.995_322_265_0),
+    ] {
+        assert!((reference::erf(x) - y).abs() < 1e-10, "erf({x})");
+        assert!((reference::erf(-x) + y).abs() < 1e-10, "erf(-{x})");
+    }
+    assert!((reference::erf(2.999_999_9) - reference::erf(3.000_000_1)).abs() < 1e-10);
+}
+
+proptest! {
+    #[test]
+    fn softmax_weights_are_positive_and_agree(n in 1_usize..70, seed in any::<u64>(), spread in 0.1_f32..60.0) {
+        let row: Vec<f32> = values(n, seed).iter().map(|x| x * spread).collect();
+        let expected = reference::softmax(&row, 0.5);
+        for &isa in Isa::available() {
+            let mut weights = row.clone();
+            let sum = softmax(isa, &mut weights, 0.5);
+            for (&found, &expected) in weights.iter().zip(&expected) {
+                let found = f64::from(found / sum);
+                // The exponent is rounded once at the size of the spread.
+                let bound = 1e-6 + f64::from(spread) * EPSILON;
+                prop_assert!(found > 0.0 && (found - expected).abs() <= bound * expected.max(1e-9));
+            }
+        }
+    }
+
+    #[test]
+    fn layer_norms_agree(m in 0_usize..4, dim in 1_usize..70, seed in any::<u64>()) {
+        let (x, residual) = (values(m * dim, seed), values(m * dim, seed ^ 1));
+        let (gain, bias) = (values(dim, seed ^ 2), values(dim, seed ^ 3));
+        for &isa in Isa::available() {
+            let mut y = x.clone();
+            add_layer_norm(isa, &mut y, &residual, &gain, &bias, 1e-5);
+            for (i, y) in y.chunks_exact(dim).enumerate() {
+                let at = i * dim..(i + 1) * dim;
+                let expected =
+                    reference::add_layer_norm(&x[at.clone()], &residual[at], &gain, &bias, 1e-5);
+                // Rounding of the mean (1e-7) may be lifted by 1 / sqrt(eps), about 300.
+                close(y, &expected, 2e-4, isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn gelu_peaks_are_those_of_gelu(m in 0_usize..4, dim in 1_usize..40, seed in any::<u64>()) {
+        for &isa in Isa::available() {
+            let mut fused = values(m * dim, seed);
+            let mut plain = fused.clone();
+            let mut peaks = vec![0.0; m];
+            gelu_peaks(isa, &mut fused, dim, &mut peaks);
+            gelu(isa, &mut plain);
+            prop_assert_eq!(&fused, &plain);
+            for (row, peak) in plain.chunks_exact(dim).zip(peaks) {
+                prop_assert_eq!(row.iter().fold(0.0_f32, |p, x| p.max(x.abs())), peak);
+            }
+        }
+    }
+
+    #[test]
+    fn linear_layers_agree(m in 0_usize..9, n in 1_usize..40, k in 1_usize..50, seed in 0_u64..1 << 40) {
+        check_linear_i8(m, n, k, seed);
+        check_linear_f32(m, n, k, seed);
+    }
+
+    #[test]
+    fn attention_agrees(len in 0_usize..40, count in 1_usize..4, dim in 1_usize..40, seed in any::<u64>()) {
+        check_attention(len, Heads { count, dim }, seed);
+    }
+}

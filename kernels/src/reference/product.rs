@@ -1,0 +1,62 @@
+//! Twins of the linear layers and of attention.
+
+use super::layer::softmax;
+use super::scan::dot_f32;
+use crate::Heads;
+use crate::product::QuantizedRows;
+
+/// Twin of [`crate::product::linear_i8`] on unpacked weights (`[n, k]`); the sums in i64.
+pub fn linear_i8(x: &QuantizedRows, codes: &[i8], scales: &[f32], bias: &[f32]) -> Vec<f64> {
+    let k = x.dim();
+    let mut out = Vec::with_capacity(x.len() * scales.len());
+    for (x_codes, &x_scale) in x
+        .codes()
+        .chunks_exact(k.next_multiple_of(2))
+        .zip(x.scales())
+    {
+        for ((w, &scale), &bias) in codes.chunks_exact(k).zip(scales).zip(bias) {
+            let sum: i64 = x_codes
+                .iter()
+                .zip(w)
+                .map(|(&x, &w)| i64::from(x) * i64::from(w))
+                .sum();
+            out.push(sum as f64 * (f64::from(x_scale) * f64::from(scale)) + f64::from(bias));
+        }
+    }
+    out
+}
+
+/// Twin of [`crate::product::linear_f32`] on unpacked weights (`[n, k]`).
+pub fn linear_f32(x: &[f32], weights: &[f32], k: usize, bias: &[f32]) -> Vec<f64> {
+    let mut out = Vec::new();
+    for x in x.chunks_exact(k) {
+        for (w, &bias) in weights.chunks_exact(k).zip(bias) {
+            out.push(dot_f32(x, w) + f64::from(bias));
+        }
+    }
+    out
+}
+
+/// Twin of [`crate::attention()`].
+pub fn attention(qkv: &[f32], heads: Heads) -> Vec<f64> {
+    let width = heads.width();
+    let rows: Vec<&[f32]> = qkv.chunks_exact(3 * width).collect();
+    let part = |row: usize, which: usize, head: usize| {
+        let at = which * width + head * heads.dim;
+        &rows[row][at..at + heads.dim]
+    };
+    let mut out = vec![0.0; rows.len() * width];
+    for head in 0..heads.count {
+        for i in 0..rows.len() {
+            let scores: Vec<f32> = (0..rows.len())
+                .map(|j| dot_f32(part(i, 0, head), part(j, 1, head)) as f32)
+                .collect();
+            for (j, weight) in softmax(&scores, heads.scale()).into_iter().enumerate() {
+                for (c, &value) in part(j, 2, head).iter().enumerate() {
+                    out[i * width + head * heads.dim + c] += weight * f64::from(value);
+                }
+            }
+        }
+    }
+    out
+}
