@@ -1,13 +1,22 @@
 //! What a question asks: its shape, the kind of answer, its names, and the chain of relations
 //! between them.
 
+mod answer;
+mod clauses;
+mod hops;
+mod nouns;
+mod options;
+mod order;
+mod parse;
+mod shape;
+mod sources;
+
 use std::ops::Range;
 
 use indago_core::AnswerKind;
 
-use crate::names::{Name, names_in_question};
-use crate::stop_words::is_function_word;
-use crate::words::words;
+use crate::names::Name;
+use parse::Parse;
 
 /// How a question is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +49,8 @@ pub struct Span {
 pub struct Hop {
     /// The named thing it starts from; `None` where it starts from the answer of the hop before.
     pub anchor: Option<String>,
+    /// Further names that stand in the relation: `played Ann in Rain` has two.
+    pub others: Vec<String>,
     /// Words that say the relation, as written, in order.
     pub relation: Vec<String>,
 }
@@ -62,6 +73,15 @@ pub enum Scale {
     Birth,
     /// Anything counted or measured.
     Amount,
+}
+
+impl Span {
+    fn of(text: &str, range: Range<usize>) -> Self {
+        Self {
+            text: text[range.clone()].to_owned(),
+            range,
+        }
+    }
 }
 
 /// An ordering word of the question.
@@ -91,6 +111,8 @@ pub struct Question {
     pub shape: Shape,
     /// The kind of answer it wants.
     pub answer: AnswerKind,
+    /// The question word that governs it, lower case; `None` for yes/no questions and statements.
+    pub question_word: Option<String>,
     /// Head noun of a which, what or how-many phrase: `film`, `year`.
     pub focus: Option<String>,
     /// Names, in order, longest first where they overlap.
@@ -101,7 +123,9 @@ pub struct Question {
     pub clauses: Vec<Span>,
     /// Content words that are neither names nor question words, lower case, in order, once each.
     pub relation_words: Vec<String>,
-    /// From the innermost named thing outwards; the last hop gives the answer.
+    /// From the innermost named thing outwards; the last hop gives the answer. For a comparison
+    /// the chain of its first option, which the others share. Empty for questions about several
+    /// sources: those divide into clauses instead.
     pub hops: Vec<Hop>,
     /// The ordering asked for.
     pub ordering: Option<Ordering>,
@@ -113,58 +137,45 @@ pub struct Question {
 pub const MAX_QUESTION: usize = 16_384;
 
 /// Analyzes `question`. Total: an empty text is a simple question for an entity.
+///
+/// ```
+/// use indago_text::question::{Shape, analyze};
+/// let question = analyze("Who is the father of the director of film Copper Moon?");
+/// assert_eq!(question.shape, Shape::Bridge);
+/// assert_eq!(question.hops[0].anchor.as_deref(), Some("Copper Moon"));
+/// assert_eq!(question.hops[0].relation, ["director"]);
+/// assert_eq!(question.hops[1].relation, ["father"]);
+/// ```
 pub fn analyze(question: &str) -> Question {
     let mut end = question.len().min(MAX_QUESTION);
     while !question.is_char_boundary(end) {
         end -= 1;
     }
-    let text = &question[..end];
-    let names = names_in_question(text);
-    let spans = words(text);
-    let lower: Vec<String> = spans
-        .iter()
-        .map(|r| text[r.clone()].to_lowercase())
-        .collect();
-    let mut relation_words: Vec<String> = Vec::new();
-    for (span, word) in spans.iter().zip(&lower) {
-        let named = names
-            .iter()
-            .any(|n| n.range.start <= span.start && span.end <= n.range.end);
-        if !named && !is_function_word(word) && !relation_words.contains(word) {
-            relation_words.push(word.clone());
-        }
-    }
-    let first = lower.first().map_or("", String::as_str);
-    let yes_no = matches!(
-        first,
-        "is" | "are" | "was" | "were" | "do" | "does" | "did" | "has" | "have" | "can"
-    );
-    let answer = match first {
-        _ if yes_no => AnswerKind::YesNo,
-        "who" => AnswerKind::Person,
-        "where" => AnswerKind::Place,
-        "when" => AnswerKind::Time,
-        "how" => AnswerKind::Quantity,
-        _ => AnswerKind::Entity,
+    let parse = Parse::new(&question[..end]);
+    let clauses = clauses::clauses(&parse);
+    let sources = sources::sources(&parse, &clauses);
+    let options = options::options(&parse, sources.is_empty());
+    let asked = answer::asked(&parse, &options);
+    let several = sources.len() >= 2;
+    let hops = if several {
+        Vec::new()
+    } else {
+        hops::hops(&parse, &options)
     };
-    let clauses = vec![Span {
-        range: 0..text.len(),
-        text: text.to_owned(),
-    }];
+    let ordering = order::ordering(&parse, options.len() >= 2);
+    let relation_words = parse.relation_words();
+    let shape = shape::shape(&parse, &options, &sources, &clauses, &hops);
     Question {
-        shape: if names.len() > 1 {
-            Shape::Bridge
-        } else {
-            Shape::Simple
-        },
-        answer,
-        focus: None,
-        names,
-        options: Vec::new(),
+        shape,
+        answer: asked.kind,
+        question_word: asked.word,
+        focus: asked.focus,
+        names: parse.names,
+        options,
         clauses,
         relation_words,
-        hops: Vec::new(),
-        ordering: None,
-        sources: Vec::new(),
+        hops,
+        ordering,
+        sources,
     }
 }

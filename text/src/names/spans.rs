@@ -171,8 +171,18 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
         let limit = titles.peek().map_or(text.len(), |t| t.start);
         match scan.read(i, limit) {
             Some((piece, next)) => {
-                found.push(piece);
                 i = next;
+                // `Change (Film)`: what stands in the parenthesis is no name of its own, unless
+                // it is an acronym.
+                let parenthesis = piece
+                    .alternatives
+                    .iter()
+                    .find(|a| text[..a.end].ends_with(')'));
+                let end = parenthesis.map_or(0, |a| a.end);
+                found.push(piece);
+                while scan.spans.get(i).is_some_and(|s| s.end < end) && !is_acronym(scan.word(i)) {
+                    i += 1;
+                }
             }
             None => i += 1,
         }
@@ -309,8 +319,14 @@ impl<'t> Scan<'t> {
             return false;
         }
         let participle = lower.len() > 5 && (lower.ends_with("ing") || lower.ends_with("ly"));
-        let runs_on = self.word(i + 1).starts_with(char::is_lowercase);
-        (participle && runs_on) || self.is_lower_elsewhere(word)
+        let next = self.word(i + 1);
+        let runs_on = next.starts_with(char::is_lowercase);
+        let passive = lower.ends_with("ed")
+            && matches!(
+                next,
+                "with" | "by" | "in" | "to" | "as" | "on" | "at" | "for" | "from"
+            );
+        (participle && runs_on) || passive || self.is_lower_elsewhere(word)
     }
 
     /// The last word of the name that begins at word `i`.
@@ -338,11 +354,16 @@ impl<'t> Scan<'t> {
         if gap == ". " && word == "No" && is_number(next) {
             return Some(end + 1);
         }
-        if !(matches!(gap, " " | " & " | "." | "/") || pointed || comma_suffix) {
+        let dropped = matches!(gap, "' " | "\u{2019} ") && word.ends_with("in"); // `Nothin' Else`
+        if !(matches!(gap, " " | " & " | "." | "/") || pointed || comma_suffix || dropped) {
             return None;
         }
-        if matches!(gap, "." | "/") && !(is_capitalised(next) && word.chars().count() == 1) {
+        if gap == "." && !(is_capitalised(next) && word.chars().count() == 1) {
             return None;
+        }
+        if gap == "/" {
+            let paired = is_number(next) || is_acronym(word) && is_acronym(next);
+            return paired.then_some(end + 1);
         }
         if is_capitalised(next) {
             let day = month(next).is_some() && is_number(self.word(end + 2));
