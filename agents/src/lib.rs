@@ -6,10 +6,19 @@
 //!
 //! [`Finding`]: indago_core::Finding
 
+mod asked;
+mod bridge;
+pub mod calibration;
+mod judge;
+mod pool;
+mod read;
 mod retrieve;
+mod rewrite;
 mod search;
+mod select;
 mod task;
 mod verify;
+mod weights;
 mod write;
 
 pub use search::search_sub_question;

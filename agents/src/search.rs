@@ -1,10 +1,54 @@
 //! Work on one sub-question: retrieve, read, follow names, judge; again, or stop.
 
-use indago_core::ports::{Library, TaskCtx, TaskError};
-use indago_core::{Claim, Event, Finding, Quote, StopReason, Usage};
+use std::collections::BTreeMap;
 
-use crate::retrieve::retrieve;
+use indago_core::ports::{Library, TaskCtx, TaskError};
+use indago_core::{Bridge, Event, Finding, PassageId, StopReason, Usage};
+
+use crate::asked::Asked;
+use crate::bridge::{follow, named};
+use crate::judge::{Features, Scales, judge};
+use crate::pool::{FollowUp, Pool, Ranked};
+use crate::read::{Selected, read};
+use crate::retrieve::{Ask, Found, retrieve};
+use crate::rewrite::rewrite;
+use crate::select::select;
 use crate::{SearchInput, Searched};
+
+/// Depth of the lists of the first round.
+const DEPTH: usize = 100;
+/// Fused passages that are read in the first round.
+const READ_FIRST: usize = 30;
+/// Passages whose names are followed in each round.
+const FOLLOWED: usize = 12;
+/// Passages that follow-up queries are made from in each round, and queries from each.
+const REWRITTEN: (usize, usize) = (4, 5);
+/// Depth of the lists of follow-up queries.
+const FOLLOW_UP_DEPTH: usize = 6;
+/// Rounds after which further hops stop paying, whatever the limits allow.
+const MAX_ROUNDS: u32 = 3;
+/// Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
+const FUSION_CONSTANT: f64 = 60.0;
+
+/// A search with everything it found, before it is written down as a finding.
+pub(crate) struct Trail {
+    pub(crate) asked: Asked,
+    pub(crate) pool: Pool,
+    pub(crate) tried: Vec<String>,
+    pub(crate) usage: Usage,
+    pub(crate) stop: StopReason,
+    /// Features of each round, for calibration.
+    pub(crate) rounds: Vec<Vec<(PassageId, Features)>>,
+    lists: Lists,
+}
+
+/// The lists of the first round by passage.
+#[derive(Debug, Default)]
+struct Lists {
+    lexical: BTreeMap<PassageId, Ranked>,
+    dense: BTreeMap<PassageId, Ranked>,
+    fused: BTreeMap<PassageId, Ranked>,
+}
 
 /// Works on one sub-question until its evidence suffices, rounds bring nothing new, or its limits
 /// are reached.
@@ -13,46 +57,338 @@ pub async fn search_sub_question(
     library: &dyn Library,
     input: &SearchInput,
 ) -> Result<Searched, TaskError> {
-    let queries = vec![input.question.trim().to_owned()];
-    let k = input.limits.sources as usize;
-    let hits = retrieve(cx, library, 1, &queries, &input.filters, k).await?.concat();
-    cx.emit(Event::Searched {
-        node: input.node,
-        round: 1,
-        queries: queries.clone(),
-        new_passages: hits.len() as u32,
-    });
-    let passages = library.passages(hits.iter().map(|h| h.passage).collect()).await?;
-    let claims: Vec<Claim> = passages
-        .iter()
-        .filter_map(|passage| {
-            let quote = Quote {
-                document: passage.document.clone(),
-                passage: passage.id,
-                start: passage.span.start,
-                end: passage.span.end,
-                text: passage.text.clone(),
-            };
-            Claim::new(passage.text.clone(), vec![quote])
-        })
+    let trail = explore(cx, library, input).await?;
+    let selected = select(&trail.pool, input.limits.sources as usize);
+    let quotes = read(library, &trail.asked, &trail.pool, &selected).await?;
+    for Selected { quote, .. } in &quotes {
+        cx.emit(Event::Quoted {
+            node: input.node,
+            passage: quote.passage,
+            text: quote.text.clone(),
+        });
+    }
+    Ok(conclude(input, trail, quotes))
+}
+
+fn conclude(input: &SearchInput, trail: Trail, quotes: Vec<Selected>) -> Searched {
+    let confidence = quotes.first().map_or(0.0, |q| q.p as f32);
+    let bridges = bridges(&trail.pool, &quotes);
+    let claims: Vec<_> = quotes
+        .into_iter()
+        .filter_map(Selected::into_claim)
         .collect();
-    let stop = if claims.is_empty() { StopReason::NothingFound } else { StopReason::Answered };
-    let usage = Usage {
-        queries: queries.len() as u64,
-        passages: passages.len() as u64,
-        rounds: 1,
-        ..Usage::default()
+    let stop = if claims.is_empty() {
+        StopReason::NothingFound
+    } else {
+        trail.stop
     };
     let finding = Finding {
         node: input.node,
         answer: None,
-        confidence: if claims.is_empty() { 0.0 } else { 0.5 },
+        confidence,
         claims,
-        bridges: Vec::new(),
+        bridges,
         open: Vec::new(),
-        tried: queries,
-        rounds: 1,
+        tried: trail.tried,
+        rounds: trail.usage.rounds as u32,
         stop,
     };
-    Ok(Searched { finding, usage })
+    Searched {
+        finding,
+        usage: trail.usage,
+    }
+}
+
+/// Names that led to the selected passages.
+fn bridges(pool: &Pool, quotes: &[Selected]) -> Vec<Bridge> {
+    let mut found: Vec<Bridge> = Vec::new();
+    for quote in quotes {
+        let Some(candidate) = pool.get(quote.quote.passage) else {
+            continue;
+        };
+        let best = candidate
+            .leads
+            .iter()
+            .filter(|l| !l.asked && quotes.iter().any(|q| q.quote.passage == l.from))
+            .max_by(|a, b| {
+                let value =
+                    |l: &crate::pool::Lead| pool.get(l.from).map_or(0.0, |c| c.p) * l.strength;
+                value(a).total_cmp(&value(b))
+            });
+        if let Some(lead) = best.filter(|l| found.iter().all(|b| b.name != l.name)) {
+            found.push(Bridge {
+                name: lead.name.clone(),
+                met_in: lead.from,
+                defined_in: Some(candidate.passage.id),
+                score: candidate.p as f32,
+            });
+        }
+    }
+    found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.name.cmp(&b.name)));
+    found
+}
+
+/// The rounds of a search.
+pub(crate) async fn explore(
+    cx: &mut dyn TaskCtx,
+    library: &dyn Library,
+    input: &SearchInput,
+) -> Result<Trail, TaskError> {
+    let asked = Asked::new(library, &input.question).await?;
+    let mut trail = Trail {
+        asked,
+        pool: Pool::default(),
+        tried: Vec::new(),
+        usage: Usage::default(),
+        stop: StopReason::NothingFound,
+        rounds: Vec::new(),
+        lists: Lists::default(),
+    };
+    if trail.asked.all() == 0 || input.limits.rounds == 0 || input.limits.queries == 0 {
+        return Ok(trail);
+    }
+    let scales = first_round(cx, library, input, &mut trail).await?;
+    if trail.pool.len() == 0 {
+        return Ok(trail);
+    }
+    let top = input.limits.sources.max(1) as usize;
+    let mut leading = trail.pool.best(top);
+    trail.stop = StopReason::Budget;
+    for round in 1..input.limits.rounds.min(MAX_ROUNDS) {
+        if cx.is_cancelled() {
+            return Err(TaskError::Cancelled);
+        }
+        further_round(cx, library, input, &mut trail, round).await?;
+        let rows = judge(&trail.asked, &mut trail.pool, &scales, round as usize);
+        trail.rounds.push(rows);
+        let now = trail.pool.best(top);
+        // A round that brings no new passage among those that count ends the search.
+        if now.iter().all(|id| leading.contains(id)) {
+            trail.stop = StopReason::NoProgress;
+            break;
+        }
+        leading = now;
+    }
+    if trail.pool.iter().any(|c| c.p >= 0.5) {
+        trail.stop = StopReason::Answered;
+    }
+    Ok(trail)
+}
+
+/// Asks the question itself, and looks up what its names are about.
+async fn first_round(
+    cx: &mut dyn TaskCtx,
+    library: &dyn Library,
+    input: &SearchInput,
+    trail: &mut Trail,
+) -> Result<Scales, TaskError> {
+    let text = trail.asked.query().to_owned();
+    let retrievers: &[&'static str] = if library.coverage().embedded > 0 {
+        &["bm25", "dense"]
+    } else {
+        &["bm25"]
+    };
+    let asks: Vec<Ask> = retrievers
+        .iter()
+        .map(|&name| Ask {
+            text: text.clone(),
+            retriever: Some(name),
+        })
+        .collect();
+    let lists = retrieve(cx, library, "retrieve/1", &asks, &input.filters, DEPTH).await?;
+    let empty: &[Found] = &[];
+    let lexical = lists.first().map_or(empty, Vec::as_slice);
+    let dense = lists.get(1).map_or(empty, Vec::as_slice);
+
+    let mut fused: BTreeMap<PassageId, f64> = BTreeMap::new();
+    for list in [lexical, dense] {
+        for (rank, found) in list.iter().enumerate() {
+            *fused.entry(found.passage).or_default() += 1.0 / (FUSION_CONSTANT + rank as f64);
+        }
+    }
+    let mut order: Vec<(PassageId, f64)> = fused.into_iter().collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    trail.lists = Lists {
+        lexical: by_passage(lexical.iter().map(|f| (f.passage, f64::from(f.score)))),
+        dense: by_passage(dense.iter().map(|f| (f.passage, f64::from(f.score)))),
+        fused: by_passage(order.iter().copied()),
+    };
+
+    let names = named(library, &trail.asked).await?;
+    let read_first = order.iter().take(READ_FIRST).map(|(id, _)| *id);
+    let linked = names.keys().copied().chain(quoted_by_parents(input));
+    let wanted: Vec<PassageId> = read_first
+        .chain(linked.filter(|id| allowed(input, &trail.lists, *id)))
+        .collect();
+    let new = load(library, trail, wanted).await?;
+    for (id, value) in names {
+        if let Some(candidate) = trail.pool.get_mut(id) {
+            candidate.named = Some(value);
+        }
+    }
+    let first = |list: &[Found]| list.first().map_or(0.0, |f| f64::from(f.score));
+    let scales = Scales {
+        lexical: first(lexical),
+        dense: first(dense),
+        dense_floor: dense.last().map_or(0.0, |f| f64::from(f.score)),
+        depth: 3.0 * DEPTH as f64,
+    };
+    let rows = judge(&trail.asked, &mut trail.pool, &scales, 0);
+    trail.rounds.push(rows);
+    report_round(cx, input, trail, 1, vec![text], asks.len(), new);
+    Ok(scales)
+}
+
+/// Follows the names of the best passages, and asks for them together with what is still open.
+async fn further_round(
+    cx: &mut dyn TaskCtx,
+    library: &dyn Library,
+    input: &SearchInput,
+    trail: &mut Trail,
+    round: u32,
+) -> Result<(), TaskError> {
+    let best = trail.pool.best(FOLLOWED);
+    let leads = follow(library, &trail.asked, &trail.pool, &best).await?;
+
+    let (from, names) = REWRITTEN;
+    let mut queries = rewrite(
+        &trail.asked,
+        &trail.pool,
+        best.get(..from.min(best.len())).unwrap_or(&[]),
+        names,
+    );
+    queries.retain(|q| !trail.tried.contains(&q.text));
+    let left = u64::from(input.limits.queries).saturating_sub(trail.usage.queries);
+    queries.truncate(left as usize);
+    // Lexical on purpose: what matters is that the passage has the name and the open words.
+    let asks: Vec<Ask> = queries
+        .iter()
+        .map(|q| Ask {
+            text: q.text.clone(),
+            retriever: Some("bm25"),
+        })
+        .collect();
+    let purpose = format!("retrieve/{}", round + 1);
+    let lists = retrieve(
+        cx,
+        library,
+        &purpose,
+        &asks,
+        &input.filters,
+        FOLLOW_UP_DEPTH,
+    )
+    .await?;
+
+    let linked = leads
+        .keys()
+        .copied()
+        .filter(|id| allowed(input, &trail.lists, *id));
+    let wanted: Vec<PassageId> = linked
+        .chain(lists.iter().flatten().map(|f| f.passage))
+        .collect();
+    let new = load(library, trail, wanted).await?;
+    for (target, found) in leads {
+        let Some(candidate) = trail.pool.get_mut(target) else {
+            continue;
+        };
+        for lead in found {
+            if candidate.leads.iter().all(|l| l.from != lead.from) {
+                candidate.leads.push(lead);
+            }
+        }
+    }
+    for (query, list) in queries.iter().zip(&lists) {
+        let mut rank = 0;
+        for found in list.iter().filter(|f| f.passage != query.from) {
+            let Some(candidate) = trail.pool.get_mut(found.passage) else {
+                continue;
+            };
+            if candidate.has_name(&query.name_terms) {
+                let open = trail.asked.weight(query.open & candidate.terms)
+                    / trail.asked.weight(query.open).max(f64::MIN_POSITIVE);
+                candidate.follow_ups.push(FollowUp {
+                    from: query.from,
+                    name: query.name.clone(),
+                    open,
+                    rank,
+                    sentence: query.sentence,
+                });
+            }
+            rank += 1;
+        }
+    }
+    let texts = queries.into_iter().map(|q| q.text).collect();
+    report_round(cx, input, trail, round + 1, texts, asks.len(), new);
+    Ok(())
+}
+
+fn report_round(
+    cx: &mut dyn TaskCtx,
+    input: &SearchInput,
+    trail: &mut Trail,
+    round: u32,
+    queries: Vec<String>,
+    sent: usize,
+    new_passages: u32,
+) {
+    trail.usage.queries += sent as u64;
+    trail.usage.rounds += 1;
+    trail.usage.passages += u64::from(new_passages);
+    trail.tried.extend(queries.iter().cloned());
+    cx.emit(Event::Searched {
+        node: input.node,
+        round,
+        queries,
+        new_passages,
+    });
+}
+
+/// Reads passages that the pool does not have yet, and gives their number.
+async fn load(
+    library: &dyn Library,
+    trail: &mut Trail,
+    wanted: Vec<PassageId>,
+) -> Result<u32, TaskError> {
+    let missing = trail.pool.missing(wanted);
+    let passages = library.passages(missing).await?;
+    let new = passages.len() as u32;
+    let ids: Vec<PassageId> = passages.iter().map(|p| p.id).collect();
+    trail.pool.add(&trail.asked, passages);
+    for id in ids {
+        if let Some(candidate) = trail.pool.get_mut(id) {
+            candidate.lexical = trail.lists.lexical.get(&id).copied();
+            candidate.dense = trail.lists.dense.get(&id).copied();
+            candidate.fused = trail.lists.fused.get(&id).copied();
+        }
+    }
+    Ok(new)
+}
+
+/// Whether a passage that no filtered query returned may be used: links know no filters, so under
+/// filters only what the retrievers let through is read.
+fn allowed(input: &SearchInput, lists: &Lists, id: PassageId) -> bool {
+    input.filters.is_empty() || lists.fused.contains_key(&id)
+}
+
+fn quoted_by_parents(input: &SearchInput) -> impl Iterator<Item = PassageId> + '_ {
+    input
+        .parents
+        .iter()
+        .flat_map(|f| &f.claims)
+        .flat_map(indago_core::Claim::quotes)
+        .map(|q| q.passage)
+}
+
+fn by_passage(list: impl Iterator<Item = (PassageId, f64)>) -> BTreeMap<PassageId, Ranked> {
+    list.enumerate()
+        .map(|(rank, (id, score))| {
+            (
+                id,
+                Ranked {
+                    rank: rank as u32,
+                    score,
+                },
+            )
+        })
+        .collect()
 }

@@ -17,14 +17,22 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rounds: 4, queries: 24, sources: 10 }
+        Self {
+            rounds: 4,
+            queries: 24,
+            sources: 10,
+        }
     }
 }
 
 impl From<Budget> for Limits {
     /// One node's share: its rounds and sources, and at most the whole run's queries.
     fn from(budget: Budget) -> Self {
-        Self { rounds: budget.rounds, queries: budget.queries, sources: budget.sources }
+        Self {
+            rounds: budget.rounds,
+            queries: budget.queries,
+            sources: budget.sources,
+        }
     }
 }
 

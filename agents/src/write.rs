@@ -16,7 +16,9 @@ pub async fn write(
     let mut sources: Vec<Source> = Vec::new();
     let mut not_found = Vec::new();
     for node in &input.graph.nodes {
-        let Some(finding) = &node.finding else { continue };
+        let Some(finding) = &node.finding else {
+            continue;
+        };
         if node.state == NodeState::Pruned {
             continue;
         }
@@ -61,7 +63,11 @@ pub async fn write(
                 missing: finding.open.clone(),
             });
         } else {
-            sections.push(Section { node: node.id, heading: node.text.clone(), claims });
+            sections.push(Section {
+                node: node.id,
+                heading: node.text.clone(),
+                claims,
+            });
         }
     }
     let root = input.graph.node(NodeId(0)).and_then(|n| n.finding.as_ref());

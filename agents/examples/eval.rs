@@ -1,0 +1,330 @@
+//! Scores the extractive reasoner on question sets in memory, without an index on disk.
+//!
+//! `cargo run --release -p indago-agents --example eval -- --data DIR --sets hotpotqa,2wiki
+//!  [--vectors DIR] [--half dev|report] [--no-titles] [--dump FILE]`
+//!
+//! `--vectors` names a folder with `<set>.npy` (passages) and `<set>.q.npy` (questions), f32.
+#![allow(clippy::print_stdout, reason = "prints its table")]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use indago_agents::{Limits, SearchInput, calibration, search_sub_question};
+use indago_core::{ContentHash, Filters, NodeId};
+use support::{Corpus, Doc, MemoryLibrary, PlainCtx, block_on};
+
+type Failure = Box<dyn std::error::Error>;
+
+struct Question {
+    id: String,
+    text: String,
+    answers: Vec<String>,
+    kind: String,
+    gold: BTreeSet<String>,
+    dev: bool,
+}
+
+struct Options {
+    data: PathBuf,
+    sets: Vec<String>,
+    vectors: Option<PathBuf>,
+    titles: bool,
+    dump: Option<PathBuf>,
+    show: bool,
+}
+
+fn main() -> Result<(), Failure> {
+    let options = options()?;
+    let mut dump = options.dump.as_ref().map(fs::File::create).transpose()?;
+    for set in &options.sets {
+        let folder = options.data.join(set);
+        let docs = read_corpus(&folder.join("corpus.jsonl.gz"), options.titles)?;
+        let questions = read_questions(&folder)?;
+        let mut corpus = Corpus::new(&docs);
+        if let Some(vectors) = &options.vectors {
+            let (dim, rows) = read_npy(&vectors.join(format!("{set}.npy")))?;
+            let (_, q) = read_npy(&vectors.join(format!("{set}.q.npy")))?;
+            let queries: HashMap<String, Vec<f32>> = questions
+                .iter()
+                .zip(q.chunks_exact(dim))
+                .map(|(question, row)| (question.text.trim().to_owned(), row.to_vec()))
+                .collect();
+            corpus = corpus.with_vectors(dim, rows, queries);
+        }
+        let corpus = Arc::new(corpus);
+        let outcomes = answer_all(&corpus, &questions, dump.is_some())?;
+        if let Some(file) = &mut dump {
+            for (question, outcome) in questions.iter().zip(&outcomes) {
+                for row in &outcome.rows {
+                    let gold = question.gold.contains(row.document.as_str());
+                    writeln!(
+                        file,
+                        "{set}\t{}\t{}\t{}\t{}\t{}",
+                        question.id,
+                        u8::from(question.dev),
+                        row.round,
+                        u8::from(gold),
+                        row.features
+                            .iter()
+                            .map(|x| format!("{x:.6}"))
+                            .collect::<Vec<_>>()
+                            .join("\t")
+                    )?;
+                }
+            }
+        }
+        report(set, &questions, &outcomes, options.show);
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Outcome {
+    documents: Vec<String>,
+    answer: Option<String>,
+    abstained: bool,
+    confidence: f32,
+    rows: Vec<calibration::Row>,
+    micros: u128,
+}
+
+fn answer_all(
+    corpus: &Arc<Corpus>,
+    questions: &[Question],
+    examine: bool,
+) -> Result<Vec<Outcome>, Failure> {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism()?.get();
+    let work = || -> Result<Vec<(usize, Outcome)>, String> {
+        let library = MemoryLibrary::new(corpus.clone());
+        let mut done = Vec::new();
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(question) = questions.get(i) else {
+                return Ok(done);
+            };
+            done.push((
+                i,
+                answer_one(&library, question, examine).map_err(|e| e.to_string())?,
+            ));
+        }
+    };
+    let mut all = Vec::new();
+    std::thread::scope(|scope| -> Result<(), Failure> {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for handle in handles {
+            all.extend(
+                handle
+                    .join()
+                    .map_err(|panic| format!("a thread failed: {panic:?}"))??,
+            );
+        }
+        Ok(())
+    })?;
+    all.sort_by_key(|(i, _)| *i);
+    Ok(all.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+fn answer_one(
+    library: &MemoryLibrary,
+    question: &Question,
+    examine: bool,
+) -> Result<Outcome, Failure> {
+    let input = SearchInput {
+        node: NodeId(0),
+        question: question.text.clone(),
+        whole: question.text.clone(),
+        parents: Vec::new(),
+        filters: Filters::default(),
+        limits: Limits::default(),
+    };
+    let mut cx = PlainCtx::default();
+    let began = std::time::Instant::now();
+    let searched = block_on(search_sub_question(&mut cx, library, &input))?;
+    let micros = began.elapsed().as_micros();
+    let rows = if examine {
+        block_on(calibration::examine(&mut cx, library, &input))?
+    } else {
+        Vec::new()
+    };
+    let mut documents: Vec<String> = Vec::new();
+    for claim in &searched.finding.claims {
+        for quote in claim.quotes() {
+            let id = quote.document.to_string();
+            if !documents.contains(&id) {
+                documents.push(id);
+            }
+        }
+    }
+    Ok(Outcome {
+        documents,
+        answer: searched.finding.answer.map(|a| a.text),
+        abstained: searched.finding.confidence <= 0.0,
+        confidence: searched.finding.confidence,
+        rows,
+        micros,
+    })
+}
+
+fn report(set: &str, questions: &[Question], outcomes: &[Outcome], show: bool) {
+    for dev in [true, false] {
+        let of_half: Vec<(&Question, &Outcome)> = questions
+            .iter()
+            .zip(outcomes)
+            .filter(|(q, _)| q.dev == dev)
+            .collect();
+        let judged: Vec<_> = of_half.iter().filter(|(q, _)| !q.gold.is_empty()).collect();
+        let n = judged.len().max(1) as f64;
+        let found =
+            |q: &Question, o: &Outcome| q.gold.iter().filter(|g| o.documents.contains(g)).count();
+        let all = judged
+            .iter()
+            .filter(|(q, o)| found(q, o) == q.gold.len())
+            .count() as f64
+            / n;
+        let precision = judged
+            .iter()
+            .map(|(q, o)| found(q, o) as f64 / o.documents.len().max(1) as f64)
+            .sum::<f64>()
+            / n;
+        let sources = judged
+            .iter()
+            .map(|(_, o)| o.documents.len() as f64)
+            .sum::<f64>()
+            / n;
+        let mut micros: Vec<u128> = of_half.iter().map(|(_, o)| o.micros).collect();
+        micros.sort_unstable();
+        let p50 = micros.get(micros.len() / 2).copied().unwrap_or(0) as f64 / 1000.0;
+        println!(
+            "{set:<24} {:<6} n {:>3}  AllR@10 {:>5.1}  precision {:>5.1}  sources {:>4.1}  p50 {p50:.1} ms",
+            if dev { "dev" } else { "report" },
+            judged.len(),
+            100.0 * all,
+            100.0 * precision,
+            sources,
+        );
+        if show && dev {
+            for (q, o) in &of_half {
+                println!(
+                    "  [{}] {} | {:?} | {:?} {:.2} {}",
+                    q.kind, q.text, q.answers, o.answer, o.confidence, o.abstained
+                );
+            }
+        }
+    }
+}
+
+fn options() -> Result<Options, Failure> {
+    let mut options = Options {
+        data: PathBuf::new(),
+        sets: Vec::new(),
+        vectors: None,
+        titles: true,
+        dump: None,
+        show: false,
+    };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("`{arg}` needs a value"));
+        match arg.as_str() {
+            "--data" => options.data = value()?.into(),
+            "--sets" => options.sets = value()?.split(',').map(str::to_owned).collect(),
+            "--vectors" => options.vectors = Some(value()?.into()),
+            "--dump" => options.dump = Some(value()?.into()),
+            "--no-titles" => options.titles = false,
+            "--show" => options.show = true,
+            other => return Err(format!("unknown argument `{other}`").into()),
+        }
+    }
+    Ok(options)
+}
+
+fn read_corpus(path: &Path, titles: bool) -> Result<Vec<Doc>, Failure> {
+    let reader = BufReader::new(flate2::read::GzDecoder::new(fs::File::open(path)?));
+    let mut docs = Vec::new();
+    for line in reader.lines() {
+        let value: serde_json::Value = serde_json::from_str(&line?)?;
+        let field = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        let metadata: BTreeMap<String, String> = value["metadata"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, v)| Some((key.clone(), v.as_str()?.to_owned())))
+            .collect();
+        docs.push(Doc {
+            id: field("_id"),
+            title: if titles {
+                field("title")
+            } else {
+                String::new()
+            },
+            text: field("text"),
+            metadata,
+        });
+    }
+    Ok(docs)
+}
+
+/// Questions with their gold documents. Everything but `_id` and `text` is for scoring only.
+fn read_questions(folder: &Path) -> Result<Vec<Question>, Failure> {
+    let mut gold: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in fs::read_to_string(folder.join("qrels.tsv"))?
+        .lines()
+        .skip(1)
+    {
+        let mut parts = line.split('\t');
+        if let (Some(query), Some(document)) = (parts.next(), parts.next()) {
+            gold.entry(query.to_owned())
+                .or_default()
+                .insert(document.to_owned());
+        }
+    }
+    let mut questions = Vec::new();
+    for line in fs::read_to_string(folder.join("queries.jsonl"))?.lines() {
+        let value: serde_json::Value = serde_json::from_str(line)?;
+        let id = value["_id"].as_str().unwrap_or_default().to_owned();
+        questions.push(Question {
+            text: value["text"].as_str().unwrap_or_default().to_owned(),
+            answers: value["answers"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|a| a.as_str().map(str::to_owned))
+                .collect(),
+            kind: value["metadata"]["type"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            gold: gold.get(&id).cloned().unwrap_or_default(),
+            dev: ContentHash::of(id.as_bytes()).0[0] & 1 == 0,
+            id,
+        });
+    }
+    Ok(questions)
+}
+
+/// The columns and values of a little-endian f32 matrix in NumPy's format 1.0.
+fn read_npy(path: &Path) -> Result<(usize, Vec<f32>), Failure> {
+    let bytes = fs::read(path)?;
+    let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = std::str::from_utf8(&bytes[10..10 + length])?;
+    let shape = header
+        .split("'shape': (")
+        .nth(1)
+        .and_then(|s| s.split(')').next());
+    let columns = shape
+        .and_then(|s| s.split(',').nth(1))
+        .ok_or("no shape in the header")?;
+    let values = bytes[10 + length..]
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    Ok((columns.trim().parse()?, values))
+}

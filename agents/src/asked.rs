@@ -1,0 +1,135 @@
+//! The question as the searcher sees it: its analysis, and its terms with their weights.
+
+use std::collections::BTreeMap;
+
+use indago_core::ports::{Library, RetrieveError};
+use indago_text::question::{Question, analyze};
+
+/// Terms of a question that are weighed; what follows them is ignored.
+const MAX_TERMS: usize = 128;
+
+/// Longest text sent as a retrieval query, in bytes.
+const MAX_QUERY_BYTES: usize = 2_000;
+
+/// A set of question terms, one bit each.
+pub(crate) type TermSet = u128;
+
+/// A question with the weights of its terms in this corpus.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// As asked, trimmed.
+    pub(crate) text: String,
+    /// [`indago_text::normalize_name`] of the text, for asking whether a name occurs in it.
+    pub(crate) normal: String,
+    /// Its structure.
+    pub(crate) analysis: Question,
+    /// Passages in the corpus.
+    pub(crate) passages: f64,
+    terms: BTreeMap<String, usize>,
+    weights: Vec<f64>,
+    total: f64,
+}
+
+impl Asked {
+    /// Analyzes `text` and asks the corpus how rare its words are.
+    pub(crate) async fn new(library: &dyn Library, text: &str) -> Result<Self, RetrieveError> {
+        let text = text.trim();
+        let mut terms: BTreeMap<String, usize> = BTreeMap::new();
+        let mut surface = Vec::new();
+        indago_text::for_each_term(text, |term, range| {
+            if terms.len() < MAX_TERMS && !terms.contains_key(term) {
+                terms.insert(term.to_owned(), surface.len());
+                surface.push(text[range].to_lowercase());
+            }
+        });
+        let frequencies = library.frequencies(surface).await?;
+        let passages = library.coverage().passages.max(1) as f64;
+        let weights: Vec<f64> = frequencies.iter().map(|&df| rarity(passages, df)).collect();
+        let total = weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        Ok(Self {
+            text: text.to_owned(),
+            normal: indago_text::normalize_name(text),
+            analysis: analyze(text),
+            passages,
+            terms,
+            weights,
+            total,
+        })
+    }
+
+    /// The question as a retrieval query, cut to a sane length on a character boundary.
+    pub(crate) fn query(&self) -> &str {
+        let mut end = self.text.len().min(MAX_QUERY_BYTES);
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        &self.text[..end]
+    }
+
+    /// Which of the question's terms `text` contains.
+    pub(crate) fn terms_in(&self, text: &str) -> TermSet {
+        let mut set = 0;
+        indago_text::for_each_term(text, |term, _| set |= self.bit(term));
+        set
+    }
+
+    /// The term's bit; none for a term that the question does not have.
+    pub(crate) fn bit(&self, term: &str) -> TermSet {
+        self.terms.get(term).map_or(0, |&i| 1 << i)
+    }
+
+    /// All terms of the question.
+    pub(crate) fn all(&self) -> TermSet {
+        self.terms.values().fold(0, |set, &i| set | 1 << i)
+    }
+
+    /// Share of the question's weight that `set` carries, 0 to 1.
+    pub(crate) fn share(&self, set: TermSet) -> f64 {
+        self.weight(set) / self.total
+    }
+
+    /// Summed weights of the terms in `set`.
+    pub(crate) fn weight(&self, set: TermSet) -> f64 {
+        let mut rest = set;
+        let mut sum = 0.0;
+        while rest != 0 {
+            let i = rest.trailing_zeros() as usize;
+            sum += self.weights.get(i).copied().unwrap_or(0.0);
+            rest &= rest - 1;
+        }
+        sum
+    }
+
+    /// The terms of `set`, in the order of the question.
+    pub(crate) fn words(&self, set: TermSet) -> Vec<&str> {
+        let mut words: Vec<(usize, &str)> = self
+            .terms
+            .iter()
+            .filter(|&(_, &i)| set & (1 << i) != 0)
+            .map(|(word, &i)| (i, word.as_str()))
+            .collect();
+        words.sort_unstable();
+        words.into_iter().map(|(_, word)| word).collect()
+    }
+
+    /// Whether `name` occurs in the question, whatever its spelling.
+    pub(crate) fn mentions(&self, name: &str) -> bool {
+        contains_phrase(&self.normal, &indago_text::normalize_name(name))
+    }
+}
+
+/// Inverse document frequency in BM25's form: large for rare terms, near zero for common ones.
+pub(crate) fn rarity(passages: f64, frequency: u64) -> f64 {
+    let df = frequency as f64;
+    (1.0 + (passages - df + 0.5).max(0.0) / (df + 0.5)).ln()
+}
+
+/// Whether `phrase` occurs in `text` at word boundaries. Both are normalised.
+pub(crate) fn contains_phrase(text: &str, phrase: &str) -> bool {
+    !phrase.is_empty()
+        && text.match_indices(phrase).any(|(at, _)| {
+            let end = at + phrase.len();
+            (at == 0 || text[..at].ends_with(' '))
+                && (end == text.len() || text[end..].starts_with(' '))
+        })
+}

@@ -1,0 +1,140 @@
+//! From a selected passage to the sentence that is quoted from it.
+
+use std::ops::Range;
+
+use indago_core::ports::{Library, RetrieveError};
+use indago_core::{Claim, PassageId, Quote};
+
+use crate::asked::Asked;
+use crate::pool::{Candidate, Pool};
+
+/// A quote and what it is worth.
+#[derive(Clone, Debug)]
+pub(crate) struct Selected {
+    /// The exact span.
+    pub(crate) quote: Quote,
+    /// Probability that the answer needs its passage.
+    pub(crate) p: f64,
+}
+
+impl Selected {
+    /// The quote as a claim: its own words, white space folded.
+    pub(crate) fn into_claim(self) -> Option<Claim> {
+        let text = self
+            .quote
+            .text
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        Claim::new(text, vec![self.quote])
+    }
+}
+
+/// Longest quote, in bytes; longer sentences are cut at a word.
+const MAX_QUOTE: usize = 600;
+
+/// One quote for each of `selected`, in their order.
+pub(crate) async fn read(
+    library: &dyn Library,
+    asked: &Asked,
+    pool: &Pool,
+    selected: &[PassageId],
+) -> Result<Vec<Selected>, RetrieveError> {
+    let candidates: Vec<&Candidate> = selected.iter().filter_map(|&id| pool.get(id)).collect();
+    let sentences: Vec<String> = candidates
+        .iter()
+        .flat_map(|c| {
+            c.sentences
+                .iter()
+                .map(|s| c.passage.text[s.range.clone()].to_owned())
+        })
+        .collect();
+    let similar = library
+        .similarity(asked.query().to_owned(), sentences)
+        .await?;
+    let mut similar = similar.into_iter();
+    let mut quotes = Vec::new();
+    for candidate in candidates {
+        let names = led_on(pool, selected, candidate);
+        let mut best: Option<(f64, Range<usize>)> = None;
+        for (i, sentence) in candidate.sentences.iter().enumerate() {
+            let likeness = f64::from(similar.next().unwrap_or(0.0));
+            let text = &candidate.passage.text[sentence.range.clone()];
+            let leads = names.iter().filter(|n| text.contains(n.as_str())).count() as f64;
+            let score = asked.share(sentence.terms)
+                + 0.5 * likeness
+                + 0.3 * leads.min(2.0)
+                + if i == 0 { 0.15 } else { 0.0 };
+            if best.as_ref().is_none_or(|(b, _)| score > *b) {
+                best = Some((score, sentence.range.clone()));
+            }
+        }
+        let range = best.map_or(0..candidate.passage.text.len(), |(_, range)| range);
+        if let Some(quote) = quote(candidate, range) {
+            quotes.push(Selected {
+                quote,
+                p: candidate.p,
+            });
+        }
+    }
+    Ok(quotes)
+}
+
+/// Names of the candidate by which another selected passage was reached.
+fn led_on(pool: &Pool, selected: &[PassageId], candidate: &Candidate) -> Vec<String> {
+    let id = candidate.passage.id;
+    let mut names: Vec<String> = Vec::new();
+    for target in selected.iter().filter_map(|&id| pool.get(id)) {
+        let leads = target
+            .leads
+            .iter()
+            .filter(|l| l.from == id && !l.asked)
+            .map(|l| &l.name);
+        let follow = target
+            .follow_ups
+            .iter()
+            .filter(|f| f.from == id)
+            .map(|f| &f.name);
+        for name in leads.chain(follow) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    names
+}
+
+/// The quote of `range` of the passage's text, trimmed and cut; `None` when nothing is left.
+pub(crate) fn quote(candidate: &Candidate, range: Range<usize>) -> Option<Quote> {
+    let passage = &candidate.passage;
+    let text = passage.text.get(range.clone())?;
+    let start = range.start + (text.len() - text.trim_start().len());
+    let mut text = text.trim();
+    if text.len() > MAX_QUOTE {
+        let end = text
+            .char_indices()
+            .take_while(|(at, _)| *at <= MAX_QUOTE)
+            .filter(|(_, c)| c.is_whitespace())
+            .map(|(at, _)| at)
+            .last()
+            .filter(|at| *at > 0)
+            .or_else(|| {
+                text.char_indices()
+                    .map(|(at, _)| at)
+                    .take_while(|a| *a <= MAX_QUOTE)
+                    .last()
+            })?;
+        text = text.get(..end)?.trim_end();
+    }
+    if text.is_empty() {
+        return None;
+    }
+    let start = passage.span.start + start as u64;
+    Some(Quote {
+        document: passage.document.clone(),
+        passage: passage.id,
+        start,
+        end: start + text.len() as u64,
+        text: text.to_owned(),
+    })
+}
