@@ -77,9 +77,11 @@ impl QuestionGraph {
             return Err(EditRefused::Finished);
         }
         match edit {
-            GraphEdit::Add { text, reason, depends_on } => {
-                self.add(text, &reason, depends_on).map(Some)
-            }
+            GraphEdit::Add {
+                text,
+                reason,
+                depends_on,
+            } => self.add(text, &reason, depends_on).map(Some),
             GraphEdit::Link(dependency) => self.link(dependency).map(|()| None),
             GraphEdit::Reword { node, text, reason } => {
                 self.reword(node, text, &reason).map(|()| None)
@@ -116,7 +118,11 @@ impl QuestionGraph {
     pub fn conclude(&mut self, answered: bool) {
         let root = NodeIndex::new(0);
         if !is_settled(self.graph[root].question.state) {
-            let state = if answered { NodeState::Answered } else { NodeState::Unanswerable };
+            let state = if answered {
+                NodeState::Answered
+            } else {
+                NodeState::Unanswerable
+            };
             self.set_state(root, state);
         }
     }
@@ -158,11 +164,13 @@ impl QuestionGraph {
 
     /// Whether the node waits for nothing and nobody works on it.
     pub fn may_start(&self, node: NodeId) -> bool {
-        self.graph.node_weight(NodeIndex::new(node.0 as usize)).is_some_and(|n| {
-            n.waits == 0
-                && (n.question.state == NodeState::Ready
-                    || (n.question.state == NodeState::Reopened && !self.finished))
-        })
+        self.graph
+            .node_weight(NodeIndex::new(node.0 as usize))
+            .is_some_and(|n| {
+                n.waits == 0
+                    && (n.question.state == NodeState::Ready
+                        || (n.question.state == NodeState::Reopened && !self.finished))
+            })
     }
 
     /// Nodes that may start, those with the longest remaining path first, then by number.
@@ -179,7 +187,9 @@ impl QuestionGraph {
 
     /// The node, if it exists.
     pub fn node(&self, node: NodeId) -> Option<&SubQuestion> {
-        self.graph.node_weight(NodeIndex::new(node.0 as usize)).map(|n| &n.question)
+        self.graph
+            .node_weight(NodeIndex::new(node.0 as usize))
+            .map(|n| &n.question)
     }
 
     /// All nodes in order of creation.
@@ -206,7 +216,9 @@ impl QuestionGraph {
 
     /// Nodes on the longest chain that still waits for `node`, itself included; 0 for no node.
     pub fn rank(&self, node: NodeId) -> u32 {
-        self.graph.node_weight(NodeIndex::new(node.0 as usize)).map_or(0, |n| n.rank)
+        self.graph
+            .node_weight(NodeIndex::new(node.0 as usize))
+            .map_or(0, |n| n.rank)
     }
 
     /// Number of nodes, pruned ones included.
@@ -286,7 +298,13 @@ impl QuestionGraph {
         let id = NodeId(self.graph.node_count() as u32);
         self.by_key.insert(key.clone(), id);
         let state = NodeState::Ready;
-        let question = SubQuestion { id, text, state, reason, finding: None };
+        let question = SubQuestion {
+            id,
+            text,
+            state,
+            reason,
+            finding: None,
+        };
         self.graph.add_node(Node {
             question,
             key,
@@ -318,7 +336,9 @@ impl QuestionGraph {
         }
         let deeper = self.depths_after(from_index, self.graph[on_index].depth + 1);
         // The root may wait for everything: its own place is not part of a chain of hops.
-        if deeper.iter().any(|(&node, &depth)| node != NodeIndex::new(0) && depth > self.max_depth)
+        if deeper
+            .iter()
+            .any(|(&node, &depth)| node != NodeIndex::new(0) && depth > self.max_depth)
         {
             return Err(EditRefused::DepthBudget(self.max_depth));
         }
@@ -331,11 +351,16 @@ impl QuestionGraph {
         let mut changed = BTreeMap::new();
         let mut open = vec![(from, depth)];
         while let Some((index, depth)) = open.pop() {
-            let known = changed.get(&index).copied().unwrap_or(self.graph[index].depth);
+            let known = changed
+                .get(&index)
+                .copied()
+                .unwrap_or(self.graph[index].depth);
             if depth > known {
                 changed.insert(index, depth);
                 open.extend(
-                    self.graph.neighbors_directed(index, Incoming).map(|next| (next, depth + 1)),
+                    self.graph
+                        .neighbors_directed(index, Incoming)
+                        .map(|next| (next, depth + 1)),
                 );
             }
         }
@@ -344,7 +369,10 @@ impl QuestionGraph {
 
     /// Adds an edge that is known to be sound, and what follows from it.
     fn connect(&mut self, from: NodeId, on: NodeId, reason: String) {
-        let (from, on) = (NodeIndex::new(from.0 as usize), NodeIndex::new(on.0 as usize));
+        let (from, on) = (
+            NodeIndex::new(from.0 as usize),
+            NodeIndex::new(on.0 as usize),
+        );
         for (index, depth) in self.depths_after(from, self.graph[on].depth + 1) {
             self.graph[index].depth = depth;
         }
@@ -366,7 +394,9 @@ impl QuestionGraph {
             if rank > self.graph[index].rank {
                 self.graph[index].rank = rank;
                 open.extend(
-                    self.graph.neighbors_directed(index, Outgoing).map(|next| (next, rank + 1)),
+                    self.graph
+                        .neighbors_directed(index, Outgoing)
+                        .map(|next| (next, rank + 1)),
                 );
             }
         }
@@ -411,11 +441,17 @@ impl QuestionGraph {
     fn reopen(&mut self, node: NodeId, reason: &str) -> Result<(), EditRefused> {
         let index = self.index(node)?;
         let weight = &mut self.graph[index];
-        if !matches!(weight.question.state, NodeState::Answered | NodeState::Unanswerable) {
+        if !matches!(
+            weight.question.state,
+            NodeState::Answered | NodeState::Unanswerable
+        ) {
             return Err(self.wrong_state(index));
         }
         if weight.reopened >= MAX_REOPENS {
-            return Err(EditRefused::Disputed { node, times: u32::from(weight.reopened) });
+            return Err(EditRefused::Disputed {
+                node,
+                times: u32::from(weight.reopened),
+            });
         }
         weight.reopened += 1;
         weight.question.reason = tidy_reason(reason);
@@ -461,15 +497,22 @@ impl QuestionGraph {
 
     /// In order of number, so that moves are reported in one order.
     fn dependents_of(&self, index: NodeIndex) -> Vec<NodeIndex> {
-        let mut nodes: Vec<_> =
-            self.graph.edges_directed(index, Incoming).map(|edge| edge.source()).collect();
+        let mut nodes: Vec<_> = self
+            .graph
+            .edges_directed(index, Incoming)
+            .map(|edge| edge.source())
+            .collect();
         nodes.sort_unstable();
         nodes
     }
 
     fn neighbours(&self, node: NodeId, direction: petgraph::Direction) -> Vec<NodeId> {
         let index = NodeIndex::new(node.0 as usize);
-        let mut nodes: Vec<_> = self.graph.neighbors_directed(index, direction).map(id_of).collect();
+        let mut nodes: Vec<_> = self
+            .graph
+            .neighbors_directed(index, direction)
+            .map(id_of)
+            .collect();
         nodes.sort_unstable();
         nodes
     }
@@ -482,22 +525,37 @@ impl QuestionGraph {
             });
         }
         let key = question_key(text);
-        if key.is_empty() { Err(EditRefused::EmptyQuestion) } else { Ok(key) }
+        if key.is_empty() {
+            Err(EditRefused::EmptyQuestion)
+        } else {
+            Ok(key)
+        }
     }
 
     fn index(&self, node: NodeId) -> Result<NodeIndex, EditRefused> {
         let index = NodeIndex::new(node.0 as usize);
-        if self.graph.contains_node(index) { Ok(index) } else { Err(EditRefused::UnknownNode(node)) }
+        if self.graph.contains_node(index) {
+            Ok(index)
+        } else {
+            Err(EditRefused::UnknownNode(node))
+        }
     }
 
     fn wrong_state(&self, index: NodeIndex) -> EditRefused {
-        EditRefused::WrongState { node: id_of(index), state: self.graph[index].question.state }
+        EditRefused::WrongState {
+            node: id_of(index),
+            state: self.graph[index].question.state,
+        }
     }
 }
 
 /// A finding that carries evidence answers; any other ends the work without an answer.
 fn settled_state(finding: &Finding) -> NodeState {
-    if finding.claims.is_empty() { NodeState::Unanswerable } else { NodeState::Answered }
+    if finding.claims.is_empty() {
+        NodeState::Unanswerable
+    } else {
+        NodeState::Answered
+    }
 }
 
 /// A finding for work that failed.
@@ -517,12 +575,18 @@ pub(crate) fn failed_finding(node: NodeId, reason: String, stop: StopReason) -> 
 
 /// Nothing more will come from it.
 fn is_settled(state: NodeState) -> bool {
-    matches!(state, NodeState::Answered | NodeState::Unanswerable | NodeState::Pruned)
+    matches!(
+        state,
+        NodeState::Answered | NodeState::Unanswerable | NodeState::Pruned
+    )
 }
 
 /// Not begun, or to begin again.
 fn is_waiting(state: NodeState) -> bool {
-    matches!(state, NodeState::Proposed | NodeState::Ready | NodeState::Reopened)
+    matches!(
+        state,
+        NodeState::Proposed | NodeState::Ready | NodeState::Reopened
+    )
 }
 
 fn id_of(index: NodeIndex) -> NodeId {

@@ -163,11 +163,15 @@ impl Planner {
             }
             Fact::PlanFailed(reason) => {
                 self.asked = None;
-                events.push(Event::Warned { message: format!("planning failed: {reason}") });
+                events.push(Event::Warned {
+                    message: format!("planning failed: {reason}"),
+                });
             }
             Fact::Finished { finding, usage } => self.finished(finding, usage, &mut events),
             Fact::Failed { node, reason } => {
-                events.push(Event::Warned { message: format!("{node} failed: {reason}") });
+                events.push(Event::Warned {
+                    message: format!("{node} failed: {reason}"),
+                });
                 let finding = failed_finding(node, reason, StopReason::Failed);
                 self.finished(finding, Usage::default(), &mut events);
             }
@@ -224,7 +228,10 @@ impl Planner {
 
     /// What was spent so far; wall time up to `now_ms`.
     pub fn usage(&self, now_ms: u64) -> Usage {
-        Usage { wall_ms: now_ms.saturating_sub(self.started_ms), ..self.usage }
+        Usage {
+            wall_ms: now_ms.saturating_sub(self.started_ms),
+            ..self.usage
+        }
     }
 
     /// Queries that a node started now may still send.
@@ -236,7 +243,10 @@ impl Planner {
     /// Milliseconds of wall time left at `now_ms`; `None` without a limit.
     pub fn wall_left_ms(&self, now_ms: u64) -> Option<u64> {
         let spent = now_ms.saturating_sub(self.started_ms);
-        self.limits.budget.wall_ms.map(|limit| limit.saturating_sub(spent))
+        self.limits
+            .budget
+            .wall_ms
+            .map(|limit| limit.saturating_sub(spent))
     }
 
     /// Whether the last action was given.
@@ -263,15 +273,29 @@ impl Planner {
         if slots == 0 {
             return;
         }
-        let undecided: HashSet<NodeId> =
-            self.asked.iter().flatten().chain(&self.news).copied().collect();
+        let undecided: HashSet<NodeId> = self
+            .asked
+            .iter()
+            .flatten()
+            .chain(&self.news)
+            .copied()
+            .collect();
         let held = |node: NodeId| {
             !undecided.is_empty()
                 && (undecided.contains(&node)
-                    || self.graph.dependencies(node).iter().any(|on| undecided.contains(on)))
+                    || self
+                        .graph
+                        .dependencies(node)
+                        .iter()
+                        .any(|on| undecided.contains(on)))
         };
-        let chosen: Vec<NodeId> =
-            self.graph.startable().into_iter().filter(|node| !held(*node)).take(slots).collect();
+        let chosen: Vec<NodeId> = self
+            .graph
+            .startable()
+            .into_iter()
+            .filter(|node| !held(*node))
+            .take(slots)
+            .collect();
         for node in chosen {
             if self.graph.start(node).is_ok() {
                 self.running.insert(node);
@@ -287,16 +311,23 @@ impl Planner {
     fn finished(&mut self, finding: Finding, usage: Usage, events: &mut Vec<Event>) {
         let node = finding.node;
         if !self.running.remove(&node) {
-            events.push(Event::Warned { message: format!("{node} ended, but nobody ran it") });
+            events.push(Event::Warned {
+                message: format!("{node} ended, but nobody ran it"),
+            });
             return;
         }
         self.usage += usage;
         self.watch_progress(&finding);
         if let Err(refused) = self.graph.settle(finding) {
-            events.push(Event::Warned { message: format!("finding of {node}: {refused}") });
+            events.push(Event::Warned {
+                message: format!("finding of {node}: {refused}"),
+            });
             return;
         }
-        let pruned = self.graph.node(node).is_some_and(|n| n.state == NodeState::Pruned);
+        let pruned = self
+            .graph
+            .node(node)
+            .is_some_and(|n| n.state == NodeState::Pruned);
         if !pruned && self.phase == Phase::Searching {
             self.news.push(node);
         }
@@ -331,8 +362,10 @@ impl Planner {
                 Err(reason) => events.push(Event::Refused { edit, reason }),
             }
             if let Some(node) = pruned {
-                let is_pruned =
-                    self.graph.node(node).is_some_and(|n| n.state == NodeState::Pruned);
+                let is_pruned = self
+                    .graph
+                    .node(node)
+                    .is_some_and(|n| n.state == NodeState::Pruned);
                 if is_pruned && self.running.remove(&node) {
                     self.cancel.push(node);
                 }
@@ -394,8 +427,9 @@ impl Planner {
         let budget = self.limits.budget;
         let wall_out = budget.wall_ms.is_some_and(|limit| spent.wall_ms >= limit);
         let queries_out = spent.queries >= u64::from(budget.queries);
-        let wall_near =
-            budget.wall_ms.is_some_and(|limit| spent.wall_ms * 5 >= limit * 4 && limit > 0);
+        let wall_near = budget
+            .wall_ms
+            .is_some_and(|limit| spent.wall_ms * 5 >= limit * 4 && limit > 0);
         let queries_near = spent.queries * 5 >= u64::from(budget.queries) * 4;
         if (wall_near || queries_near) && !self.warned {
             self.warned = true;

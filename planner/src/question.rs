@@ -13,7 +13,10 @@ pub(crate) const MAX_REASON_CHARS: usize = 400;
 /// "is". Empty when the text has no words.
 pub fn question_key(text: &str) -> String {
     let mut key = String::with_capacity(text.len());
-    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    for word in text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+    {
         let word = word.to_lowercase();
         if matches!(word.as_str(), "a" | "an" | "the") {
             continue;
@@ -49,7 +52,10 @@ mod tests {
 
     #[test]
     fn order_and_negation_make_another_question() {
-        assert_ne!(question_key("did Acme sue Bolt"), question_key("did Bolt sue Acme"));
+        assert_ne!(
+            question_key("did Acme sue Bolt"),
+            question_key("did Bolt sue Acme")
+        );
         assert_ne!(question_key("is it open"), question_key("is it not open"));
     }
 

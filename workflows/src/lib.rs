@@ -1,1 +1,27 @@
-//! indago-workflows.
+//! The driver: runs planner and agents against ports on tokio and records every step.
+//!
+//! - [`SqliteEngine`] and [`MemoryEngine`] run registered [`Task`]s as data, with journaled steps,
+//!   child tasks, signals and events; a run that was interrupted goes on where it was.
+//! - [`Journal`](journal::Journal) is the seam between the two: where records are kept.
+//! - [`CpuLibrary`] puts synchronous retrievers, stores and encoders behind the asynchronous
+//!   `Library` that agents await.
+//! - [`deep_research`] is the task that answers a question.
+//!
+//! This crate sees ports only: no concrete model, index or tool.
+
+pub mod deep_research;
+mod engine;
+pub mod journal;
+mod library;
+mod registry;
+
+pub use engine::{Engine, EventStream, ResumeOutcome, RunDetail, TaskDetail, new_run_id};
+pub use journal::{MemoryJournal, SqliteJournal};
+pub use library::{CpuLibrary, CpuLibraryParts, PoolError, Similarity};
+pub use registry::{Registry, Task, TaskFuture};
+
+/// Runs kept in one SQLite file per project folder.
+pub type SqliteEngine = Engine<SqliteJournal>;
+
+/// Runs kept in memory, for tests.
+pub type MemoryEngine = Engine<MemoryJournal>;

@@ -44,20 +44,28 @@ pub(crate) fn layout(view: &GraphView) -> Layout {
     let depth = layer_of.iter().max().map_or(0, |deepest| deepest + 1);
     let mut layers: Vec<Vec<Slot>> = vec![Vec::new(); depth];
     for (node, &layer) in layer_of.iter().enumerate() {
-        layers[layer].push(Slot { id: node, node: Some(node) });
+        layers[layer].push(Slot {
+            id: node,
+            node: Some(node),
+        });
     }
     let mut next_id = n;
     let mut links: Vec<(usize, usize)> = Vec::new();
     let routes: Vec<Vec<usize>> = edges
         .iter()
         .map(|edge| {
-            let Some((on, from)) = *edge else { return Vec::new() };
+            let Some((on, from)) = *edge else {
+                return Vec::new();
+            };
             if layer_of[on] >= layer_of[from] {
                 return Vec::new();
             }
             let mut route = vec![on];
             for layer in layer_of[on] + 1..layer_of[from] {
-                layers[layer].push(Slot { id: next_id, node: None });
+                layers[layer].push(Slot {
+                    id: next_id,
+                    node: None,
+                });
                 route.push(next_id);
                 next_id += 1;
             }
@@ -108,8 +116,11 @@ fn order(layers: &mut [Vec<Slot>], links: &[(usize, usize)], n_slots: usize) {
     for sweep in 0..SWEEPS {
         let down = sweep % 2 == 0;
         let neighbours = if down { &above } else { &below };
-        let numbers: Vec<usize> =
-            if down { (0..layers.len()).collect() } else { (0..layers.len()).rev().collect() };
+        let numbers: Vec<usize> = if down {
+            (0..layers.len()).collect()
+        } else {
+            (0..layers.len()).rev().collect()
+        };
         for number in numbers {
             let mut keyed: Vec<(f64, Slot)> = layers[number]
                 .iter()

@@ -40,7 +40,11 @@ pub(crate) fn state_colours(state: NodeState) -> (&'static str, &'static str) {
 
 /// The short answer of a node, where it has one.
 pub(crate) fn answer_of(node: &SubQuestion) -> Option<&str> {
-    node.finding.as_ref()?.answer.as_ref().map(|answer| answer.text.as_str())
+    node.finding
+        .as_ref()?
+        .answer
+        .as_ref()
+        .map(|answer| answer.text.as_str())
 }
 
 /// `text` on one line, at most `max_chars` characters.
@@ -75,7 +79,12 @@ pub fn dot(view: &GraphView) -> String {
     );
     for node in &view.nodes {
         let (fill, border) = state_colours(node.state);
-        let mut label = format!("{} ({})\n{}", node.id, state_word(node.state), shorten(&node.text, 160));
+        let mut label = format!(
+            "{} ({})\n{}",
+            node.id,
+            state_word(node.state),
+            shorten(&node.text, 160)
+        );
         if let Some(answer) = answer_of(node) {
             label.push_str("\n= ");
             label.push_str(&shorten(answer, 80));
@@ -122,7 +131,11 @@ pub fn mermaid(view: &GraphView) -> String {
     }
     for node in &view.nodes {
         let (fill, border) = state_colours(node.state);
-        let _ = writeln!(out, "  style {} fill:{fill},stroke:{border},color:#1f2328", node.id);
+        let _ = writeln!(
+            out,
+            "  style {} fill:{fill},stroke:{border},color:#1f2328",
+            node.id
+        );
     }
     out
 }
@@ -145,7 +158,8 @@ fn escape_dot(text: &str) -> String {
 fn escape_mermaid(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_alphanumeric() || matches!(c, ' ' | ',' | '.' | '?' | '!' | '-' | '\'' | ':' | '…') {
+        if c.is_alphanumeric() || matches!(c, ' ' | ',' | '.' | '?' | '!' | '-' | '\'' | ':' | '…')
+        {
             out.push(c);
         } else if !c.is_control() {
             let _ = write!(out, "#{};", u32::from(c));

@@ -35,17 +35,32 @@ pub fn svg(view: &GraphView) -> String {
     let lines: Vec<Vec<String>> = view.nodes.iter().map(box_lines).collect();
     let n_slots = plan.layers.iter().map(Vec::len).sum();
     let mut places: Vec<Placed> = Vec::new();
-    places.resize_with(n_slots, || Placed { x: 0.0, y: 0.0, width: 0.0, height: 0.0 });
+    places.resize_with(n_slots, || Placed {
+        x: 0.0,
+        y: 0.0,
+        width: 0.0,
+        height: 0.0,
+    });
     let widths: Vec<f64> = plan
         .layers
         .iter()
         .map(|layer| {
-            let boxes: f64 =
-                layer.iter().map(|s| if s.node.is_some() { BOX_WIDTH } else { PASS_WIDTH }).sum();
+            let boxes: f64 = layer
+                .iter()
+                .map(|s| {
+                    if s.node.is_some() {
+                        BOX_WIDTH
+                    } else {
+                        PASS_WIDTH
+                    }
+                })
+                .sum();
             boxes + GAP_X * (layer.len().saturating_sub(1)) as f64
         })
         .collect();
-    let inner = widths.iter().fold(BOX_WIDTH, |widest, &width| widest.max(width));
+    let inner = widths
+        .iter()
+        .fold(BOX_WIDTH, |widest, &width| widest.max(width));
     let mut y = MARGIN;
     for (layer, width) in plan.layers.iter().zip(&widths) {
         let height = layer
@@ -59,7 +74,12 @@ pub fn svg(view: &GraphView) -> String {
                 Some(node) => (BOX_WIDTH, box_height(lines[node].len())),
                 None => (PASS_WIDTH, height),
             };
-            places[slot.id] = Placed { x, y, width, height };
+            places[slot.id] = Placed {
+                x,
+                y,
+                width,
+                height,
+            };
             x += width + GAP_X;
         }
         y += height + GAP_Y;
@@ -78,7 +98,9 @@ pub fn svg(view: &GraphView) -> String {
          </defs>\n"
     );
     for (edge, route) in view.edges.iter().zip(&plan.routes) {
-        let Some(path) = curve(route, &places) else { continue };
+        let Some(path) = curve(route, &places) else {
+            continue;
+        };
         let _ = writeln!(
             out,
             "<path d=\"{path}\" fill=\"none\" stroke=\"#57606a\" stroke-width=\"1.3\" \
@@ -122,8 +144,16 @@ fn draw_box(out: &mut String, node: &SubQuestion, lines: &[String], at: &Placed)
     );
     for line in lines {
         y += LINE_HEIGHT;
-        let weight = if line.starts_with("= ") { " font-weight=\"700\"" } else { "" };
-        let _ = write!(out, "<text x=\"{x}\" y=\"{y}\" fill=\"{ink}\"{weight}>{}</text>", escape(line));
+        let weight = if line.starts_with("= ") {
+            " font-weight=\"700\""
+        } else {
+            ""
+        };
+        let _ = write!(
+            out,
+            "<text x=\"{x}\" y=\"{y}\" fill=\"{ink}\"{weight}>{}</text>",
+            escape(line)
+        );
     }
     out.push_str("</g>\n");
 }
@@ -185,7 +215,10 @@ fn curve(route: &[usize], places: &[Placed]) -> Option<String> {
     for pair in points.windows(2) {
         let [(x0, y0), (x1, y1)] = pair else { continue };
         let middle = f64::midpoint(*y0, *y1);
-        let _ = write!(path, "C{x0:.1} {middle:.1} {x1:.1} {middle:.1} {x1:.1} {y1:.1}");
+        let _ = write!(
+            path,
+            "C{x0:.1} {middle:.1} {x1:.1} {middle:.1} {x1:.1} {y1:.1}"
+        );
     }
     Some(path)
 }

@@ -1,0 +1,412 @@
+//! Runs registered tasks over a journal.
+//!
+//! [`Engine`] is the client side: it starts, resumes, replays and watches runs. [`host`] is one
+//! living run in this process, [`context`] what its tasks see, [`stream`] its events.
+
+mod catch;
+mod clock;
+mod context;
+mod host;
+mod stream;
+
+pub use clock::new_run_id;
+pub(crate) use clock::now_ms;
+pub use stream::EventStream;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indago_core::ports::{
+    BoxFuture, Output, RunEngine, RunError, RunSpec, RunStatus, Started, TaskError,
+};
+use indago_core::{RunId, RunState};
+use serde_json::Value;
+
+use crate::journal::{Created, Journal, Pin, RunMeta, RunRecord, StoredEvent};
+use crate::registry::Registry;
+use host::{Host, Mode};
+
+/// How often somebody who waits for another process looks whether anything changed.
+const POLL: Duration = Duration::from_millis(50);
+
+/// The signal under which a cancellation travels.
+pub(crate) const CANCEL: &str = "$cancel";
+
+/// What [`Engine::resume`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeOutcome {
+    /// The run goes on in this process.
+    Resumed,
+    /// It runs in this process already.
+    Running,
+    /// It has finished; its output is recorded.
+    Finished,
+}
+
+/// A run with what is recorded of its tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunDetail {
+    /// Where it stands.
+    pub status: RunStatus,
+    /// Its tasks in order of path; the root's path is empty.
+    pub tasks: Vec<TaskDetail>,
+    /// Its output or error, once it has ended.
+    pub result: Option<Result<Output, TaskError>>,
+    /// Seed of everything random in it.
+    pub seed: u64,
+    /// Version of the tasks' code that made it.
+    pub code_version: u32,
+}
+
+/// What is recorded of one task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskDetail {
+    /// Keys from the root down, joined by `/`; empty for the root.
+    pub path: String,
+    /// Its registered name.
+    pub name: String,
+    /// Finished steps.
+    pub steps: usize,
+    /// Whether it has ended.
+    pub is_done: bool,
+}
+
+/// Runs tasks of a [`Registry`] and records them in a journal. Clones share everything; when the
+/// last one is dropped the runs it hosts stop where they are, to be resumed later.
+pub struct Engine<J: Journal>(Arc<Inner<J>>);
+
+struct Inner<J: Journal> {
+    journal: Arc<J>,
+    registry: Arc<Registry>,
+    hosts: Mutex<HashMap<RunId, Arc<Host>>>,
+}
+
+impl<J: Journal> Clone for Engine<J> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<J: Journal> fmt::Debug for Engine<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Engine({} living runs)", self.0.hosts().len())
+    }
+}
+
+impl<J: Journal> Drop for Inner<J> {
+    fn drop(&mut self) {
+        for host in self.hosts().values() {
+            host.abort();
+        }
+    }
+}
+
+impl<J: Journal> Inner<J> {
+    fn hosts(&self) -> MutexGuard<'_, HashMap<RunId, Arc<Host>>> {
+        // A map of handles is sound whatever panicked beside it.
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn host(&self, run: &RunId) -> Option<Arc<Host>> {
+        self.hosts().get(run).cloned()
+    }
+}
+
+impl<J: Journal> Engine<J> {
+    /// An engine for `registry`'s tasks over `journal`. Its methods need a tokio runtime.
+    pub fn new(journal: Arc<J>, registry: Registry) -> Self {
+        Self(Arc::new(Inner {
+            journal,
+            registry: Arc::new(registry),
+            hosts: Mutex::new(HashMap::new()),
+        }))
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &Arc<J> {
+        &self.0.journal
+    }
+
+    /// All runs, newest first.
+    pub fn runs(&self) -> Result<Vec<RunStatus>, RunError> {
+        let metas = self.0.journal.list()?;
+        Ok(metas.iter().map(|meta| self.status_of(meta)).collect())
+    }
+
+    /// One run in detail.
+    pub fn run(&self, id: &RunId) -> Result<RunDetail, RunError> {
+        let record = self.0.journal.load(id)?;
+        let tasks = record
+            .tasks
+            .iter()
+            .map(|(path, task)| TaskDetail {
+                path: path.clone(),
+                name: task.name.clone(),
+                steps: task.steps.len(),
+                is_done: task.done.is_some(),
+            })
+            .collect();
+        Ok(RunDetail {
+            status: self.status_of(&record.meta),
+            tasks,
+            result: record
+                .meta
+                .outcome
+                .as_ref()
+                .map(|outcome| outcome.result.clone()),
+            seed: record.meta.spec.seed,
+            code_version: record.meta.code_version,
+        })
+    }
+
+    /// What was recorded of a run's events, in order.
+    pub fn events(&self, id: &RunId) -> Result<Vec<StoredEvent>, RunError> {
+        self.0.journal.events(id, 0, usize::MAX)
+    }
+
+    /// A run's events from number `from_seq` on: what is recorded, then what happens, until the
+    /// run ends. Any number of subscribers; a slow one delays nobody.
+    pub fn subscribe(&self, id: &RunId, from_seq: u64) -> Result<EventStream, RunError> {
+        if let Some(host) = self.0.host(id) {
+            return Ok(EventStream::living(host, from_seq));
+        }
+        self.0.journal.meta(id)?;
+        let journal: Arc<dyn Journal> = self.0.journal.clone();
+        Ok(EventStream::recorded(journal, id.clone(), from_seq))
+    }
+
+    /// Passages that the run cites, as they were when it cited them.
+    pub fn pins(&self, id: &RunId) -> Result<Vec<Pin>, RunError> {
+        self.0.journal.pins(id)
+    }
+
+    /// Lets an interrupted run go on in this process: finished steps and tasks return what is
+    /// recorded, the rest runs.
+    pub async fn resume(&self, id: &RunId) -> Result<ResumeOutcome, RunError> {
+        check_id(id)?;
+        if self.0.host(id).is_some_and(|host| !host.has_ended()) {
+            return Ok(ResumeOutcome::Running);
+        }
+        let lock = self.0.journal.claim(id)?;
+        let record = self.0.journal.load(id)?;
+        if let Some(outcome) = &record.meta.outcome {
+            return match outcome.state {
+                RunState::Finished => Ok(ResumeOutcome::Finished),
+                state => Err(RunError::WrongState {
+                    id: id.clone(),
+                    state,
+                    reason: "it was ended on purpose; ask the question again".into(),
+                }),
+            };
+        }
+        self.check_version(&record.meta)?;
+        let signals = self.0.journal.signals(id)?;
+        self.launch(record, signals, lock);
+        Ok(ResumeOutcome::Resumed)
+    }
+
+    /// Runs a finished run's code again over its recorded results alone and gives its output.
+    ///
+    /// Nothing is searched, nothing is written. Fails when a result is missing from the journal
+    /// or when the code does something else than what was recorded.
+    pub async fn replay(&self, id: &RunId) -> Result<Output, RunError> {
+        let record = self.0.journal.load(id)?;
+        self.check_version(&record.meta)?;
+        let Some(outcome) = record.meta.outcome.clone() else {
+            return Err(RunError::WrongState {
+                id: id.clone(),
+                state: self.status_of(&record.meta).state,
+                reason: "only a finished run can be replayed; resume it first".into(),
+            });
+        };
+        let journal: Arc<dyn Journal> = self.0.journal.clone();
+        let host = Host::new(
+            record,
+            Vec::new(),
+            journal,
+            Arc::clone(&self.0.registry),
+            Mode::Replay,
+        );
+        let replayed = host.run_root().await;
+        if let Some(difference) = host.difference() {
+            return Err(RunError::Failed(TaskError::Incompatible {
+                step: difference,
+                reason: "replay asked for something that is not recorded".into(),
+            }));
+        }
+        match (replayed, outcome.result) {
+            (Ok(again), Ok(recorded)) if again == recorded => Ok(again),
+            (Err(again), Err(recorded)) if again == recorded => Err(RunError::Failed(again)),
+            (Err(again), _) => Err(RunError::Failed(again)),
+            (Ok(_), _) => Err(RunError::Failed(TaskError::Incompatible {
+                step: "output".into(),
+                reason: "replay gives another output than the one that is recorded".into(),
+            })),
+        }
+    }
+
+    fn check_version(&self, meta: &RunMeta) -> Result<(), RunError> {
+        let ours = self.0.registry.code_version();
+        if meta.code_version == ours {
+            return Ok(());
+        }
+        Err(RunError::WrongState {
+            id: meta.id.clone(),
+            state: self.status_of(meta).state,
+            reason: format!(
+                "it was made by version {} of the research code, this build has version {ours}; \
+                 use the build that made it",
+                meta.code_version
+            ),
+        })
+    }
+
+    fn status_of(&self, meta: &RunMeta) -> RunStatus {
+        let mut status = meta.status(meta.outcome.is_none() && self.0.journal.is_hosted(&meta.id));
+        if let Some(host) = self.0.host(&meta.id) {
+            status.events = status.events.max(host.event_count());
+        }
+        status
+    }
+
+    fn launch(
+        &self,
+        record: RunRecord,
+        signals: Vec<(String, Value)>,
+        lock: crate::journal::HostLock,
+    ) {
+        let id = record.meta.id.clone();
+        let journal: Arc<dyn Journal> = self.0.journal.clone();
+        let host = Host::new(
+            record,
+            signals,
+            journal,
+            Arc::clone(&self.0.registry),
+            Mode::Live,
+        );
+        self.0.hosts().insert(id.clone(), Arc::clone(&host));
+        // Weak: a run must not keep alive the engine whose drop is to stop it.
+        let engine = Arc::downgrade(&self.0);
+        let living = Arc::clone(&host);
+        let root = tokio::spawn(async move {
+            let is_stored = living.run_to_end().await;
+            drop(lock);
+            // A run whose end could not be stored stays here, so that its output can be had.
+            if is_stored && let Some(engine) = engine.upgrade() {
+                engine.hosts().remove(&id);
+            }
+        });
+        host.keep(root.abort_handle());
+        let watched = Arc::downgrade(&host);
+        let poller = tokio::spawn(async move {
+            let mut seen = None;
+            loop {
+                tokio::time::sleep(POLL).await;
+                let Some(host) = watched.upgrade().filter(|host| !host.has_ended()) else {
+                    break;
+                };
+                host.poll_signals(&mut seen);
+            }
+        });
+        host.keep(poller.abort_handle());
+    }
+
+    async fn wait_elsewhere(&self, id: &RunId) -> Result<Output, RunError> {
+        let mut was_hosted = true;
+        loop {
+            let meta = self.0.journal.meta(id)?;
+            if let Some(outcome) = meta.outcome {
+                return outcome.result.map_err(RunError::Failed);
+            }
+            // Looked at twice: the host stores the end before it lets go of the lock.
+            if !was_hosted {
+                return Err(RunError::WrongState {
+                    id: id.clone(),
+                    state: RunState::Interrupted,
+                    reason: "nobody works on it; resume it".into(),
+                });
+            }
+            was_hosted = self.0.journal.is_hosted(id);
+            if was_hosted {
+                tokio::time::sleep(POLL).await;
+            }
+        }
+    }
+}
+
+impl<J: Journal> RunEngine for Engine<J> {
+    fn start(&self, id: RunId, spec: RunSpec) -> BoxFuture<'_, Result<Started, RunError>> {
+        Box::pin(async move {
+            check_id(&id)?;
+            if self.0.host(&id).is_some() {
+                return Ok(Started::AlreadyThere);
+            }
+            let meta = RunMeta {
+                id,
+                spec,
+                code_version: self.0.registry.code_version(),
+                started_ms: now_ms(),
+                outcome: None,
+                events: 0,
+            };
+            match self.0.journal.create(meta.clone()).await? {
+                Created::AlreadyThere => Ok(Started::AlreadyThere),
+                Created::New(lock) => {
+                    self.launch(RunRecord::new(meta), Vec::new(), lock);
+                    Ok(Started::New)
+                }
+            }
+        })
+    }
+
+    fn status(&self, id: RunId) -> BoxFuture<'_, Result<RunStatus, RunError>> {
+        let status = self.0.journal.meta(&id).map(|meta| self.status_of(&meta));
+        Box::pin(std::future::ready(status))
+    }
+
+    fn attach(&self, id: RunId) -> BoxFuture<'_, Result<Output, RunError>> {
+        Box::pin(async move {
+            match self.0.host(&id) {
+                Some(host) => host.ended().await.map_err(RunError::Failed),
+                None => self.wait_elsewhere(&id).await,
+            }
+        })
+    }
+
+    fn signal(&self, id: RunId, name: String, value: Value) -> BoxFuture<'_, Result<(), RunError>> {
+        Box::pin(async move {
+            let journal = Arc::clone(&self.0.journal);
+            let (run, to) = (id.clone(), name.clone());
+            let sent = value.clone();
+            let stored = tokio::task::spawn_blocking(move || journal.signal(&run, &to, &sent))
+                .await
+                .map_err(|error| RunError::Failed(TaskError::Terminal(error.to_string())))??;
+            // The first write wins, whoever wrote it; the host learns of others' by looking.
+            if stored && let Some(host) = self.0.host(&id) {
+                host.deliver(name, value);
+            }
+            Ok(())
+        })
+    }
+
+    fn cancel(&self, id: RunId) -> BoxFuture<'_, Result<(), RunError>> {
+        self.signal(id, CANCEL.to_owned(), Value::Bool(true))
+    }
+}
+
+/// An id also names a lock file.
+fn check_id(id: &RunId) -> Result<(), RunError> {
+    let text = id.as_str();
+    let is_sound = (1..=64).contains(&text.len())
+        && !text.starts_with('.')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    if is_sound {
+        Ok(())
+    } else {
+        Err(RunError::BadId(id.clone()))
+    }
+}
