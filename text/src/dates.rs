@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use indago_core::Date;
 
 use crate::words::words;
 
 /// A date and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DateMention {
     /// Bytes of the input.
     pub range: Range<usize>,
@@ -77,6 +79,17 @@ pub fn dates(text: &str) -> Vec<DateMention> {
     let mut found = Vec::new();
     let mut i = 0;
     while i < spans.len() {
+        // `1891-1974` is one word and two dates.
+        if let Some((from, to)) = word(i).split_once('-')
+            && let (Some(first), Some(last)) = (year(from), year(to))
+        {
+            let (start, end) = (spans[i].start, spans[i].end);
+            for (y, range) in [(first, start..start + 4), (last, end - 4..end)] {
+                found.extend(Date::new(y, None, None).map(|date| DateMention { range, date }));
+            }
+            i += 1;
+            continue;
+        }
         let hit = read_date(i, &word, &near, &|i| previous_char(text, spans[i].start));
         match hit {
             Some((date, taken)) => {

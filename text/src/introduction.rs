@@ -42,7 +42,7 @@ pub fn introduced_names(text: &str) -> Vec<String> {
         return Vec::new();
     };
     let mut found = vec![subject.to_owned()];
-    for alias in aliases(rest) {
+    for alias in acronym(rest).into_iter().chain(aliases(rest)) {
         if !found.contains(&alias) {
             found.push(alias);
         }
@@ -84,6 +84,19 @@ fn subject(sentence: &str) -> Option<(&str, &str)> {
 fn starts_with_pronoun(name: &str) -> bool {
     let first = name.split(' ').next().unwrap_or_default().to_lowercase();
     crate::is_function_word(&first)
+}
+
+/// The acronym in the parenthesis right after the subject: `(WHO)`.
+fn acronym(rest: &str) -> Option<String> {
+    let inner = rest.strip_prefix(" (")?;
+    let word = inner.get(..inner.find([')', ',', ';'])?)?;
+    let capitals = word.chars().filter(|c| c.is_uppercase()).count();
+    let sound = (2..=12).contains(&word.len())
+        && capitals >= 2
+        && word
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '-' | '&' | '.'));
+    sound.then(|| word.to_owned())
 }
 
 /// Names after `also known as` and its like.

@@ -5,8 +5,11 @@ mod spans;
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 /// What makes a span look like a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NameKind {
     /// Capitalised words: `Anna Benson`, `University of California`, `Apollo 11`.
     Capitalised,
@@ -22,7 +25,7 @@ pub enum NameKind {
 }
 
 /// A name and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Name {
     /// Bytes of the input.
     pub range: Range<usize>,

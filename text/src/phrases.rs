@@ -26,6 +26,7 @@ pub(crate) fn is_common_verb(word: &str) -> bool {
             | "directed"
             | "find"
             | "found"
+            | "founded"
             | "gave"
             | "get"
             | "give"

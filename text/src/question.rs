@@ -13,13 +13,16 @@ mod sources;
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use indago_core::AnswerKind;
 
 use crate::names::Name;
 use parse::Parse;
 
 /// How a question is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// Sets two or more things side by side.
     Comparison,
@@ -36,7 +39,7 @@ pub enum Shape {
 }
 
 /// A span of the question.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Bytes of the question.
     pub range: Range<usize>,
@@ -45,7 +48,7 @@ pub struct Span {
 }
 
 /// One step from a known thing to an unknown one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hop {
     /// The named thing it starts from; `None` where it starts from the answer of the hop before.
     pub anchor: Option<String>,
@@ -56,7 +59,8 @@ pub struct Hop {
 }
 
 /// Which end of an order is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Earlier, older, first, smaller.
     Least,
@@ -65,7 +69,8 @@ pub enum Direction {
 }
 
 /// What kind of quantity things are ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// Time of an event: earlier, first, later.
     Time,
@@ -85,7 +90,7 @@ impl Span {
 }
 
 /// An ordering word of the question.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ordering {
     /// As written.
     pub word: String,
@@ -96,7 +101,7 @@ pub struct Ordering {
 }
 
 /// A source that the question names, with what it asks of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The source's name: `The Verge`.
     pub name: String,
@@ -105,7 +110,7 @@ pub struct Source {
 }
 
 /// What a question asks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Question {
     /// How it is built.
     pub shape: Shape,

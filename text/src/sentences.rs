@@ -101,7 +101,7 @@ fn reference_mark(rest: &str) -> Option<usize> {
 
 /// Whether the point at `at` belongs to the word before it. `following` is what comes next.
 fn abbreviates(text: &str, start: usize, at: usize, following: &str) -> bool {
-    let before = &text[start..at];
+    let before = text[start..at].trim_start();
     let word_start =
         before.rfind(|c: char| c.is_whitespace() || matches!(c, '(' | '[' | '"' | '\u{201c}'));
     let word = match word_start {

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use rust_stemmers::{Algorithm, Stemmer};
+use frostem::{Algorithm, Stemmer};
 
 const SLOTS: usize = 1 << 13;
 /// Longest word that is cached, in bytes; longer words are rare.
@@ -35,7 +35,7 @@ pub(crate) struct CachedStemmer {
 impl CachedStemmer {
     fn new() -> Self {
         Self {
-            stemmer: Stemmer::create(Algorithm::English),
+            stemmer: Stemmer::new(Algorithm::English),
             slots: vec![EMPTY; SLOTS],
         }
     }

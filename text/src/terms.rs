@@ -47,6 +47,10 @@ pub fn for_each_term(text: &str, mut visit: impl FnMut(&str, Range<usize>)) {
                 stemmer.stem(&lower, |term| visit(term, range));
             } else {
                 lower.extend(word.nfkc().flat_map(char::to_lowercase));
+                // The dot that lower-casing a Turkish capital leaves behind.
+                if lower.contains("i\u{307}") {
+                    lower = lower.replace("i\u{307}", "i");
+                }
                 // Folding may bring in spaces and punctuation: U+2100 becomes `a/c`.
                 for part in lower.split(|c| !is_word_char(c)) {
                     if part.chars().nth(1).is_some() && !is_stop_word(part) {

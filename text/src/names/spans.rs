@@ -358,6 +358,14 @@ impl<'t> Scan<'t> {
         if !(matches!(gap, " " | " & " | "." | "/") || pointed || comma_suffix || dropped) {
             return None;
         }
+        if gap == "."
+            && matches!(
+                next,
+                "com" | "org" | "net" | "io" | "ai" | "gov" | "edu" | "tv"
+            )
+        {
+            return Some(end + 1);
+        }
         if gap == "." && !(is_capitalised(next) && word.chars().count() == 1) {
             return None;
         }

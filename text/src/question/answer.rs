@@ -221,6 +221,7 @@ fn focus(parse: &Parse<'_>, at: usize, word: &str) -> (Option<usize>, bool) {
 fn phrase_head(parse: &Parse<'_>, from: usize) -> Option<usize> {
     let mut head = None;
     let mut known = None;
+    let mut classified = false;
     for i in from..parse.len().min(from + 8) {
         let word = parse.lower(i);
         if i > from && !matches!(parse.gap(i - 1), " " | "\u{a0}") {
@@ -232,23 +233,33 @@ fn phrase_head(parse: &Parse<'_>, from: usize) -> Option<usize> {
             }
             continue; // `what Australian city`
         }
-        if i == from && matches!(word, "the" | "a" | "an")
+        if head.is_none() && matches!(word, "the" | "a" | "an")
             || head.is_none()
                 && matches!(word, "other" | "two" | "three" | "first" | "last" | "same")
         {
             continue;
         }
-        let typed = head.is_some_and(|h| is_type_noun(parse.lower(h)));
+        // `platform provides a`: a plural before an article is a verb.
+        let governs = word.ends_with('s')
+            && matches!(
+                parse.lower(i + 1),
+                "a" | "an" | "the" | "both" | "its" | "their" | "to" | "as" | "more"
+            );
+        let typed = head.is_some_and(|h| is_type_noun(parse.lower(h)))
+            || classified && head.is_some_and(|h| parse.lower(h).ends_with('s'));
         if word == "of" && head.is_some_and(|h| is_classifier(parse.lower(h))) {
             head = None;
             known = None;
+            classified = true;
             continue;
         }
         if is_function_word(word) || is_common_verb(word) || word.ends_with('\'') {
             break;
         }
         if head.is_some()
-            && (is_verb_like(word) || typed && !is_type_noun(word) && word.ends_with('s'))
+            && (is_verb_like(word)
+                || governs
+                || typed && !is_type_noun(word) && (classified || word.ends_with('s')))
         {
             break;
         }

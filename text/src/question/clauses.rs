@@ -45,7 +45,7 @@ fn cut(parse: &Parse<'_>, start: usize, i: usize) -> Option<usize> {
     let comma = parse.gap(i - 1).trim().ends_with([',', ';']);
     let full =
         parse.gap(i - 1).trim().ends_with(['?', '.', ';']) && parse.gap(i - 1).ends_with(' ');
-    if full && parse.is_capital(i) {
+    if full && parse.is_capital(i) && !parse.is_named(i) {
         return Some(i);
     }
     match word {

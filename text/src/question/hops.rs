@@ -252,6 +252,8 @@ impl Walk {
                         self.close();
                     }
                 }
+                // `In what city`
+                _ if is_preposition(word) && is_question_word(parse.plain(i + 1)) => {}
                 _ if is_preposition(word) => {
                     let tail = self.current.relation.first().map_or("", String::as_str);
                     let compound = word == "of"

@@ -158,6 +158,9 @@ fn trimmed(parse: &Parse<'_>, range: Range<usize>) -> Option<Range<usize>> {
 /// `Are A and B both ...?`, `between A and B`, `Do A and B share ...?`
 fn paired(parse: &Parse<'_>) -> Option<Vec<Range<usize>>> {
     let yes_no = is_auxiliary(parse.lower(0));
+    if yes_no && let Some(than) = (1..parse.len()).find(|&i| parse.plain(i) == "than") {
+        return more_than(parse, than);
+    }
     let cue = (0..parse.len()).any(|i| {
         matches!(
             parse.plain(i),
@@ -220,6 +223,23 @@ fn paired(parse: &Parse<'_>) -> Option<Vec<Range<usize>>> {
         return Some(vec![left, right]);
     }
     None
+}
+
+/// `Is A larger than B?`
+fn more_than(parse: &Parse<'_>, than: usize) -> Option<Vec<Range<usize>>> {
+    let ordered = super::order::ordering(parse, true).is_some();
+    let left = (0..than).find(|&i| parse.is_named(i)).filter(|&i| i <= 3)?;
+    let right = (than + 1..parse.len().min(than + 4)).find(|&i| parse.is_named(i))?;
+    let of = |i: usize| {
+        parse
+            .name_of
+            .get(i)
+            .copied()
+            .flatten()
+            .and_then(|n| parse.strict.get(n))
+    };
+    let (left, right) = (of(left)?, of(right)?);
+    (ordered && left.range != right.range).then(|| vec![left.range.clone(), right.range.clone()])
 }
 
 /// The strict name with a parenthesis that follows it.

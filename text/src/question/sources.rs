@@ -36,6 +36,13 @@ pub(super) fn is_publication(word: &str) -> bool {
     )
 }
 
+fn is_plural_publication(word: &str) -> bool {
+    matches!(
+        word,
+        "articles" | "reports" | "posts" | "stories" | "pieces" | "reviews"
+    )
+}
+
 /// Verbs of saying whose agent is a source.
 fn is_saying(word: &str) -> bool {
     matches!(
@@ -103,10 +110,28 @@ pub(super) fn sources(parse: &Parse<'_>, clauses: &[Span]) -> Vec<Source> {
                 "and"
             )
         });
-        let cue = cue(parse, first, last);
+        let cue = cue(parse, first, last, !mentions.is_empty());
         let tie = cue.or_else(|| listed.map(|(_, start, cue)| (start, cue)));
         if let Some((start, cue)) = tie {
             mentions.push((name.range.clone(), start, cue));
+        }
+    }
+    // `The Age and TechCrunch articles`: the plural covers the name before as well.
+    for i in 0..mentions.len() {
+        let (name, start, cue) = mentions[i].clone();
+        let last = parse.words.partition_point(|w| w.start < name.end);
+        if !is_plural_publication(parse.plain(last)) {
+            continue;
+        }
+        let before = parse.strict.iter().rfind(|n| n.range.end <= name.start);
+        let linked = before.filter(|n| {
+            let gap = &parse.text[n.range.end..name.start];
+            gap.trim_matches(|c: char| !c.is_alphanumeric()) == "and"
+        });
+        if let Some(other) = linked.filter(|o| !mentions.iter().any(|m| m.0 == o.range)) {
+            let shared = other.range.start;
+            mentions[i] = (name, shared, cue);
+            mentions.insert(i, (other.range.clone(), shared.min(start), cue));
         }
     }
     let mut found: Vec<Source> = Vec::new();
@@ -115,10 +140,17 @@ pub(super) fn sources(parse: &Parse<'_>, clauses: &[Span]) -> Vec<Source> {
         let previous = mentions[..i].iter().rfind(|m| m.1 < *start);
         let clause = match cue {
             Cue::Before => {
-                *start..next.map_or(parse.text.len(), |m| match m.2 {
+                let until = next.map_or(parse.text.len(), |m| match m.2 {
                     Cue::Before => m.1,
                     Cue::After => m.1.max(name.end),
-                })
+                });
+                // To the end of the clause in which something is said.
+                let told = |c: &&Span| {
+                    c.range.end > name.end
+                        && parse.text[name.end..c.range.end].split(' ').count() > 3
+                };
+                let own = clauses.iter().find(told).map_or(until, |c| c.range.end);
+                *start..until.min(own).max(name.end)
             }
             Cue::After => {
                 let own = clauses
@@ -141,8 +173,9 @@ pub(super) fn sources(parse: &Parse<'_>, clauses: &[Span]) -> Vec<Source> {
     found
 }
 
-/// Where the cue of the name over words `first..=last` starts, and its kind.
-fn cue(parse: &Parse<'_>, first: usize, last: usize) -> Option<(usize, Cue)> {
+/// Where the cue of the name over words `first..=last` starts, and its kind; `known` when another
+/// source was found before, so that a verb of saying is enough.
+fn cue(parse: &Parse<'_>, first: usize, last: usize, known: bool) -> Option<(usize, Cue)> {
     let back = |n: usize| first.checked_sub(n).map_or("", |i| parse.plain(i));
     let start_of = |n: usize| {
         first
@@ -155,7 +188,19 @@ fn cue(parse: &Parse<'_>, first: usize, last: usize) -> Option<(usize, Cue)> {
     let close = |i: usize| parse.gap(i).len() <= 3 && !parse.gap(i).contains([',', '?']);
     let after = parse.plain(last + 1);
     let singular_after = is_publication(after) && after != "reports" && close(last);
-    if singular_after || close(last) && is_publication(parse.plain(last + 2)) && after == "news" {
+    let qualified = matches!(
+        after,
+        "news"
+            | "subsequent"
+            | "other"
+            | "later"
+            | "earlier"
+            | "first"
+            | "second"
+            | "latest"
+            | "recent"
+    );
+    if singular_after || qualified && close(last) && is_publication(parse.plain(last + 2)) {
         let articled = matches!(back(1), "the" | "a" | "an" | "one" | "another");
         let start = if articled {
             start_of(1).unwrap_or(named)
@@ -171,7 +216,7 @@ fn cue(parse: &Parse<'_>, first: usize, last: usize) -> Option<(usize, Cue)> {
     let the = usize::from(matches!(back(1), "the" | "a" | "an"));
     let preposition = back(1 + the);
     let noun = back(2 + the);
-    if matches!(preposition, "from" | "by" | "in") && is_publication(noun) {
+    if matches!(preposition, "from" | "by" | "in") && (is_publication(noun) || noun == "another") {
         let accord = (3..7).find(|n| back(*n + the) == "according");
         if let Some(n) = accord {
             return start_of(n + the).map(|s| (s, Cue::After));
@@ -196,7 +241,28 @@ fn cue(parse: &Parse<'_>, first: usize, last: usize) -> Option<(usize, Cue)> {
         return start_of(2 + the).map(|s| (s, Cue::After));
     }
     // `Fortune reported that`, `Did Mashable report on`
-    if matches!(after, "report" | "reported" | "reports") && close(last) {
+    let tells = matches!(after, "report" | "reported" | "reports")
+        || known
+            && (matches!(
+                after,
+                "mentioned"
+                    | "noted"
+                    | "stated"
+                    | "claimed"
+                    | "suggested"
+                    | "highlighted"
+                    | "said"
+                    | "suggest"
+                    | "suggests"
+                    | "claim"
+                    | "claims"
+                    | "state"
+                    | "states"
+                    | "shared"
+                    | "mention"
+                    | "mentions"
+            ));
+    if tells && close(last) {
         return Some((named, Cue::Before));
     }
     None

@@ -1,0 +1,9 @@
+//! Table-driven and property tests of the text crate, in one binary.
+
+mod introductions;
+mod names;
+mod numbers;
+mod properties;
+mod questions;
+mod sentences;
+mod terms;
