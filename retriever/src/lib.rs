@@ -1,1 +1,34 @@
-//! indago-retriever.
+//! From documents to passages to indexes to hits.
+//!
+//! [`ingest`] reads files and cuts them into passages. [`CorpusWriter`] builds the indexes of a
+//! corpus beside the current ones and switches in one step; [`Corpus`] reads what is current,
+//! without locks. Retrievers are made by name ([`Corpus::retriever`]), fused by [`fuse`](mod@fuse)
+//! and scored by `metrics`.
+//!
+//! Models and agents are strangers here: encoders come in through a port of `indago-core`.
+
+pub mod ingest;
+
+mod build;
+mod corpus;
+mod dense;
+mod disk;
+mod error;
+mod filter;
+pub mod fuse;
+mod lexical;
+mod manifest;
+mod names;
+mod near_duplicate;
+mod prepare;
+pub mod retrievers;
+mod store;
+
+pub use build::{
+    Committed, CorpusWriter, FileState, Generation, Plan, Stage, WriterOptions,
+};
+pub use corpus::{Corpus, SourceInfo, Summary, list, verify};
+pub use error::IndexError;
+pub use lexical::MAX_QUERY_TERMS;
+pub use manifest::FORMAT_VERSION;
+pub use prepare::{Prepared, indexed_text, prepare};

@@ -1,0 +1,175 @@
+//! Filling in vectors behind the lexical index.
+
+use std::time::{Duration, Instant};
+
+use indago_core::ports::{Encoder, Role};
+use indago_core::{Cancel, IndexCoverage};
+
+use super::CorpusWriter;
+use crate::dense::{self, VectorLog};
+use crate::error::IndexError;
+use crate::manifest::VectorSet;
+use crate::prepare::indexed_text;
+use crate::store::Store;
+
+/// Texts that are sorted by length together, so that batches waste little on padding.
+const WINDOW: usize = 1024;
+/// Texts given to the encoder at once; a crash loses at most the window they are in.
+const BATCH: usize = 64;
+/// How often vectors are made visible to readers while more are made.
+const PUBLISH_EVERY: Duration = Duration::from_secs(20);
+
+impl CorpusWriter {
+    /// Embeds every passage that has no vector of this encoder yet. Texts that were ever embedded
+    /// cost nothing. `progress` is told after each batch.
+    ///
+    /// # Errors
+    /// [`IndexError::Cancelled`] soon after `cancel` is set; what was embedded so far stays and is
+    /// not embedded again.
+    pub fn embed_missing(
+        &mut self,
+        encoder: &dyn Encoder,
+        mut progress: impl FnMut(IndexCoverage),
+        cancel: &Cancel,
+    ) -> Result<IndexCoverage, IndexError> {
+        let Some(store) = self.current.as_ref().map(|current| current.store.clone()) else {
+            return Ok(IndexCoverage::default());
+        };
+        let fingerprint = encoder.fingerprint().to_owned();
+        let (mut set, mut log) = self.open_log(encoder)?;
+        let mut missing: Vec<u32> = Vec::new();
+        let mut waiting = std::collections::HashSet::new();
+        for row in 0..store.n_passages() {
+            let key = store.passage_row(row).embed_key;
+            if log.find(&key).is_none() && waiting.insert(key) {
+                missing.push(row);
+            }
+        }
+        drop(waiting);
+        let passages = u64::from(store.n_passages());
+        let mut done = passages - missing.len() as u64;
+        let known = self.coverage(&fingerprint);
+        if missing.is_empty() && known.embedded == passages {
+            progress(known);
+            return Ok(known);
+        }
+        if set.matrix.is_empty() {
+            // From now on the log belongs to the corpus, so that a killed run is not in vain.
+            set = self.publish_vectors(&store, &log, &set)?;
+        }
+        let mut published = Instant::now();
+        let mut outcome = Ok(());
+        'windows: for window in missing.chunks(WINDOW) {
+            let mut texts = Vec::with_capacity(window.len());
+            for row in window {
+                texts.push(embedded_text(&store, *row)?);
+            }
+            texts.sort_unstable_by_key(|(_, text)| text.len());
+            for batch in texts.chunks(BATCH) {
+                let text: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
+                let vectors = match cancel.check() {
+                    Ok(()) => encoder.encode(&text, Role::Passage, cancel),
+                    Err(cancelled) => Err(cancelled.into()),
+                };
+                let vectors = match vectors {
+                    Ok(vectors) => vectors,
+                    Err(error) => {
+                        outcome = Err(IndexError::from(error));
+                        break 'windows;
+                    }
+                };
+                for (i, (key, _)) in batch.iter().enumerate() {
+                    log.append(*key, vectors.row(i))?;
+                }
+                done += batch.len() as u64;
+                progress(IndexCoverage { passages, embedded: done });
+            }
+            log.sync()?;
+            if published.elapsed() >= PUBLISH_EVERY {
+                set = self.publish_vectors(&store, &log, &set)?;
+                published = Instant::now();
+            }
+        }
+        log.sync()?;
+        self.publish_vectors(&store, &log, &set)?;
+        match outcome {
+            Err(IndexError::Encode(indago_core::ports::EncodeError::Cancelled(cancelled))) => {
+                Err(cancelled.into())
+            }
+            Err(error) => Err(error),
+            Ok(()) => Ok(self.coverage(&fingerprint)),
+        }
+    }
+
+    /// The encoder's log: the one the manifest names, else a new one.
+    fn open_log(&mut self, encoder: &dyn Encoder) -> Result<(VectorSet, VectorLog), IndexError> {
+        let fingerprint = encoder.fingerprint();
+        let dim = encoder.dim() as u32;
+        if let Some(set) = self.manifest.vectors_of(fingerprint) {
+            let set = set.clone();
+            match VectorLog::open(&self.dir.join(&set.log), fingerprint, dim) {
+                Ok(log) => return Ok((set, log)),
+                // A cache that cannot be read is made again, not trusted.
+                Err(error) => tracing::warn!(%error, "vectors are made again"),
+            }
+        }
+        let edition = self.manifest.edition + 1;
+        let set = VectorSet {
+            fingerprint: fingerprint.to_owned(),
+            encoder: encoder.name().to_owned(),
+            dim,
+            embedded: 0,
+            generation: self.manifest.generation,
+            matrix: String::new(),
+            log: dense::log_path(fingerprint, edition),
+        };
+        let log = VectorLog::create(&self.dir.join(&set.log), fingerprint, dim)?;
+        Ok((set, log))
+    }
+
+    /// Makes what `log` holds visible to readers that open the corpus from now on.
+    fn publish_vectors(
+        &mut self,
+        store: &Store,
+        log: &VectorLog,
+        set: &VectorSet,
+    ) -> Result<VectorSet, IndexError> {
+        let mut manifest = self.manifest.clone();
+        manifest.edition += 1;
+        let set =
+            dense::seal(&self.dir, store, log, set, manifest.generation, manifest.edition)?;
+        manifest.vectors.retain(|other| other.fingerprint != set.fingerprint);
+        manifest.vectors.push(set.clone());
+        self.publish(manifest)?;
+        self.remove_leftovers();
+        Ok(set)
+    }
+
+    /// The vectors of every encoder, lined up with the passages of a new generation.
+    pub(super) fn seal_all(
+        &self,
+        store: &Store,
+        generation: u64,
+        edition: u64,
+    ) -> Result<Vec<VectorSet>, IndexError> {
+        let mut sets = Vec::new();
+        for set in &self.manifest.vectors {
+            match VectorLog::open(&self.dir.join(&set.log), &set.fingerprint, set.dim) {
+                Ok(log) => {
+                    let (log, set) = dense::without_stale(&self.dir, store, log, set, edition)?;
+                    sets.push(dense::seal(&self.dir, store, &log, &set, generation, edition)?);
+                }
+                Err(error) => tracing::warn!(%error, "vectors have to be made again"),
+            }
+        }
+        Ok(sets)
+    }
+}
+
+/// The text of a passage that is embedded, with its key.
+fn embedded_text(store: &Store, row: u32) -> Result<([u8; 16], String), IndexError> {
+    let row = store.passage_row(row);
+    let title = store.record(row.document)?.title;
+    let headings = store.extra(&row)?.headings;
+    Ok((row.embed_key, indexed_text(&title, &headings, store.passage_text(&row)?)))
+}

@@ -1,0 +1,201 @@
+//! Writing a corpus: plan, build the next generation beside the current one, publish, embed.
+
+mod embed;
+mod files;
+mod generation;
+mod lock;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indago_core::IndexCoverage;
+
+pub use files::{FileState, Plan};
+pub use generation::{Committed, Generation, Stage};
+
+use crate::disk;
+use crate::error::IndexError;
+use crate::manifest::Manifest;
+use crate::store::Store;
+use files::FileRecord;
+use lock::Lock;
+
+/// How a corpus is written.
+#[derive(Clone, Debug)]
+pub struct WriterOptions {
+    /// Names how documents are loaded, cut and analysed. When it differs from what the index was
+    /// made with, every file counts as changed.
+    pub settings: String,
+    /// Threads that build the inverted index, 1 to 8.
+    pub threads: usize,
+}
+
+/// Version of what this crate computes of a passage; part of every index's settings.
+const ANALYSIS: &str = "analysis 1";
+
+/// The one writer of a corpus. Holds its lock until dropped.
+#[derive(Debug)]
+pub struct CorpusWriter {
+    dir: PathBuf,
+    settings: String,
+    threads: usize,
+    manifest: Manifest,
+    /// The current generation, unless it was made with other settings.
+    current: Option<Current>,
+    // Last, so that the lock outlives everything above.
+    _lock: Lock,
+}
+
+/// What the next generation starts from.
+#[derive(Debug)]
+struct Current {
+    store: Arc<Store>,
+    files: BTreeMap<String, FileRecord>,
+}
+
+/// Names of files within a generation's folder.
+pub(crate) mod names {
+    pub(crate) const STORE: &str = "documents";
+    pub(crate) const FILES: &str = "files";
+    pub(crate) const LEXICAL: &str = "lexical";
+    pub(crate) const NAMES: &str = "names";
+}
+
+impl CorpusWriter {
+    /// Takes the lock of the corpus in `dir`, which is made when it does not exist, and removes
+    /// what an interrupted writer left behind.
+    ///
+    /// # Errors
+    /// [`IndexError::Locked`] while another process writes it; what [`Manifest`] finds wrong.
+    pub fn open(dir: &Path, options: &WriterOptions) -> Result<Self, IndexError> {
+        fs::create_dir_all(dir).map_err(|e| IndexError::write(dir, e))?;
+        let lock = Lock::take(dir)?;
+        let manifest = Manifest::read(dir)?.unwrap_or_default();
+        let settings = format!("{ANALYSIS}; {}", options.settings);
+        let mut writer = Self {
+            dir: dir.to_owned(),
+            settings,
+            threads: options.threads.clamp(1, 8),
+            manifest,
+            current: None,
+            _lock: lock,
+        };
+        writer.remove_leftovers();
+        writer.load()?;
+        Ok(writer)
+    }
+
+    /// The folder of the current generation.
+    fn generation_dir(&self) -> PathBuf {
+        self.dir.join(Manifest::generation_dir(self.manifest.generation))
+    }
+
+    fn load(&mut self) -> Result<(), IndexError> {
+        self.current = None;
+        if self.manifest.generation > 0 && self.manifest.settings == self.settings {
+            let dir = self.generation_dir();
+            let store = Arc::new(Store::open(&dir.join(names::STORE))?);
+            let files = files::read(&dir.join(names::FILES))?;
+            let files = files.into_iter().map(|file| (file.state.path.clone(), file)).collect();
+            self.current = Some(Current { store, files });
+        }
+        Ok(())
+    }
+
+    /// Forgets the current index, for one that is damaged: the next generation starts from
+    /// nothing. Vectors are kept.
+    pub fn start_over(&mut self) {
+        self.current = None;
+    }
+
+    /// Compares the files that should be in the corpus with those that are.
+    pub fn plan(&self, files: &[FileState]) -> Plan {
+        files::plan(files, self.current.as_ref().map(|current| &current.files))
+    }
+
+    /// The paths of the files that are in the corpus, ascending.
+    pub fn files(&self) -> impl Iterator<Item = &FileState> {
+        self.current.iter().flat_map(|current| current.files.values().map(|file| &file.state))
+    }
+
+    /// Notes of the application, such as the roots that were indexed.
+    pub fn notes(&self) -> &BTreeMap<String, String> {
+        &self.manifest.notes
+    }
+
+    /// Changes the notes; published with the next generation.
+    pub fn notes_mut(&mut self) -> &mut BTreeMap<String, String> {
+        &mut self.manifest.notes
+    }
+
+    /// Whether the last generation holds all the files that were planned for it.
+    pub fn is_complete(&self) -> bool {
+        self.manifest.complete
+    }
+
+    /// Begins the next generation with the documents of the files in `keep` carried over as they
+    /// are; the others of the current generation disappear unless they are added again.
+    ///
+    /// # Errors
+    /// When the disk refuses, or the current generation is corrupt.
+    pub fn build(&mut self, keep: &[FileState]) -> Result<Generation<'_>, IndexError> {
+        Generation::begin(self, keep)
+    }
+
+    /// How far the vectors of an encoder are.
+    pub fn coverage(&self, fingerprint: &str) -> IndexCoverage {
+        IndexCoverage {
+            passages: self.manifest.passages,
+            embedded: self.manifest.vectors_of(fingerprint).map_or(0, |set| set.embedded),
+        }
+    }
+
+    /// Removes everything that the manifest does not name. What cannot be removed now (some
+    /// systems keep mapped files) is removed by a later writer.
+    fn remove_leftovers(&self) {
+        let mut known: HashSet<PathBuf> = HashSet::new();
+        if self.manifest.generation > 0 {
+            known.insert(self.generation_dir());
+        }
+        for set in &self.manifest.vectors {
+            known.insert(self.dir.join(&set.matrix));
+            known.insert(self.dir.join(&set.log));
+        }
+        let vectors = self.dir.join(crate::dense::FOLDER);
+        for folder in [&self.dir, &vectors] {
+            let Ok(entries) = fs::read_dir(folder) else { continue };
+            for path in entries.flatten().map(|entry| entry.path()) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let ours = is_generation(&name)
+                    || name == "manifest.new"
+                    || (folder == &vectors && (name.ends_with(".bin") || name.ends_with(".log")));
+                if !ours || known.contains(&path) {
+                    continue;
+                }
+                let removed =
+                    if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                if let Err(error) = removed {
+                    tracing::debug!(path = %path.display(), %error, "left behind");
+                }
+            }
+        }
+    }
+
+    /// Publishes the writer's manifest as the next edition.
+    fn publish(&mut self, manifest: Manifest) -> Result<(), IndexError> {
+        let vectors = self.dir.join(crate::dense::FOLDER);
+        if vectors.is_dir() {
+            disk::sync_dir(&vectors)?;
+        }
+        manifest.publish(&self.dir)?;
+        self.manifest = manifest;
+        Ok(())
+    }
+}
+
+/// Whether a folder name is one that [`Manifest::generation_dir`] makes.
+fn is_generation(name: &str) -> bool {
+    name.strip_prefix('g').is_some_and(|n| n.len() >= 6 && n.bytes().all(|b| b.is_ascii_digit()))
+}

@@ -1,0 +1,393 @@
+//! A corpus, open for reading: one published state of it, whatever writers do meanwhile.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indago_core::ports::{
+    CorpusStats, DocumentStore, Encoder, NameHit, NameIndex, RetrieveError, Retriever, StoreError,
+};
+use indago_core::{Document, DocumentId, Filters, Hit, IndexCoverage, Passage, PassageId};
+
+use crate::build::names;
+use crate::dense::Vectors;
+use crate::error::{corrupt, read_error};
+use crate::filter::Allowed;
+use crate::lexical::Lexical;
+use crate::manifest::Manifest;
+use crate::names::Names;
+use crate::store::Store;
+use crate::{near_duplicate, retrievers};
+
+/// How often a state that a writer replaced while it was being opened is tried anew.
+const ATTEMPTS: usize = 50;
+/// Sets of filters whose documents are remembered.
+const MAX_FILTERS: usize = 16;
+
+/// An open corpus. Clones share everything; cheap to hand to threads.
+///
+/// It shows the state that was current when it was opened, for as long as it lives. Opening takes
+/// no lock and writes nothing.
+#[derive(Clone, Debug)]
+pub struct Corpus(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dir: PathBuf,
+    manifest: Manifest,
+    store: Arc<Store>,
+    lexical: Lexical,
+    names: Names,
+    /// By fingerprint; opened when first asked for.
+    vectors: Mutex<HashMap<String, Arc<Vectors>>>,
+    filters: Mutex<Vec<(Filters, Arc<Allowed>)>>,
+}
+
+impl Corpus {
+    /// Opens the corpus in `dir`; `None` when nothing was published there yet.
+    ///
+    /// # Errors
+    /// [`RetrieveError::FormatVersion`], [`RetrieveError::Corrupt`], [`RetrieveError::Io`].
+    pub fn open(dir: &Path) -> Result<Option<Self>, RetrieveError> {
+        let mut attempt = 1;
+        loop {
+            let Some(manifest) = Manifest::read(dir)? else { return Ok(None) };
+            if manifest.generation == 0 {
+                return Ok(None);
+            }
+            match Self::open_state(dir, &manifest) {
+                Ok(corpus) => return Ok(Some(corpus)),
+                // A writer may have replaced this state and removed its files meanwhile.
+                Err(error) => {
+                    let replaced = Manifest::read(dir)?.is_none_or(|now| now != manifest);
+                    if !replaced || attempt == ATTEMPTS {
+                        return Err(error);
+                    }
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    fn open_state(dir: &Path, manifest: &Manifest) -> Result<Self, RetrieveError> {
+        let generation = dir.join(Manifest::generation_dir(manifest.generation));
+        let path = generation.join(names::STORE);
+        let store = Arc::new(Store::open(&path)?);
+        if u64::from(store.n_passages()) != manifest.passages {
+            return Err(corrupt(&path, "the manifest counts other passages"));
+        }
+        let lexical = generation.join(names::LEXICAL);
+        let corpus = Self(Arc::new(Inner {
+            dir: dir.to_owned(),
+            lexical: Lexical::open(&lexical, manifest.passages, manifest.terms)?,
+            names: Names::open(&generation.join(names::NAMES), Arc::clone(&store))?,
+            store,
+            manifest: manifest.clone(),
+            vectors: Mutex::default(),
+            filters: Mutex::default(),
+        }));
+        // Opened now, because a writer may remove the files later.
+        for set in &manifest.vectors {
+            let vectors = Vectors::open(dir, set, Arc::clone(&corpus.0.store))?;
+            lock(&corpus.0.vectors).insert(set.fingerprint.clone(), Arc::new(vectors));
+        }
+        Ok(corpus)
+    }
+
+    /// The folder it was opened from.
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// The retriever registered as `name`; see [`retrievers::names`].
+    ///
+    /// # Errors
+    /// [`RetrieveError::UnknownRetriever`]; [`RetrieveError::ModelMismatch`] when the corpus has
+    /// vectors, but none of `encoder`.
+    pub fn retriever(
+        &self,
+        name: &str,
+        encoder: Option<Arc<dyn Encoder>>,
+    ) -> Result<Arc<dyn Retriever>, RetrieveError> {
+        retrievers::make(self, name, encoder)
+    }
+
+    /// How far the vectors of an encoder are.
+    pub fn coverage(&self, fingerprint: &str) -> IndexCoverage {
+        let set = self.0.manifest.vectors_of(fingerprint);
+        IndexCoverage {
+            passages: self.0.manifest.passages,
+            embedded: set.map_or(0, |set| set.embedded),
+        }
+    }
+
+    /// Encoders whose vectors the corpus has: name for people, fingerprint, coverage.
+    pub fn encoders(&self) -> Vec<(String, String, IndexCoverage)> {
+        let sets = self.0.manifest.vectors.iter();
+        sets.map(|set| {
+            (set.encoder.clone(), set.fingerprint.clone(), self.coverage(&set.fingerprint))
+        })
+        .collect()
+    }
+
+    /// What is in it.
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.0.manifest)
+    }
+
+    /// Everything stored of a passage, and its document's path; `None` when it is unknown.
+    ///
+    /// # Errors
+    /// When the store is corrupt.
+    pub fn passage(&self, id: PassageId) -> Result<Option<Passage>, RetrieveError> {
+        self.0.store.row_of(id).map(|row| self.0.store.passage(row)).transpose()
+    }
+
+    /// The path and title of a passage's document; `None` when the passage is unknown.
+    ///
+    /// # Errors
+    /// When the store is corrupt.
+    pub fn source_of(&self, id: PassageId) -> Result<Option<SourceInfo>, RetrieveError> {
+        let Some(row) = self.0.store.row_of(id) else { return Ok(None) };
+        let record = self.0.store.record(self.0.store.passage_row(row).document)?;
+        let document = DocumentId::new(record.id);
+        Ok(Some(SourceInfo { document, path: record.path, title: record.title }))
+    }
+
+    /// Ids of a document's passages, in order; `None` when the document is unknown.
+    ///
+    /// # Errors
+    /// When the store is corrupt.
+    pub fn passages_of(&self, id: &DocumentId) -> Result<Option<Vec<PassageId>>, RetrieveError> {
+        let store = &self.0.store;
+        let Some(document) = store.document_of(id)? else { return Ok(None) };
+        Ok(Some(store.passages_of(document).map(|row| store.passage_id(row)).collect()))
+    }
+
+    /// Every passage id, in the order of the store.
+    pub fn passage_ids(&self) -> impl Iterator<Item = PassageId> + '_ {
+        (0..self.0.store.n_passages()).map(|row| self.0.store.passage_id(row))
+    }
+
+    /// Folds near-duplicates of better hits into them. `hits` are best first and stay so.
+    ///
+    /// # Errors
+    /// When the store is corrupt.
+    pub fn collapse(&self, hits: Vec<Hit>) -> Result<Vec<Hit>, RetrieveError> {
+        near_duplicate::collapse(&self.0.store, hits)
+    }
+
+    /// Names that passages are about.
+    pub fn n_names(&self) -> usize {
+        self.0.names.len()
+    }
+
+    /// Reads every file through and compares it with its checksum.
+    pub fn health(&self) -> Vec<RetrieveError> {
+        check(&self.0.dir, &self.0.manifest)
+    }
+
+    pub(crate) fn lexical(&self) -> &Lexical {
+        &self.0.lexical
+    }
+
+    pub(crate) fn vectors(&self, fingerprint: &str) -> Result<Option<Arc<Vectors>>, RetrieveError> {
+        Ok(lock(&self.0.vectors).get(fingerprint).cloned())
+    }
+
+    /// Refuses an encoder when there are vectors and none are its own.
+    pub(crate) fn check_model(&self, encoder: &dyn Encoder) -> Result<(), RetrieveError> {
+        let sets = &self.0.manifest.vectors;
+        match sets.first() {
+            Some(other) if sets.iter().all(|set| set.fingerprint != encoder.fingerprint()) => {
+                Err(RetrieveError::ModelMismatch {
+                    found: encoder.name().to_owned(),
+                    expected: other.encoder.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What passes a set of filters; `None` when everything does.
+    pub(crate) fn allowed(&self, filters: &Filters) -> Result<Option<Arc<Allowed>>, RetrieveError> {
+        if filters.is_empty() {
+            return Ok(None);
+        }
+        let known = lock(&self.0.filters).iter().find(|(f, _)| f == filters).map(|(_, a)| a.clone());
+        if let Some(known) = known {
+            return Ok(Some(known));
+        }
+        let allowed = Arc::new(Allowed::new(&self.0.store, filters)?);
+        let mut remembered = lock(&self.0.filters);
+        if remembered.len() >= MAX_FILTERS {
+            remembered.remove(0);
+        }
+        remembered.push((filters.clone(), Arc::clone(&allowed)));
+        Ok(Some(allowed))
+    }
+}
+
+/// The data behind a mutex: caches stay usable after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a passage comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// The document.
+    pub document: DocumentId,
+    /// Its file, relative to the indexed root.
+    pub path: String,
+    /// Its title, empty when it has none.
+    pub title: String,
+}
+
+/// What a corpus holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Documents.
+    pub documents: u64,
+    /// Passages.
+    pub passages: u64,
+    /// Bytes of decoded text.
+    pub text_bytes: u64,
+    /// False when an interrupted run has indexed only part of the files.
+    pub complete: bool,
+    /// Notes of the application.
+    pub notes: std::collections::BTreeMap<String, String>,
+}
+
+impl Summary {
+    fn of(manifest: &Manifest) -> Self {
+        Self {
+            documents: manifest.documents,
+            passages: manifest.passages,
+            text_bytes: manifest.text_bytes,
+            complete: manifest.complete,
+            notes: manifest.notes.clone(),
+        }
+    }
+}
+
+/// The corpora in a folder of corpora, by name; with what each holds, or why it cannot be read.
+///
+/// # Errors
+/// When the folder cannot be listed. A folder that does not exist has no corpora.
+pub fn list(root: &Path) -> Result<Vec<(String, Result<Summary, RetrieveError>)>, RetrieveError> {
+    let entries = match std::fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(read_error(root, e)),
+    };
+    let mut corpora = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        match Manifest::read(&entry.path()) {
+            Ok(None) => {}
+            Ok(Some(manifest)) => corpora.push((name, Ok(Summary::of(&manifest)))),
+            Err(error) => corpora.push((name, Err(error))),
+        }
+    }
+    corpora.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(corpora)
+}
+
+/// Reads every file of a corpus through and compares it with its checksum, also where the corpus
+/// cannot be opened.
+///
+/// # Errors
+/// When the manifest itself cannot be read.
+pub fn verify(dir: &Path) -> Result<Vec<RetrieveError>, RetrieveError> {
+    Ok(Manifest::read(dir)?.map_or_else(Vec::new, |manifest| check(dir, &manifest)))
+}
+
+fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
+    let mut problems = Vec::new();
+    for sum in &manifest.files {
+        let path = dir.join(&sum.path);
+        match crate::disk::hash_file(&path) {
+            Ok(found) if found == (sum.xxh3, sum.bytes) => {}
+            Ok((_, bytes)) if bytes != sum.bytes => {
+                let reason = format!("{bytes} bytes, should be {}", sum.bytes);
+                problems.push(corrupt(&path, reason));
+            }
+            Ok(_) => problems.push(corrupt(&path, "does not match its checksum")),
+            Err(error) => problems.push(error),
+        }
+    }
+    let generation = dir.join(Manifest::generation_dir(manifest.generation));
+    let store = Store::open(&generation.join(names::STORE)).map(Arc::new);
+    for set in &manifest.vectors {
+        if let Ok(store) = &store {
+            problems.extend(Vectors::open(dir, set, Arc::clone(store)).err());
+        }
+        let log = dir.join(&set.log);
+        problems.extend(crate::dense::check_log(&log, &set.fingerprint, set.dim).err());
+    }
+    problems
+}
+
+/// A retrieval error as the document store's.
+fn store_error(error: RetrieveError) -> StoreError {
+    match error {
+        RetrieveError::Corrupt { path, reason } => StoreError::Corrupt { path, reason },
+        RetrieveError::Io { path, source } => StoreError::Io { path, source },
+        RetrieveError::Store(error) => error,
+        other => StoreError::Engine(other.to_string()),
+    }
+}
+
+impl DocumentStore for Corpus {
+    fn document(&self, id: &DocumentId) -> Result<Option<Document>, StoreError> {
+        let store = &self.0.store;
+        let row = store.document_of(id).map_err(store_error)?;
+        row.map(|row| store.document(row)).transpose().map_err(store_error)
+    }
+
+    fn passages(&self, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError> {
+        let store = &self.0.store;
+        let rows = ids.iter().filter_map(|id| store.row_of(*id));
+        rows.map(|row| store.passage(row)).collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    fn span(&self, id: &DocumentId, span: Range<u64>) -> Result<Option<String>, StoreError> {
+        let store = &self.0.store;
+        let Some(row) = store.document_of(id).map_err(store_error)? else { return Ok(None) };
+        let slice = store.slice(row, span.start, span.end).map_err(store_error)?;
+        Ok(slice.map(str::to_owned))
+    }
+}
+
+impl CorpusStats for Corpus {
+    fn n_passages(&self) -> u64 {
+        self.0.manifest.passages
+    }
+
+    /// A stop word is not indexed; it counts as being in every passage.
+    fn document_frequency(&self, term: &str) -> u64 {
+        let mut frequency = None;
+        indago_text::for_each_term(term, |term, _| {
+            let n = self.0.lexical.document_frequency(term).unwrap_or_else(|error| {
+                tracing::warn!(%error, term, "no document frequency");
+                0
+            });
+            // A word that the analyzer splits is as frequent as its rarest part.
+            frequency = Some(frequency.map_or(n, |m: u64| m.min(n)));
+        });
+        match frequency {
+            Some(n) => n,
+            None if term.chars().any(char::is_alphanumeric) => self.n_passages(),
+            None => 0,
+        }
+    }
+}
+
+impl NameIndex for Corpus {
+    fn defining(&self, name: &str, k: usize) -> Vec<NameHit> {
+        self.0.names.defining(name, k)
+    }
+}

@@ -1,0 +1,321 @@
+//! The log of vectors: appended to while embedding, never changed.
+//!
+//! ```text
+//! header   64 bytes   magic 8, version u32, length of a vector u32, xxh3 of the encoder's
+//!                     fingerprint u64, xxh3 of the bytes before u64, zeros
+//! record              key 16, vector as 16-bit floats, xxh3 of the bytes before u64
+//! ```
+//! A record is found again by its key, the hash of the text that was embedded. A record that does
+//! not match its checksum (a torn last write, a damaged disk) is as good as absent: the text is
+//! embedded again.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use half::slice::HalfFloatSliceExt as _;
+use indago_core::ports::RetrieveError;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::misfit;
+use crate::disk::bytes::{id_at, u32_at, u64_at};
+use crate::disk::map::Map;
+use crate::error::{IndexError, read_error};
+
+const MAGIC: &[u8; 8] = b"indagoVL";
+const VERSION: u32 = 1;
+const HEADER: usize = 64;
+/// Longest vector that is believed.
+const MAX_DIM: u32 = 1 << 16;
+
+/// A log, open for appending.
+pub(crate) struct VectorLog {
+    path: PathBuf,
+    dim: u32,
+    out: BufWriter<File>,
+    index: HashMap<[u8; 16], u32>,
+    len: u32,
+    /// What was there when the log was opened.
+    map: Map,
+    mapped: u32,
+    /// Vectors appended since, so that they can be read back without another mapping.
+    fresh: Vec<u8>,
+}
+
+fn header(fingerprint: &str, dim: u32) -> [u8; HEADER] {
+    let mut bytes = [0; HEADER];
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[12..16].copy_from_slice(&dim.to_le_bytes());
+    bytes[16..24].copy_from_slice(&xxh3_64(fingerprint.as_bytes()).to_le_bytes());
+    let sum = xxh3_64(&bytes[..24]);
+    bytes[24..32].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+fn record_bytes(dim: u32) -> usize {
+    16 + 2 * dim as usize + 8
+}
+
+/// Compares a log's header with what is expected.
+fn check_header(path: &Path, bytes: &[u8], fingerprint: &str, dim: u32) -> Result<(), RetrieveError> {
+    let header_bytes = bytes.get(..HEADER).ok_or_else(|| misfit(path, "truncated"))?;
+    if &header_bytes[..8] != MAGIC || xxh3_64(&header_bytes[..24]) != u64_at(header_bytes, 24) {
+        return Err(misfit(path, "header does not match its checksum"));
+    }
+    let found = u32_at(header_bytes, 8);
+    if found != VERSION {
+        let path = path.to_owned();
+        return Err(RetrieveError::FormatVersion { path, found, expected: VERSION });
+    }
+    if header_bytes != header(fingerprint, dim) || dim == 0 || dim > MAX_DIM {
+        return Err(misfit(path, "the log is of another encoder"));
+    }
+    Ok(())
+}
+
+/// Whether the record's bytes match their checksum.
+fn is_whole(record: &[u8]) -> bool {
+    let (body, sum) = record.split_at(record.len() - 8);
+    xxh3_64(body) == u64_at(sum, 0)
+}
+
+/// The vector of a whole record.
+fn vector(record: &[u8]) -> Vec<f32> {
+    let body = &record[16..record.len() - 8];
+    body.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+}
+
+impl VectorLog {
+    /// A new, empty log.
+    pub(crate) fn create(path: &Path, fingerprint: &str, dim: u32) -> Result<Self, IndexError> {
+        let failed = |e| IndexError::write(path, e);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let mut file = File::create(path).map_err(failed)?;
+        file.write_all(&header(fingerprint, dim)).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        drop(file);
+        Self::open(path, fingerprint, dim)
+    }
+
+    /// Opens a log; whatever stands behind its last whole record is overwritten.
+    pub(crate) fn open(path: &Path, fingerprint: &str, dim: u32) -> Result<Self, IndexError> {
+        let map = Map::open(path)?;
+        check_header(path, map.bytes(), fingerprint, dim)?;
+        let width = record_bytes(dim);
+        let records = map.bytes()[HEADER..].chunks_exact(width);
+        let len = u32::try_from(records.len())
+            .map_err(|_over| IndexError::TooMany(u64::from(u32::MAX), "vectors"))?;
+        let mut index = HashMap::with_capacity(records.len());
+        for (i, record) in records.enumerate() {
+            if is_whole(record) {
+                index.insert(id_at(record, 0), i as u32);
+            }
+        }
+        let failed = |e| IndexError::write(path, e);
+        // Opened without truncation: readers may have the log mapped.
+        let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+        file.seek(SeekFrom::Start((HEADER + len as usize * width) as u64)).map_err(failed)?;
+        Ok(Self {
+            path: path.to_owned(),
+            dim,
+            out: BufWriter::with_capacity(1 << 18, file),
+            index,
+            len,
+            map,
+            mapped: len,
+            fresh: Vec::new(),
+        })
+    }
+
+    pub(crate) fn dim(&self) -> u32 {
+        self.dim
+    }
+
+    /// Records, damaged ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// The record of a key.
+    pub(crate) fn find(&self, key: &[u8; 16]) -> Option<u32> {
+        self.index.get(key).copied()
+    }
+
+    /// Appends a vector, unless its key is there already. Not durable before [`Self::sync`].
+    pub(crate) fn append(&mut self, key: [u8; 16], vector: &[f32]) -> Result<(), IndexError> {
+        debug_assert_eq!(vector.len(), self.dim as usize);
+        let mut record = Vec::with_capacity(record_bytes(self.dim));
+        record.extend(key);
+        record.extend(vector.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()));
+        let sum = xxh3_64(&record);
+        record.extend(sum.to_le_bytes());
+        self.put(key, &record)
+    }
+
+    /// Appends a record of another log of the same encoder.
+    pub(crate) fn copy_from(&mut self, other: &Self, index: u32) -> Result<(), IndexError> {
+        let record = other.record(index)?;
+        self.put(id_at(record, 0), record)
+    }
+
+    fn put(&mut self, key: [u8; 16], record: &[u8]) -> Result<(), IndexError> {
+        if self.index.contains_key(&key) {
+            return Ok(());
+        }
+        let index = self.len;
+        self.len = index
+            .checked_add(1)
+            .ok_or(IndexError::TooMany(u64::from(u32::MAX), "vectors"))?;
+        self.out.write_all(record).map_err(|e| IndexError::write(&self.path, e))?;
+        self.fresh.extend(record);
+        self.index.insert(key, index);
+        Ok(())
+    }
+
+    /// Makes everything appended durable.
+    pub(crate) fn sync(&mut self) -> Result<(), IndexError> {
+        let failed = |e| IndexError::write(&self.path, e);
+        self.out.flush().map_err(failed)?;
+        self.out.get_ref().sync_data().map_err(failed)
+    }
+
+    fn record(&self, index: u32) -> Result<&[u8], RetrieveError> {
+        let width = record_bytes(self.dim);
+        let (bytes, at) = if index < self.mapped {
+            (&self.map.bytes()[HEADER..], index as usize * width)
+        } else {
+            (&self.fresh[..], (index - self.mapped) as usize * width)
+        };
+        let record = bytes.get(at..at + width).filter(|record| is_whole(record));
+        record.ok_or_else(|| misfit(&self.path, "a vector does not match its checksum"))
+    }
+
+    /// The vector of a record.
+    pub(crate) fn vector(&self, index: u32) -> Result<Vec<f32>, RetrieveError> {
+        self.record(index).map(vector)
+    }
+}
+
+/// A log, open for reading what a matrix refers to.
+#[derive(Debug)]
+pub(crate) struct LogReader {
+    path: PathBuf,
+    map: Map,
+    width: usize,
+}
+
+impl LogReader {
+    pub(crate) fn open(path: &Path, fingerprint: &str, dim: u32) -> Result<Self, RetrieveError> {
+        let map = Map::open(path)?;
+        check_header(path, map.bytes(), fingerprint, dim)?;
+        Ok(Self { path: path.to_owned(), map, width: record_bytes(dim) })
+    }
+
+    /// Dot product of record `index` with `query`.
+    pub(crate) fn dot(
+        &self,
+        index: u32,
+        query: &[f32],
+        buffer: &mut Vec<f32>,
+    ) -> Result<f32, RetrieveError> {
+        let at = HEADER + index as usize * self.width;
+        let record = self.map.bytes().get(at..at + self.width).filter(|record| is_whole(record));
+        let record =
+            record.ok_or_else(|| misfit(&self.path, "a vector does not match its checksum"))?;
+        let halves: Vec<f16> = record[16..self.width - 8]
+            .chunks_exact(2)
+            .map(|b| f16::from_le_bytes([b[0], b[1]]))
+            .collect();
+        buffer.resize(halves.len(), 0.0);
+        halves.convert_to_f32_slice(buffer);
+        Ok(indago_kernels::dot_f32(buffer, query))
+    }
+}
+
+/// Reads a log through; for the health check.
+pub(crate) fn check(path: &Path, fingerprint: &str, dim: u32) -> Result<(), RetrieveError> {
+    let reader = LogReader::open(path, fingerprint, dim)?;
+    let damaged =
+        reader.map.bytes()[HEADER..].chunks_exact(reader.width).filter(|r| !is_whole(r)).count();
+    if damaged > 0 {
+        return Err(read_error(
+            path,
+            std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                format!("{damaged} vectors do not match their checksums"),
+            ),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(i: u8) -> [u8; 16] {
+        [i; 16]
+    }
+
+    fn filled(path: &Path, n: u8) {
+        let mut log = VectorLog::create(path, "model", 3).unwrap();
+        for i in 0..n {
+            log.append(key(i), &[f32::from(i), 0.5, -1.0]).unwrap();
+        }
+        log.sync().unwrap();
+    }
+
+    #[test]
+    fn a_log_goes_on_where_it_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        filled(&path, 3);
+        let mut log = VectorLog::open(&path, "model", 3).unwrap();
+        log.append(key(9), &[9.0, 0.0, 0.0]).unwrap();
+        log.append(key(1), &[7.0, 7.0, 7.0]).unwrap();
+        log.sync().unwrap();
+        assert_eq!(log.vector(3).unwrap(), [9.0, 0.0, 0.0]);
+        let log = VectorLog::open(&path, "model", 3).unwrap();
+        assert_eq!(log.len(), 4);
+        assert_eq!(log.vector(log.find(&key(1)).unwrap()).unwrap(), [1.0, 0.5, -1.0]);
+        assert!(VectorLog::open(&path, "another", 3).is_err());
+        assert!(VectorLog::open(&path, "model", 4).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_torn_end_costs_only_the_last_vector(cut in 1usize..30) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("log");
+            filled(&path, 3);
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &bytes[..bytes.len() - cut]).unwrap();
+            let mut log = VectorLog::open(&path, "model", 3).unwrap();
+            prop_assert_eq!(log.find(&key(2)), None);
+            log.append(key(2), &[2.0, 0.5, -1.0]).unwrap();
+            log.sync().unwrap();
+            check(&path, "model", 3).unwrap();
+            let log = VectorLog::open(&path, "model", 3).unwrap();
+            prop_assert_eq!(log.vector(2).unwrap(), vec![2.0, 0.5, -1.0]);
+        }
+
+        #[test]
+        fn any_flipped_byte_is_noticed(at in any::<prop::sample::Index>(), mask in 1u8..) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("log");
+            filled(&path, 3);
+            let mut bytes = std::fs::read(&path).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= mask;
+            std::fs::write(&path, &bytes).unwrap();
+            prop_assert!(check(&path, "model", 3).is_err());
+        }
+    }
+}

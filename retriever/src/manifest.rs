@@ -1,0 +1,189 @@
+//! The root of a corpus: one small file that names everything that is current.
+//!
+//! Publishing is replacing this file. A reader that has read it sees one state of the corpus; a
+//! writer that dies before replacing it has changed nothing.
+//!
+//! ```text
+//! indago-corpus 1 <xxh3 of the rest, 16 hex digits>\n
+//! { JSON }
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use indago_core::ports::RetrieveError;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::disk;
+use crate::error::{IndexError, corrupt, read_error};
+
+/// Version of the folder's layout. Readers of one version refuse any other.
+pub const FORMAT_VERSION: u32 = 1;
+
+const FILE: &str = "manifest.json";
+const MAGIC: &str = "indago-corpus";
+
+/// What is current in a corpus folder.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// Counts publications that changed documents; names the generation's folder.
+    pub(crate) generation: u64,
+    /// Counts all publications; names the files of vectors.
+    pub(crate) edition: u64,
+    /// How documents were cut and analysed; another value makes every file count as changed.
+    pub(crate) settings: String,
+    /// False while a first or interrupted run has indexed only part of the files.
+    pub(crate) complete: bool,
+    pub(crate) documents: u64,
+    pub(crate) passages: u64,
+    /// Terms in all passages, as BM25 counts them.
+    pub(crate) terms: u64,
+    /// Bytes of decoded text.
+    pub(crate) text_bytes: u64,
+    /// Notes of the application, such as the roots that were indexed.
+    pub(crate) notes: BTreeMap<String, String>,
+    /// Every file of the generation, for the health check.
+    pub(crate) files: Vec<FileSum>,
+    /// At most one entry per encoder.
+    pub(crate) vectors: Vec<VectorSet>,
+}
+
+/// A file's length and hash when it was published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FileSum {
+    /// Relative to the corpus folder, with `/`.
+    pub(crate) path: String,
+    pub(crate) bytes: u64,
+    pub(crate) xxh3: u64,
+}
+
+/// The vectors of one encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct VectorSet {
+    pub(crate) fingerprint: String,
+    /// The encoder's name for people.
+    pub(crate) encoder: String,
+    pub(crate) dim: u32,
+    /// Passages that have a vector.
+    pub(crate) embedded: u64,
+    /// The generation whose rows the matrix refers to.
+    pub(crate) generation: u64,
+    /// The matrix, relative to the corpus folder.
+    pub(crate) matrix: String,
+    /// The log of exact vectors, relative to the corpus folder.
+    pub(crate) log: String,
+}
+
+impl Manifest {
+    pub(crate) fn path(dir: &Path) -> PathBuf {
+        dir.join(FILE)
+    }
+
+    /// The folder of a generation, relative to the corpus folder.
+    pub(crate) fn generation_dir(generation: u64) -> String {
+        format!("g{generation:06}")
+    }
+
+    /// `None` when the folder holds no corpus yet.
+    pub(crate) fn read(dir: &Path) -> Result<Option<Self>, RetrieveError> {
+        let path = Self::path(dir);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(read_error(&path, e)),
+        };
+        Self::decode(&path, &bytes).map(Some)
+    }
+
+    fn decode(path: &Path, bytes: &[u8]) -> Result<Self, RetrieveError> {
+        let bad = |reason: &str| corrupt(path, reason);
+        let text = str::from_utf8(bytes).map_err(|e| bad(&e.to_string()))?;
+        let (line, body) = text.split_once('\n').ok_or_else(|| bad("no first line"))?;
+        let mut words = line.split(' ');
+        let (magic, version, sum) = (words.next(), words.next(), words.next());
+        if magic != Some(MAGIC) || words.next().is_some() {
+            return Err(bad("not a corpus manifest"));
+        }
+        let found = version.and_then(|v| v.parse::<u32>().ok()).filter(|v| *v > 0);
+        let found = found.ok_or_else(|| bad("version is not a number"))?;
+        if found != FORMAT_VERSION || version.is_some_and(|v| v.starts_with(['+', '0'])) {
+            return Err(RetrieveError::FormatVersion {
+                path: path.to_owned(),
+                found,
+                expected: FORMAT_VERSION,
+            });
+        }
+        if sum != Some(format!("{:016x}", xxh3_64(body.as_bytes())).as_str()) {
+            return Err(bad("content does not match its checksum"));
+        }
+        serde_json::from_str(body).map_err(|e| bad(&e.to_string()))
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let body = serde_json::to_string_pretty(self)? + "\n";
+        let sum = xxh3_64(body.as_bytes());
+        Ok(format!("{MAGIC} {FORMAT_VERSION} {sum:016x}\n{body}").into_bytes())
+    }
+
+    /// Makes this state the current one, durably.
+    pub(crate) fn publish(&self, dir: &Path) -> Result<(), IndexError> {
+        let path = Self::path(dir);
+        let bytes = self.encode().map_err(|e| corrupt(&path, e.to_string()))?;
+        disk::replace(&path, &bytes)
+    }
+
+    /// The vectors that `fingerprint` names.
+    pub(crate) fn vectors_of(&self, fingerprint: &str) -> Option<&VectorSet> {
+        self.vectors.iter().find(|set| set.fingerprint == fingerprint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> Manifest {
+        Manifest {
+            generation: 7,
+            settings: "chunk 256 \"quoted\"\n".into(),
+            files: vec![FileSum { path: "g000007/documents".into(), bytes: 3, xxh3: u64::MAX }],
+            ..Manifest::default()
+        }
+    }
+
+    #[test]
+    fn a_manifest_reads_what_it_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Manifest::read(dir.path()).unwrap(), None);
+        sample().publish(dir.path()).unwrap();
+        assert_eq!(Manifest::read(dir.path()).unwrap(), Some(sample()));
+    }
+
+    #[test]
+    fn a_newer_manifest_is_refused_with_both_versions() {
+        let path = Path::new("m");
+        let bytes = sample().encode().unwrap();
+        let text = String::from_utf8(bytes).unwrap().replacen(" 1 ", " 2 ", 1);
+        let error = Manifest::decode(path, text.as_bytes()).unwrap_err();
+        assert!(matches!(error, RetrieveError::FormatVersion { found: 2, expected: 1, .. }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_flipped_byte_is_noticed(at in any::<prop::sample::Index>(), mask in 1u8..) {
+            let mut bytes = sample().encode().unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= mask;
+            prop_assert!(Manifest::decode(Path::new("m"), &bytes).is_err());
+        }
+
+        #[test]
+        fn noise_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Manifest::decode(Path::new("m"), &bytes).is_err());
+        }
+    }
+}

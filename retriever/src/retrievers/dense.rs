@@ -1,0 +1,61 @@
+//! Semantic search: exact scan over the passages' vectors, by the cosine with the query's.
+
+use std::sync::Arc;
+
+use indago_core::ports::{EncodeError, Encoder, RetrieveError, Retriever, Role};
+use indago_core::{Cancel, Hit, Query};
+
+use super::hits;
+use crate::corpus::Corpus;
+
+/// Bytes of a query that are encoded. Encoders cut at some 256 word pieces; this bounds what a
+/// query of any length can cost before that.
+const MAX_QUERY_BYTES: usize = 8192;
+
+pub(super) struct Dense {
+    corpus: Corpus,
+    encoder: Arc<dyn Encoder>,
+    name: &'static str,
+}
+
+impl Dense {
+    /// Without vectors of this encoder in the corpus, searches find nothing.
+    pub(super) fn new(
+        corpus: &Corpus,
+        encoder: Option<Arc<dyn Encoder>>,
+        name: &'static str,
+    ) -> Result<Self, RetrieveError> {
+        let encoder = encoder.ok_or_else(|| EncodeError::Model {
+            model: "none".to_owned(),
+            reason: format!("retriever `{name}` needs an encoder and none is configured"),
+        })?;
+        corpus.check_model(encoder.as_ref())?;
+        Ok(Self { corpus: corpus.clone(), encoder, name })
+    }
+}
+
+impl Retriever for Dense {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn search(&self, query: &Query, k: usize, cancel: &Cancel) -> Result<Vec<Hit>, RetrieveError> {
+        cancel.check()?;
+        let Some(vectors) = self.corpus.vectors(self.encoder.fingerprint())? else {
+            return Ok(Vec::new());
+        };
+        let text = query.text.trim();
+        if text.is_empty() || k == 0 {
+            return Ok(Vec::new());
+        }
+        let allowed = self.corpus.allowed(&query.filters)?;
+        let text = &text[..text.floor_char_boundary(MAX_QUERY_BYTES)];
+        let text = match &query.instruction {
+            Some(instruction) => format!("{instruction} {text}"),
+            None => text.to_owned(),
+        };
+        let vector = self.encoder.encode(&[&text], Role::Query, cancel)?;
+        let ranked = vectors.search(vector.row(0), k, allowed.as_deref(), cancel)?;
+        Ok(hits(self.name, ranked))
+    }
+}

@@ -1,0 +1,112 @@
+//! Several retrievers as one.
+
+use std::sync::Arc;
+
+use indago_core::ports::{Encoder, RetrieveError, Retriever};
+use indago_core::{Cancel, Hit, Query};
+
+use super::{bm25::Bm25, dense::Dense};
+use crate::corpus::Corpus;
+use crate::fuse::{FusionRule, RankedList, fuse};
+
+/// How lists are fused and how deep they go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FusedOptions {
+    /// How lists become one.
+    pub rule: FusionRule,
+    /// Hits asked of each retriever, at least as many as are asked of the fusion.
+    pub depth: usize,
+    /// Whether near-duplicates of better hits are folded into them.
+    pub collapse: bool,
+}
+
+impl Default for FusedOptions {
+    fn default() -> Self {
+        Self { rule: FusionRule::default(), depth: 100, collapse: true }
+    }
+}
+
+/// A retriever of retrievers.
+pub struct Fused {
+    corpus: Corpus,
+    parts: Vec<Arc<dyn Retriever>>,
+    options: FusedOptions,
+}
+
+impl std::fmt::Debug for Fused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts: Vec<&str> = self.parts.iter().map(|part| part.name()).collect();
+        f.debug_struct("Fused").field("parts", &parts).field("options", &self.options).finish()
+    }
+}
+
+impl Fused {
+    /// BM25 and, with an encoder, dense search.
+    ///
+    /// # Errors
+    /// [`RetrieveError::ModelMismatch`] when the corpus has vectors of other encoders only.
+    pub fn over(
+        corpus: &Corpus,
+        encoder: Option<Arc<dyn Encoder>>,
+    ) -> Result<Self, RetrieveError> {
+        let mut parts: Vec<Arc<dyn Retriever>> = vec![Arc::new(Bm25::new(corpus))];
+        if encoder.is_some() {
+            parts.push(Arc::new(Dense::new(corpus, encoder, "dense")?));
+        }
+        Ok(Self::of(corpus, parts, FusedOptions::default()))
+    }
+
+    /// Any retrievers over one corpus.
+    pub fn of(corpus: &Corpus, parts: Vec<Arc<dyn Retriever>>, options: FusedOptions) -> Self {
+        Self { corpus: corpus.clone(), parts, options }
+    }
+
+    /// What each retriever that has a say in `query` finds.
+    ///
+    /// # Errors
+    /// [`RetrieveError::UnknownRetriever`] when the query names one that is not part of this.
+    pub fn lists(
+        &self,
+        query: &Query,
+        k: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<RankedList>, RetrieveError> {
+        let depth = k.max(self.options.depth);
+        let mut lists = Vec::with_capacity(self.parts.len());
+        if let Some(unknown) =
+            query.retrievers.iter().find(|r| self.parts.iter().all(|part| part.name() != r.name))
+        {
+            return Err(RetrieveError::UnknownRetriever(unknown.name.clone()));
+        }
+        for part in &self.parts {
+            let weight = if query.retrievers.is_empty() {
+                Some(1.0)
+            } else {
+                query.retrievers.iter().find(|r| r.name == part.name()).map(|r| r.weight)
+            };
+            if let Some(weight) = weight {
+                let hits = part.search(query, depth, cancel)?;
+                lists.push(RankedList { name: part.name().to_owned(), weight, hits });
+            }
+        }
+        Ok(lists)
+    }
+}
+
+impl Retriever for Fused {
+    fn name(&self) -> &'static str {
+        "fused"
+    }
+
+    fn search(&self, query: &Query, k: usize, cancel: &Cancel) -> Result<Vec<Hit>, RetrieveError> {
+        let lists = self.lists(query, k, cancel)?;
+        let mut hits = fuse(&lists, &self.options.rule);
+        if self.options.collapse {
+            // A few more than wanted, because some will fold into others.
+            hits.truncate(k.saturating_mul(2).saturating_add(8));
+            hits = self.corpus.collapse(hits)?;
+        }
+        hits.truncate(k);
+        Ok(hits)
+    }
+}

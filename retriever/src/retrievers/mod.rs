@@ -1,0 +1,50 @@
+//! Retrievers by name. A new one is one file here and one line in [`REGISTRY`].
+
+mod bm25;
+mod dense;
+mod fused;
+
+use std::sync::Arc;
+
+use indago_core::ports::{Encoder, RetrieveError, Retriever};
+use indago_core::{Hit, PassageId, Provenance};
+
+pub use fused::{Fused, FusedOptions};
+
+use crate::corpus::Corpus;
+
+/// Makes a retriever over a corpus; the encoder turns queries into vectors where one is needed.
+type Make = fn(&Corpus, Option<Arc<dyn Encoder>>) -> Result<Arc<dyn Retriever>, RetrieveError>;
+
+/// Every retriever.
+const REGISTRY: &[(&str, Make)] = &[
+    ("bm25", |corpus, _| Ok(Arc::new(bm25::Bm25::new(corpus)))),
+    ("dense", |corpus, encoder| Ok(Arc::new(dense::Dense::new(corpus, encoder, "dense")?))),
+    ("fused", |corpus, encoder| Ok(Arc::new(Fused::over(corpus, encoder)?))),
+];
+
+/// The registered names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    REGISTRY.iter().map(|(name, _)| *name)
+}
+
+pub(crate) fn make(
+    corpus: &Corpus,
+    name: &str,
+    encoder: Option<Arc<dyn Encoder>>,
+) -> Result<Arc<dyn Retriever>, RetrieveError> {
+    let entry = REGISTRY.iter().find(|(registered, _)| *registered == name);
+    let (_, make) = entry.ok_or_else(|| RetrieveError::UnknownRetriever(name.to_owned()))?;
+    make(corpus, encoder)
+}
+
+/// One retriever's ranking as hits.
+fn hits(retriever: &str, ranked: Vec<(PassageId, f32)>) -> Vec<Hit> {
+    let hit = |(i, (passage, score)): (usize, (PassageId, f32))| Hit {
+        passage,
+        score,
+        why: vec![Provenance { retriever: retriever.to_owned(), rank: i as u32 + 1, score }],
+        duplicates: Vec::new(),
+    };
+    ranked.into_iter().enumerate().map(hit).collect()
+}

@@ -1,0 +1,163 @@
+//! Small corpora and an encoder without weights.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use indago_core::ports::{EncodeError, Encoder, Matrix, Role};
+use indago_core::{
+    Cancel, ContentHash, Document, DocumentId, DocumentKind, Location, Passage, PassageId,
+};
+use indago_retriever::{CorpusWriter, FileState, Stage, WriterOptions, prepare};
+
+/// Hashes words into a vector: equal words, equal directions. Counts what it encodes.
+#[derive(Debug, Default)]
+pub struct WordHasher {
+    pub fingerprint: String,
+    pub encoded: AtomicUsize,
+    /// Fails after this many texts, when not 0.
+    pub fails_after: usize,
+}
+
+pub const DIM: usize = 32;
+
+impl WordHasher {
+    pub fn new() -> Self {
+        Self { fingerprint: "word-hasher/1".into(), ..Self::default() }
+    }
+
+    pub fn count(&self) -> usize {
+        self.encoded.load(Ordering::SeqCst)
+    }
+}
+
+impl Encoder for WordHasher {
+    fn name(&self) -> &str {
+        "word-hasher"
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn dim(&self) -> usize {
+        DIM
+    }
+
+    fn encode(&self, texts: &[&str], _: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
+        cancel.check()?;
+        let before = self.encoded.fetch_add(texts.len(), Ordering::SeqCst);
+        if self.fails_after > 0 && before + texts.len() > self.fails_after {
+            return Err(EncodeError::Model { model: "test".into(), reason: "told to fail".into() });
+        }
+        let mut matrix = Matrix::zeros(texts.len(), DIM);
+        for (i, text) in texts.iter().enumerate() {
+            let row = &mut matrix.data[i * DIM..(i + 1) * DIM];
+            indago_text::for_each_term(text, |term, _| {
+                let hash = ContentHash::of(term.as_bytes()).0;
+                row[hash[0] as usize % DIM] += 1.0;
+                row[hash[1] as usize % DIM] -= 0.5;
+            });
+            let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            if norm > 0.0 {
+                row.iter_mut().for_each(|x| *x /= norm);
+            }
+        }
+        Ok(matrix)
+    }
+}
+
+/// A document of one passage per paragraph.
+pub fn document(id: &str, title: &str, text: &str) -> (Document, Vec<Passage>) {
+    document_with(id, title, text, None, &[])
+}
+
+pub fn document_with(
+    id: &str,
+    title: &str,
+    text: &str,
+    date: Option<&str>,
+    metadata: &[(&str, &str)],
+) -> (Document, Vec<Passage>) {
+    let metadata: BTreeMap<String, String> =
+        metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let date = date.map(|date| date.parse().unwrap());
+    let document = Document {
+        id: DocumentId::new(id),
+        path: id.to_owned(),
+        title: title.to_owned(),
+        text: Arc::from(text),
+        kind: DocumentKind::Text,
+        date,
+        metadata: metadata.clone(),
+        pages: Vec::new(),
+        hash: ContentHash::of(format!("{title}\0{text}").as_bytes()),
+    };
+    let mut passages = Vec::new();
+    let mut start = 0;
+    for paragraph in text.split("\n\n") {
+        let span = start as u64..(start + paragraph.len()) as u64;
+        if !paragraph.is_empty() {
+            passages.push(Passage {
+                id: PassageId::of(&document.id, span.start, span.end, paragraph),
+                document: document.id.clone(),
+                title: title.to_owned(),
+                span,
+                text: paragraph.to_owned(),
+                ordinal: passages.len() as u32,
+                location: Location::default(),
+                date,
+                metadata: metadata.clone(),
+            });
+        }
+        start += paragraph.len() + 2;
+    }
+    (document, passages)
+}
+
+/// A file whose content is `text`, changed whenever `text` is.
+pub fn state(path: &str, text: &str) -> FileState {
+    FileState {
+        path: path.to_owned(),
+        bytes: text.len() as u64,
+        modified_ns: 1,
+        hash: Some(ContentHash::of(text.as_bytes())),
+    }
+}
+
+pub fn options() -> WriterOptions {
+    WriterOptions { settings: "test".into(), threads: 1 }
+}
+
+/// Brings the corpus in `dir` to hold exactly `files` (path, text), one document each; titles are
+/// the paths. Returns how many files were read.
+pub fn index(dir: &Path, files: &[(String, String)]) -> usize {
+    let mut writer = CorpusWriter::open(dir, &options()).unwrap();
+    index_with(&mut writer, files, |_| Ok(())).unwrap()
+}
+
+pub fn index_with(
+    writer: &mut CorpusWriter,
+    files: &[(String, String)],
+    on_stage: impl FnMut(Stage) -> Result<(), indago_core::Cancelled>,
+) -> Result<usize, indago_retriever::IndexError> {
+    let states: Vec<FileState> = files.iter().map(|(path, text)| state(path, text)).collect();
+    let plan = writer.plan(&states);
+    let mut read = 0;
+    let mut next = writer.build(&plan.unchanged)?;
+    for file in plan.to_read() {
+        let (path, text) = files.iter().find(|(path, _)| *path == file.path).unwrap();
+        next.file(file.clone());
+        let (document, passages) = document(path, path, text);
+        next.add(&prepare(document, passages)?)?;
+        read += 1;
+    }
+    next.commit(true, on_stage)?;
+    Ok(read)
+}
+
+pub fn files(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+}
