@@ -57,6 +57,11 @@ impl Quantized {
     }
 }
 
+/// The same memory read as signed codes: how codes come out of a file.
+pub fn codes_of_bytes(bytes: &[u8]) -> &[i8] {
+    crate::cpu::codes_of_bytes(bytes)
+}
+
 /// Appends the codes of `row` to `codes` and returns its scale.
 pub fn push_row_i8(row: &[f32], codes: &mut Vec<i8>) -> f32 {
     let (scale, inverse) = scale_for(row, f32::from(MAX_CODE));

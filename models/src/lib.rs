@@ -1,1 +1,17 @@
-//! indago-models.
+//! What turns text into numbers: tokenizers, encoders, and the files their weights live in.
+//!
+//! [`MiniLm::embedded`] is the encoder that ships with the program: all-MiniLM-L6-v2 with int8
+//! weights. Its arithmetic is in `indago-kernels`; ports are those of `indago-core`.
+//!
+//! Nothing here searches, and nothing here opens a network connection.
+
+mod build;
+mod encoder;
+mod error;
+mod tokenizer;
+pub mod weights;
+
+pub use build::quantize;
+pub use encoder::MiniLm;
+pub use error::ModelError;
+pub use tokenizer::{Vocabulary, WordPiece};

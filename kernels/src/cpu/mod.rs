@@ -30,6 +30,12 @@ macro_rules! dispatch {
     }};
 }
 
+/// See [`crate::quantize::codes_of_bytes`].
+pub(crate) fn codes_of_bytes(bytes: &[u8]) -> &[i8] {
+    // SAFETY: u8 and i8 have the same size, alignment and validity, and the borrow is unchanged.
+    unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
 /// `out[q * n + r] = rows[r] . queries[q]` for `n` rows; all slices checked by the caller.
 pub(crate) fn scores_f32(isa: Isa, rows: &[f32], queries: &[f32], dim: usize, out: &mut [f32]) {
     assert_eq!((rows.len() / dim) * (queries.len() / dim), out.len());

@@ -1,0 +1,286 @@
+//! all-MiniLM-L6-v2: the encoder that ships with indago.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use indago_core::Cancel;
+use indago_core::ports::{EncodeError, Encoder, Matrix, PairScorer, Role, TokenCounter};
+use indago_kernels::dot_f32;
+use rayon::prelude::*;
+
+use super::batch::groups;
+use super::forward::{Workspace, forward};
+use super::network::{Network, read_dims};
+use crate::ModelError;
+use crate::tokenizer::{Vocabulary, WordPiece};
+use crate::weights::container::Container;
+use crate::weights::{Checkpoint, Dims};
+
+/// The int8 model file that is part of the program. Its README says where it comes from.
+pub(crate) static EMBEDDED: &[u8] = include_bytes!("../../weights/all-minilm-l6-v2.int8");
+
+/// Bumped when the arithmetic changes enough to show in vectors; part of the fingerprint.
+const FORWARD_VERSION: u32 = 1;
+
+/// Texts that are tokenised between two looks at `cancel`.
+const TOKENIZE_CHUNK: usize = 64;
+
+/// A sentence encoder of the MiniLM family: mean of the last layer's vectors, scaled to length 1.
+///
+/// Texts are cut at 256 tokens, two of them special, as the published model does. Opening reads
+/// the vocabulary; weights are unpacked at the first encoding. The vector of a text does not depend
+/// on what else is encoded with it. Work is spread over the rayon pool.
+pub struct MiniLm {
+    name: String,
+    fingerprint: String,
+    tokenizer: WordPiece,
+    dims: Dims,
+    source: Source,
+    network: OnceLock<Network>,
+    /// Workspaces that no thread uses at the moment.
+    idle: Mutex<Vec<Workspace>>,
+}
+
+enum Source {
+    /// Unpacked on demand.
+    Container(Container),
+    /// Unpacked already.
+    Checkpoint,
+}
+
+impl MiniLm {
+    /// The int8 model that is part of the program.
+    ///
+    /// # Errors
+    /// When the program's own copy is damaged.
+    pub fn embedded() -> Result<Self, EncodeError> {
+        let name = "all-MiniLM-L6-v2/int8";
+        Container::read(name, EMBEDDED)
+            .and_then(|file| Self::from_container(name, file))
+            .map_err(|error| error.of_model(name))
+    }
+
+    /// A model file written by [`crate::quantize`], or a folder with the published f32 weights
+    /// (`config.json`, `vocab.txt`, `model.safetensors`).
+    ///
+    /// # Errors
+    /// When the path cannot be read or holds no such model.
+    pub fn open(path: &Path) -> Result<Self, EncodeError> {
+        let stem = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        let stem = stem.unwrap_or_else(|| path.display().to_string());
+        let model = if path.is_dir() {
+            Checkpoint::read(path)
+                .and_then(|model| Self::from_checkpoint(&format!("{stem}/f32"), model))
+        } else {
+            fs::read(path)
+                .map_err(ModelError::io(path))
+                .and_then(|bytes| Container::read(path.display().to_string(), bytes))
+                .and_then(|file| Self::from_container(&stem, file))
+        };
+        model.map_err(|error| error.of_model(&path.display().to_string()))
+    }
+
+    pub(crate) fn from_container(name: &str, file: Container) -> Result<Self, ModelError> {
+        let dims = read_dims(&file)?;
+        let vocabulary = Vocabulary::new(file.text("vocabulary")?)?;
+        let checksum = file.checksum();
+        Self::new(name, checksum, vocabulary, dims, Source::Container(file))
+    }
+
+    pub(crate) fn from_checkpoint(name: &str, model: Checkpoint) -> Result<Self, ModelError> {
+        let vocabulary = Vocabulary::new(model.vocabulary.clone())?;
+        let this = Self::new(
+            name,
+            model.checksum,
+            vocabulary,
+            model.dims,
+            Source::Checkpoint,
+        )?;
+        let network = Network::from_checkpoint(model)?;
+        this.network.get_or_init(|| network);
+        Ok(this)
+    }
+
+    fn new(
+        name: &str,
+        checksum: u64,
+        vocabulary: Vocabulary,
+        dims: Dims,
+        source: Source,
+    ) -> Result<Self, ModelError> {
+        if vocabulary.len() != dims.vocabulary {
+            let reason = format!(
+                "{} pieces for {} vectors",
+                vocabulary.len(),
+                dims.vocabulary
+            );
+            return Err(ModelError::format("vocabulary", reason));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            fingerprint: format!("{name}@{checksum:016x}/{FORWARD_VERSION}"),
+            tokenizer: WordPiece::new(vocabulary)?,
+            dims,
+            source,
+            network: OnceLock::new(),
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Its tokenizer.
+    pub fn tokenizer(&self) -> &WordPiece {
+        &self.tokenizer
+    }
+
+    /// Longest text it reads, in tokens without the special ones; the rest is cut off.
+    pub fn max_tokens(&self) -> usize {
+        self.dims.positions - 2
+    }
+
+    /// Vectors of token sequences that carry their special tokens already.
+    ///
+    /// An empty sequence gives a row of zeros.
+    pub(crate) fn encode_ids(
+        &self,
+        sequences: &[Vec<u32>],
+        cancel: &Cancel,
+    ) -> Result<Matrix, EncodeError> {
+        let network = self.network()?;
+        let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
+        let groups = groups(&lengths);
+        let width = self.dims.hidden;
+        let encode_group = |group: &Vec<usize>| -> Result<Vec<f32>, EncodeError> {
+            cancel.check()?;
+            let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].as_slice()).collect();
+            let mut rows = vec![0.0; group.len() * width];
+            let mut workspace = self.take_workspace();
+            forward(network, &ids, &mut workspace, &mut rows);
+            self.give_back(workspace);
+            Ok(rows)
+        };
+        let encoded: Vec<Vec<f32>> = if groups.len() == 1 {
+            vec![encode_group(&groups[0])?]
+        } else {
+            groups
+                .par_iter()
+                .with_max_len(1)
+                .map(encode_group)
+                .collect::<Result<_, _>>()?
+        };
+        let mut out = Matrix::zeros(sequences.len(), width);
+        for (group, rows) in groups.iter().zip(&encoded) {
+            for (&i, row) in group.iter().zip(rows.chunks_exact(width)) {
+                out.data[i * width..(i + 1) * width].copy_from_slice(row);
+            }
+        }
+        Ok(out)
+    }
+
+    fn network(&self) -> Result<&Network, EncodeError> {
+        if let Some(network) = self.network.get() {
+            return Ok(network);
+        }
+        let network = match &self.source {
+            Source::Container(file) => Network::from_container(file, self.dims),
+            Source::Checkpoint => Err(ModelError::format(&self.name, "its weights are gone")),
+        };
+        let network = network.map_err(|error| error.of_model(&self.name))?;
+        // Two threads may have unpacked at once; both results are the same.
+        Ok(self.network.get_or_init(|| network))
+    }
+
+    /// Token ids with special tokens; empty for a text without tokens.
+    fn sequence(&self, text: &str) -> Vec<u32> {
+        let pieces = self.tokenizer.tokens(text, self.max_tokens());
+        if pieces.is_empty() {
+            return Vec::new();
+        }
+        let mut ids = Vec::with_capacity(pieces.len() + 2);
+        ids.push(self.tokenizer.begin());
+        ids.extend(pieces);
+        ids.push(self.tokenizer.end());
+        ids
+    }
+
+    fn take_workspace(&self) -> Workspace {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, workspace: Workspace) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(workspace);
+    }
+}
+
+impl Encoder for MiniLm {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn dim(&self) -> usize {
+        self.dims.hidden
+    }
+
+    /// Queries and passages are encoded alike. Checks `cancel` about every 30 ms of a core's work.
+    fn encode(&self, texts: &[&str], _role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
+        let sequences: Vec<Vec<Vec<u32>>> = texts
+            .par_chunks(TOKENIZE_CHUNK)
+            .map(|texts| {
+                cancel.check()?;
+                Ok(texts.iter().map(|text| self.sequence(text)).collect())
+            })
+            .collect::<Result<_, EncodeError>>()?;
+        self.encode_ids(&sequences.concat(), cancel)
+    }
+}
+
+impl TokenCounter for MiniLm {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.tokenizer.count(text)
+    }
+}
+
+impl PairScorer for MiniLm {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Cosine similarity, -1 to 1.
+    fn score(&self, query: &str, texts: &[&str], cancel: &Cancel) -> Result<Vec<f32>, EncodeError> {
+        cosines(self, query, texts, cancel)
+    }
+}
+
+/// Dot product of the query's vector with that of each text.
+pub(super) fn cosines(
+    encoder: &dyn Encoder,
+    query: &str,
+    texts: &[&str],
+    cancel: &Cancel,
+) -> Result<Vec<f32>, EncodeError> {
+    let query = encoder.encode(&[query], Role::Query, cancel)?;
+    let vectors = encoder.encode(texts, Role::Passage, cancel)?;
+    Ok((0..vectors.rows)
+        .map(|i| dot_f32(query.row(0), vectors.row(i)))
+        .collect())
+}
+
+impl std::fmt::Debug for MiniLm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MiniLm[{}]", self.fingerprint)
+    }
+}

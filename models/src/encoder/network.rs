@@ -1,0 +1,223 @@
+//! A BERT-type encoder's weights, packed for the kernels.
+
+use std::borrow::Cow;
+
+use indago_kernels::product::{PackedF32, PackedI8, QuantizedRows, linear_f32, linear_i8};
+use indago_kernels::quantize::codes_of_bytes;
+use indago_kernels::{ShapeError, gelu};
+use rayon::prelude::*;
+
+use crate::ModelError;
+use crate::weights::container::Container;
+use crate::weights::{Checkpoint, DenseTensors, Dims, NormTensors};
+
+/// Everything the forward pass reads.
+#[derive(Debug)]
+pub(super) struct Network {
+    pub dims: Dims,
+    pub words: Words,
+    /// `[positions, hidden]`.
+    pub positions: Vec<f32>,
+    pub embedding_norm: Norm,
+    pub layers: Vec<Layer>,
+}
+
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub qkv: Linear,
+    pub out: Linear,
+    pub out_norm: Norm,
+    pub up: Linear,
+    pub down: Linear,
+    pub down_norm: Norm,
+}
+
+/// Gain and bias of a layer norm.
+#[derive(Debug)]
+pub(super) struct Norm {
+    pub gain: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// Word vectors, `[word pieces, hidden]`.
+pub(super) enum Words {
+    F32(Vec<f32>),
+    I8 {
+        codes: Cow<'static, [u8]>,
+        scales: Vec<f32>,
+    },
+}
+
+impl Words {
+    /// Writes the vector of piece `id`.
+    pub(super) fn copy(&self, id: u32, out: &mut [f32]) {
+        let (id, dim) = (id as usize, out.len());
+        match self {
+            Self::F32(rows) => out.copy_from_slice(&rows[id * dim..(id + 1) * dim]),
+            Self::I8 { codes, scales } => {
+                for (out, code) in out.iter_mut().zip(&codes[id * dim..(id + 1) * dim]) {
+                    *out = scales[id] * f32::from(code.cast_signed());
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::F32(rows) => write!(f, "Words[{} f32]", rows.len()),
+            Self::I8 { codes, .. } => write!(f, "Words[{} i8]", codes.len()),
+        }
+    }
+}
+
+/// A linear layer in either precision.
+#[derive(Debug)]
+pub(super) enum Linear {
+    F32 { weights: PackedF32, bias: Vec<f32> },
+    I8 { weights: PackedI8, bias: Vec<f32> },
+}
+
+impl Linear {
+    /// Number of outputs.
+    pub(super) fn outputs(&self) -> usize {
+        match self {
+            Self::F32 { bias, .. } | Self::I8 { bias, .. } => bias.len(),
+        }
+    }
+
+    /// `out = layer(x)`; `codes` is reused memory.
+    pub(super) fn apply(&self, x: &[f32], codes: &mut QuantizedRows, out: &mut [f32]) {
+        match self {
+            Self::F32 { weights, bias } => linear_f32(x, weights, bias, out),
+            Self::I8 { weights, bias } => {
+                codes.fill(x, weights.inputs());
+                linear_i8(codes, weights, bias, out);
+            }
+        }
+    }
+
+    /// `out = layer(gelu(x))`; overwrites `x`.
+    pub(super) fn apply_to_gelu(&self, x: &mut [f32], codes: &mut QuantizedRows, out: &mut [f32]) {
+        match self {
+            Self::F32 { weights, bias } => {
+                gelu(x);
+                linear_f32(x, weights, bias, out);
+            }
+            Self::I8 { weights, bias } => {
+                codes.fill_gelu(x, weights.inputs());
+                linear_i8(codes, weights, bias, out);
+            }
+        }
+    }
+}
+
+impl Network {
+    /// Packs a checkpoint as it stands, in f32.
+    pub(super) fn from_checkpoint(model: Checkpoint) -> Result<Self, ModelError> {
+        let norm = |norm: NormTensors| Norm {
+            gain: norm.gain,
+            bias: norm.bias,
+        };
+        let layer = |layer: crate::weights::LayerTensors| {
+            Ok(Layer {
+                qkv: pack(layer.qkv)?,
+                out: pack(layer.out)?,
+                out_norm: norm(layer.out_norm),
+                up: pack(layer.up)?,
+                down: pack(layer.down)?,
+                down_norm: norm(layer.down_norm),
+            })
+        };
+        Ok(Self {
+            dims: model.dims,
+            words: Words::F32(model.words),
+            positions: model.positions,
+            embedding_norm: norm(model.embedding_norm),
+            layers: model
+                .layers
+                .into_iter()
+                .map(layer)
+                .collect::<Result<_, ModelError>>()?,
+        })
+    }
+
+    /// Unpacks a file that [`crate::quantize`] wrote.
+    pub(super) fn from_container(file: &Container, dims: Dims) -> Result<Self, ModelError> {
+        let (hidden, inner) = (dims.hidden, dims.inner);
+        file.exact("words.codes", dims.vocabulary * hidden)?;
+        let words = Words::I8 {
+            codes: file.shared_bytes("words.codes")?,
+            scales: file.floats("words.scales", dims.vocabulary)?,
+        };
+        let layer = |i: usize| -> Result<Layer, ModelError> {
+            let dense = |part: &str, n, k| read_dense(file, &format!("{i}.{part}"), n, k);
+            Ok(Layer {
+                qkv: dense("qkv", 3 * hidden, hidden)?,
+                out: dense("out", hidden, hidden)?,
+                out_norm: read_norm(file, &format!("{i}.out_norm"), hidden)?,
+                up: dense("up", inner, hidden)?,
+                down: dense("down", hidden, inner)?,
+                down_norm: read_norm(file, &format!("{i}.down_norm"), hidden)?,
+            })
+        };
+        Ok(Self {
+            dims,
+            words,
+            positions: file.floats("positions", dims.positions * hidden)?,
+            embedding_norm: read_norm(file, "norm", hidden)?,
+            layers: (0..dims.layers)
+                .into_par_iter()
+                .map(layer)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// The sizes in a file that [`crate::quantize`] wrote.
+pub(super) fn read_dims(file: &Container) -> Result<Dims, ModelError> {
+    let [hidden, heads, inner, layers, positions, vocabulary] =
+        file.numbers::<6>("dims")?.map(|number| number as usize);
+    let eps = file.floats("eps", 1)?[0];
+    Dims {
+        hidden,
+        heads,
+        inner,
+        layers,
+        positions,
+        vocabulary,
+        eps,
+    }
+    .check(file.what())
+}
+
+fn read_norm(file: &Container, name: &str, n: usize) -> Result<Norm, ModelError> {
+    let gain = file.floats(&format!("{name}.gain"), n)?;
+    let bias = file.floats(&format!("{name}.bias"), n)?;
+    Ok(Norm { gain, bias })
+}
+
+fn read_dense(file: &Container, name: &str, n: usize, k: usize) -> Result<Linear, ModelError> {
+    let codes = codes_of_bytes(file.exact(&format!("{name}.codes"), n * k)?);
+    let scales = file.floats(&format!("{name}.scales"), n)?;
+    let bias = file.floats(&format!("{name}.bias"), n)?;
+    Ok(Linear::I8 {
+        weights: PackedI8::pack(codes, &scales, k).map_err(unfit(name))?,
+        bias,
+    })
+}
+
+fn pack(dense: DenseTensors) -> Result<Linear, ModelError> {
+    let k = dense.weights.len() / dense.bias.len().max(1);
+    let weights = PackedF32::pack(&dense.weights, k).map_err(unfit("a linear layer"))?;
+    Ok(Linear::F32 {
+        weights,
+        bias: dense.bias,
+    })
+}
+
+fn unfit(name: &str) -> impl FnOnce(ShapeError) -> ModelError {
+    let name = name.to_owned();
+    move |error| ModelError::format(name, error.to_string())
+}

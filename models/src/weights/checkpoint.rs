@@ -1,0 +1,244 @@
+//! The published form of a BERT-type encoder: a folder with `config.json`, `vocab.txt` and
+//! `model.safetensors`, all f32.
+
+use std::fs;
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
+
+use crate::ModelError;
+
+/// Sizes of a model. Every product of two of them fits 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Dims {
+    /// Width of a token's vector.
+    pub hidden: usize,
+    /// Attention heads; divides `hidden`.
+    pub heads: usize,
+    /// Width of the feed-forward layer.
+    pub inner: usize,
+    /// Number of layers.
+    pub layers: usize,
+    /// Longest sequence kept, special tokens included.
+    pub positions: usize,
+    /// Number of word pieces.
+    pub vocabulary: usize,
+    /// Added to the variance in layer norms.
+    pub eps: f32,
+}
+
+impl Dims {
+    /// The dims, if they are such as a real model could have.
+    pub(crate) fn check(self, what: &str) -> Result<Self, ModelError> {
+        let within = |value: usize, most: usize| (1..=most).contains(&value);
+        let sound = within(self.hidden, 8192)
+            && within(self.heads, self.hidden)
+            && self.hidden.is_multiple_of(self.heads)
+            && within(self.inner, 32_768)
+            && within(self.layers, 200)
+            && (3..=8192).contains(&self.positions)
+            && within(self.vocabulary, 1 << 18)
+            && self.eps.is_finite()
+            && self.eps >= 0.0;
+        if sound {
+            Ok(self)
+        } else {
+            Err(ModelError::format(what, format!("odd sizes: {self:?}")))
+        }
+    }
+}
+
+/// A linear layer: `weights` is `[bias.len(), inputs]`, row-major.
+#[derive(Clone, Debug)]
+pub(crate) struct DenseTensors {
+    pub weights: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// A layer norm.
+#[derive(Clone, Debug)]
+pub(crate) struct NormTensors {
+    pub gain: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// One transformer layer; query, key and value stacked into one.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerTensors {
+    pub qkv: DenseTensors,
+    pub out: DenseTensors,
+    pub out_norm: NormTensors,
+    pub up: DenseTensors,
+    pub down: DenseTensors,
+    pub down_norm: NormTensors,
+}
+
+/// A whole model in f32.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkpoint {
+    pub dims: Dims,
+    pub vocabulary: String,
+    /// `[vocabulary, hidden]`.
+    pub words: Vec<f32>,
+    /// `[positions, hidden]`, the first token type's vector added.
+    pub positions: Vec<f32>,
+    pub embedding_norm: NormTensors,
+    pub layers: Vec<LayerTensors>,
+    /// Hash of the weights' file, for fingerprints.
+    pub checksum: u64,
+}
+
+/// Longest sequence of sentence-transformers' all-MiniLM-L6-v2 (its `sentence_bert_config.json`).
+const MAX_POSITIONS: usize = 256;
+
+#[derive(Deserialize)]
+struct Config {
+    hidden_size: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    max_position_embeddings: usize,
+    vocab_size: usize,
+    layer_norm_eps: f32,
+    hidden_act: String,
+}
+
+impl Checkpoint {
+    /// Reads the folder.
+    ///
+    /// # Errors
+    /// When a file is missing, or is not of a BERT-type encoder in f32.
+    pub(crate) fn read(folder: &Path) -> Result<Self, ModelError> {
+        let config_path = folder.join("config.json");
+        let what = config_path.display().to_string();
+        let config = fs::read_to_string(&config_path).map_err(ModelError::io(&config_path))?;
+        let config: Config = serde_json::from_str(&config)
+            .map_err(|error| ModelError::format(&what, error.to_string()))?;
+        if config.hidden_act != "gelu" {
+            return Err(ModelError::format(
+                &what,
+                "only the activation `gelu` is known",
+            ));
+        }
+        let dims = Dims {
+            hidden: config.hidden_size,
+            heads: config.num_attention_heads,
+            inner: config.intermediate_size,
+            layers: config.num_hidden_layers,
+            positions: config.max_position_embeddings.min(MAX_POSITIONS),
+            vocabulary: config.vocab_size,
+            eps: config.layer_norm_eps,
+        };
+        let dims = dims.check(&what)?;
+
+        let vocabulary_path = folder.join("vocab.txt");
+        let vocabulary =
+            fs::read_to_string(&vocabulary_path).map_err(ModelError::io(&vocabulary_path))?;
+
+        let path = folder.join("model.safetensors");
+        let bytes = fs::read(&path).map_err(ModelError::io(&path))?;
+        let what = path.display().to_string();
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|error| ModelError::format(&what, error.to_string()))?;
+        let tensors = Tensors { file, what };
+        let hidden = dims.hidden;
+        let types = tensors.read("embeddings.token_type_embeddings.weight", None, hidden)?;
+        let mut positions = tensors.read("embeddings.position_embeddings.weight", None, hidden)?;
+        if positions.len() < dims.positions * hidden {
+            return Err(ModelError::format(
+                &tensors.what,
+                "it has too few positions",
+            ));
+        }
+        positions.truncate(dims.positions * hidden);
+        for row in positions.chunks_exact_mut(hidden) {
+            row.iter_mut().zip(&types).for_each(|(x, y)| *x += y);
+        }
+        let rows = Some(dims.vocabulary);
+        let words = tensors.read("embeddings.word_embeddings.weight", rows, hidden)?;
+        let embedding_norm = tensors.norm("embeddings.LayerNorm", hidden)?;
+        let layers = (0..dims.layers)
+            .map(|i| tensors.layer(i, dims))
+            .collect::<Result<_, _>>()?;
+        let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
+        Ok(Self {
+            dims,
+            vocabulary,
+            words,
+            positions,
+            embedding_norm,
+            layers,
+            checksum,
+        })
+    }
+}
+
+struct Tensors<'a> {
+    file: SafeTensors<'a>,
+    what: String,
+}
+
+impl Tensors<'_> {
+    /// A matrix of `columns` columns, or a vector where `rows` is 1; any number of rows if `None`.
+    fn read(
+        &self,
+        name: &str,
+        rows: Option<usize>,
+        columns: usize,
+    ) -> Result<Vec<f32>, ModelError> {
+        // Some exports put the encoder under the name of its task.
+        let tensor = self
+            .file
+            .tensor(name)
+            .or_else(|_| self.file.tensor(&format!("bert.{name}")))
+            .map_err(|error| ModelError::format(&self.what, error.to_string()))?;
+        let shape = tensor.shape();
+        let fits = match (shape, rows) {
+            ([n], Some(1)) => *n == columns,
+            ([_, k], None) => *k == columns,
+            ([n, k], Some(rows)) => (*n, *k) == (rows, columns),
+            _ => false,
+        };
+        if !fits || tensor.dtype() != Dtype::F32 {
+            let reason = format!("`{name}` is {:?} of shape {shape:?}", tensor.dtype());
+            return Err(ModelError::format(&self.what, reason));
+        }
+        let (quads, _) = tensor.data().as_chunks::<4>();
+        Ok(quads.iter().map(|quad| f32::from_le_bytes(*quad)).collect())
+    }
+
+    fn dense(&self, name: &str, n: usize, k: usize) -> Result<DenseTensors, ModelError> {
+        let weights = self.read(&format!("{name}.weight"), Some(n), k)?;
+        let bias = self.read(&format!("{name}.bias"), Some(1), n)?;
+        Ok(DenseTensors { weights, bias })
+    }
+
+    fn norm(&self, name: &str, n: usize) -> Result<NormTensors, ModelError> {
+        let gain = self.read(&format!("{name}.weight"), Some(1), n)?;
+        let bias = self.read(&format!("{name}.bias"), Some(1), n)?;
+        Ok(NormTensors { gain, bias })
+    }
+
+    fn layer(&self, i: usize, dims: Dims) -> Result<LayerTensors, ModelError> {
+        let name = |part: &str| format!("encoder.layer.{i}.{part}");
+        let (hidden, inner) = (dims.hidden, dims.inner);
+        let mut qkv = DenseTensors {
+            weights: Vec::new(),
+            bias: Vec::new(),
+        };
+        for part in ["query", "key", "value"] {
+            let one = self.dense(&name(&format!("attention.self.{part}")), hidden, hidden)?;
+            qkv.weights.extend(one.weights);
+            qkv.bias.extend(one.bias);
+        }
+        Ok(LayerTensors {
+            qkv,
+            out: self.dense(&name("attention.output.dense"), hidden, hidden)?,
+            out_norm: self.norm(&name("attention.output.LayerNorm"), hidden)?,
+            up: self.dense(&name("intermediate.dense"), inner, hidden)?,
+            down: self.dense(&name("output.dense"), hidden, inner)?,
+            down_norm: self.norm(&name("output.LayerNorm"), hidden)?,
+        })
+    }
+}
