@@ -13,6 +13,9 @@ use crate::stem::with_stemmer;
 use crate::stop_words::is_stop_word;
 use crate::words::is_word_char;
 
+/// In bytes: `their`, `there`, `these`.
+const LONGEST_STOP_WORD: usize = 5;
+
 /// The index terms of `text`, in order, repeats kept.
 ///
 /// ```
@@ -41,7 +44,7 @@ pub fn for_each_term(text: &str, mut visit: impl FnMut(&str, Range<usize>)) {
                 }
                 lower.push_str(word);
                 lower.make_ascii_lowercase();
-                if is_stop_word(&lower) {
+                if lower.len() <= LONGEST_STOP_WORD && is_stop_word(&lower) {
                     continue;
                 }
                 stemmer.stem(&lower, |term| visit(term, range));
