@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use indago_agents::evaluate::{Support, bootstrap, exact_match, f1, normalize_answer, support};
 use indago_agents::{Limits, SearchInput, calibration, search_sub_question};
 use indago_core::{ContentHash, Filters, NodeId};
 use support::{Corpus, Doc, MemoryLibrary, PlainCtx, block_on};
@@ -180,43 +181,95 @@ fn report(set: &str, questions: &[Question], outcomes: &[Outcome], show: bool) {
             .zip(outcomes)
             .filter(|(q, _)| q.dev == dev)
             .collect();
-        let judged: Vec<_> = of_half.iter().filter(|(q, _)| !q.gold.is_empty()).collect();
-        let n = judged.len().max(1) as f64;
-        let found =
-            |q: &Question, o: &Outcome| q.gold.iter().filter(|g| o.documents.contains(g)).count();
-        let all = judged
+        let needed: Vec<_> = of_half.iter().filter(|(q, _)| !q.gold.is_empty()).collect();
+        let supports: Vec<Support> = needed
             .iter()
-            .filter(|(q, o)| found(q, o) == q.gold.len())
+            .map(|(q, o)| support(&o.documents, &q.gold, 10))
+            .collect();
+        let share = |of: &dyn Fn(&Support) -> f64| {
+            let values: Vec<f64> = supports.iter().map(of).collect();
+            let (mean, low, high) = bootstrap(&values, 1000, 7);
+            format!(
+                "{:5.1} [{:.0}, {:.0}]",
+                100.0 * mean,
+                100.0 * low,
+                100.0 * high
+            )
+        };
+        let n = needed.len().max(1) as f64;
+        let sources = supports.iter().map(|s| s.documents as f64).sum::<f64>() / n;
+        let mut majority: BTreeMap<String, usize> = BTreeMap::new();
+        for (q, _) in &needed {
+            let keys: BTreeSet<String> = q.answers.iter().map(|a| normalize_answer(a)).collect();
+            for key in keys {
+                *majority.entry(key).or_default() += 1;
+            }
+        }
+        let (common, count) = majority
+            .iter()
+            .max_by_key(|(_, count)| **count)
+            .map_or(("", 0), |(k, c)| (k, *c));
+        let given = |o: &Outcome| {
+            o.answer
+                .clone()
+                .filter(|_| !o.abstained)
+                .unwrap_or_default()
+        };
+        let em = needed
+            .iter()
+            .filter(|(q, o)| exact_match(&given(o), &q.answers))
             .count() as f64
             / n;
-        let precision = judged
+        let mean_f1 = needed
             .iter()
-            .map(|(q, o)| found(q, o) as f64 / o.documents.len().max(1) as f64)
+            .map(|(q, o)| f1(&given(o), &q.answers))
             .sum::<f64>()
             / n;
-        let sources = judged
+        let complete: Vec<_> = needed
             .iter()
-            .map(|(_, o)| o.documents.len() as f64)
-            .sum::<f64>()
-            / n;
+            .zip(&supports)
+            .filter(|(_, s)| s.all)
+            .map(|((_, o), _)| o)
+            .collect();
+        let wrong =
+            complete.iter().filter(|o| o.abstained).count() as f64 / complete.len().max(1) as f64;
+        let null: Vec<_> = of_half.iter().filter(|(q, _)| q.gold.is_empty()).collect();
+        let right = null.iter().filter(|(_, o)| o.abstained).count();
         let mut micros: Vec<u128> = of_half.iter().map(|(_, o)| o.micros).collect();
         micros.sort_unstable();
         let p50 = micros.get(micros.len() / 2).copied().unwrap_or(0) as f64 / 1000.0;
         println!(
-            "{set:<24} {:<6} n {:>3}  AllR@10 {:>5.1}  precision {:>5.1}  sources {:>4.1}  p50 {p50:.1} ms",
+            "{set:<22} {:<6} n {:>3}  AllR@10 {}  prec {}  sources {sources:4.1}  EM {:5.1}  F1 {:5.1}  majority {:5.1} ({common})  abstains: complete {:4.1}  null {right}/{}  p50 {p50:.0} ms",
             if dev { "dev" } else { "report" },
-            judged.len(),
-            100.0 * all,
-            100.0 * precision,
-            sources,
+            needed.len(),
+            share(&|s| f64::from(u8::from(s.all))),
+            share(&|s| s.precision),
+            100.0 * em,
+            100.0 * mean_f1,
+            100.0 * count as f64 / n,
+            100.0 * wrong,
+            null.len(),
         );
         if show && dev {
+            let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
             for (q, o) in &of_half {
+                let hit = exact_match(&given(o), &q.answers);
+                let kind = kinds.entry(&q.kind).or_default();
+                kind.0 += 1;
+                kind.1 += usize::from(hit);
+                let all = support(&o.documents, &q.gold, 10).all;
                 println!(
-                    "  [{}] {} | {:?} | {:?} {:.2} {}",
-                    q.kind, q.text, q.answers, o.answer, o.confidence, o.abstained
+                    "{} {} [{}] {} | {:?} | {:?} {:.2}",
+                    if hit { "=" } else { "!" },
+                    if all { "+" } else { "-" },
+                    q.kind,
+                    q.text,
+                    q.answers,
+                    o.answer,
+                    o.confidence,
                 );
             }
+            println!("{kinds:?}");
         }
     }
 }

@@ -6,9 +6,11 @@
 //!
 //! [`Finding`]: indago_core::Finding
 
+mod answer;
 mod asked;
 mod bridge;
 pub mod calibration;
+pub mod evaluate;
 mod judge;
 mod pool;
 mod read;

@@ -61,6 +61,8 @@ pub(crate) struct Piece {
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) passage: Passage,
+    /// Normalised names that the passage is about: its title and what it introduces.
+    pub(crate) names: Vec<String>,
     /// Index terms of title and text. Only ever asked for membership.
     pub(crate) vocabulary: HashSet<String>,
     /// Terms of the question among them.
@@ -98,8 +100,19 @@ impl Candidate {
                 range,
             })
             .collect();
+        let mut names: Vec<String> = Vec::new();
+        let title = passage.title.as_str();
+        for name in [title, indago_text::strip_disambiguation(title)] {
+            names.push(indago_text::normalize_name(name));
+        }
+        for name in indago_text::introduced_names(&passage.text) {
+            names.push(indago_text::normalize_name(&name));
+        }
+        names.retain(|name| !name.is_empty());
+        names.dedup();
         Self {
             passage,
+            names,
             vocabulary,
             terms,
             sentences,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indago_core::ports::{Library, TaskCtx, TaskError};
 use indago_core::{Bridge, Event, Finding, PassageId, StopReason, Usage};
 
+use crate::answer::{Answered, answer};
 use crate::asked::Asked;
 use crate::bridge::{follow, named};
 use crate::judge::{Features, Scales, judge};
@@ -67,10 +68,16 @@ pub async fn search_sub_question(
             text: quote.text.clone(),
         });
     }
-    Ok(conclude(input, trail, quotes))
+    let answered = answer(&trail.asked, &trail.pool, &selected);
+    Ok(conclude(input, trail, quotes, answered))
 }
 
-fn conclude(input: &SearchInput, trail: Trail, quotes: Vec<Selected>) -> Searched {
+fn conclude(
+    input: &SearchInput,
+    trail: Trail,
+    quotes: Vec<Selected>,
+    answered: Option<Answered>,
+) -> Searched {
     let confidence = quotes.first().map_or(0.0, |q| q.p as f32);
     let bridges = bridges(&trail.pool, &quotes);
     let claims: Vec<_> = quotes
@@ -84,7 +91,7 @@ fn conclude(input: &SearchInput, trail: Trail, quotes: Vec<Selected>) -> Searche
     };
     let finding = Finding {
         node: input.node,
-        answer: None,
+        answer: answered.map(|a| a.answer),
         confidence,
         claims,
         bridges,

@@ -1,0 +1,81 @@
+//! Typed short answers, where the evidence carries one.
+
+mod chain;
+mod compare;
+mod countries;
+mod facts;
+mod relation;
+mod several;
+mod span;
+
+use indago_core::{Answer, AnswerKind, PassageId};
+
+use crate::asked::Asked;
+use crate::pool::{Candidate, Pool};
+use relation::path;
+
+/// A passage and the bytes of its text that matter.
+pub(crate) type Place = (PassageId, std::ops::Range<usize>);
+
+/// An answer with what carries it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answered {
+    pub(crate) answer: Answer,
+    /// How far it was reasoned rather than guessed, 0 to 1.
+    pub(crate) certainty: f64,
+    /// Passages it was read from, in the order of reasoning, with the bytes of each that matter.
+    pub(crate) from: Vec<Place>,
+}
+
+/// The short answer to `asked` from the passages `selected`.
+pub(crate) fn answer(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> {
+    let question = &asked.analysis;
+    if selected.is_empty() {
+        return None;
+    }
+    let path = path(question);
+    if question.options.len() >= 2
+        && let Some(found) = compare::compare(asked, pool, selected, &path)
+    {
+        return Some(found);
+    }
+    if question.answer == AnswerKind::YesNo {
+        return several::yes_or_no(asked, pool, selected);
+    }
+    if !question.sources.is_empty()
+        && let Some(found) = several::consistency(asked, pool, selected)
+    {
+        return Some(found);
+    }
+    if let Some(anchor) = question.hops.iter().find_map(|hop| hop.anchor.as_deref())
+        && let Some(found) = chain::follow(pool, anchor, &path, question.answer)
+    {
+        return Some(found);
+    }
+    span::best_span(asked, pool, selected)
+}
+
+/// Candidates about `name`, most probable first.
+pub(crate) fn about<'a>(pool: &'a Pool, name: &str) -> Vec<&'a Candidate> {
+    let key = indago_text::normalize_name(name);
+    let bare = indago_text::normalize_name(indago_text::strip_disambiguation(name));
+    let matches = |c: &Candidate| {
+        let exact = c.names.contains(&key);
+        let stripped = c.names.contains(&bare);
+        let led = c.leads.iter().any(|l| l.name == name && l.strength >= 0.3);
+        (exact, stripped || led)
+    };
+    let mut found: Vec<(bool, &Candidate)> = pool
+        .iter()
+        .filter_map(|c| {
+            let (exact, loose) = matches(c);
+            (exact || loose).then_some((exact, c))
+        })
+        .collect();
+    found.sort_by(|a, b| {
+        b.0.cmp(&a.0)
+            .then(b.1.p.total_cmp(&a.1.p))
+            .then(a.1.passage.id.cmp(&b.1.passage.id))
+    });
+    found.into_iter().map(|(_, c)| c).collect()
+}
