@@ -3,6 +3,8 @@
 mod quoted;
 mod spans;
 
+pub(crate) use quoted::is_title;
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};

@@ -61,7 +61,7 @@ fn close(text: &str, start: usize, marks: &[char]) -> Option<usize> {
 
 /// Whether a quoted span is written like a title: it begins with a capital or a digit, and most
 /// of its longer words do; and it is no speech, which ends in a comma or a point.
-pub(super) fn is_title(span: &str) -> bool {
+pub(crate) fn is_title(span: &str) -> bool {
     if span.ends_with([',', '.']) && !span.ends_with("..") {
         return false;
     }

@@ -127,6 +127,10 @@ fn is_number(word: &str) -> bool {
     word.len() <= 4 && !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())
 }
 
+fn is_year(word: &str) -> bool {
+    word.len() == 4 && is_number(word) && matches!(word.parse::<u16>(), Ok(1000..=2199))
+}
+
 /// `word` without a final `'s` or apostrophe, in bytes.
 fn without_possessive(word: &str) -> usize {
     let trimmed = word
@@ -315,7 +319,8 @@ impl<'t> Scan<'t> {
         ) {
             return true;
         }
-        if !opens || is_acronym(word) {
+        let titled = self.gap(i) == ": " && is_capitalised(self.word(i + 1));
+        if !opens || is_acronym(word) || titled {
             return false;
         }
         let participle = lower.len() > 5 && (lower.ends_with("ing") || lower.ends_with("ly"));
@@ -355,7 +360,11 @@ impl<'t> Scan<'t> {
             return Some(end + 1);
         }
         let dropped = matches!(gap, "' " | "\u{2019} ") && word.ends_with("in"); // `Nothin' Else`
-        if !(matches!(gap, " " | " & " | "." | "/") || pointed || comma_suffix || dropped) {
+        if !(matches!(gap, " " | " & " | "." | "/" | "\u{2013}")
+            || pointed
+            || comma_suffix
+            || dropped)
+        {
             return None;
         }
         if gap == "."
@@ -369,6 +378,10 @@ impl<'t> Scan<'t> {
         if gap == "." && !(is_capitalised(next) && word.chars().count() == 1) {
             return None;
         }
+        if gap == "\u{2013}" {
+            // `Molotov–Ribbentrop`
+            return is_capitalised(next).then_some(end + 1);
+        }
         if gap == "/" {
             let paired = is_number(next) || is_acronym(word) && is_acronym(next);
             return paired.then_some(end + 1);
@@ -381,6 +394,9 @@ impl<'t> Scan<'t> {
             return None;
         }
         if is_number(next) {
+            if is_year(next) {
+                return None; // `Lisbon 1987`: an alternative, see below
+            }
             let measured = self.gap(end + 1) == " " && month(self.word(end + 2)).is_some();
             let dated = month(word).is_some() || next.len() == 4 && is_function_word(word);
             return (!measured && !dated).then_some(end + 1);
@@ -425,6 +441,20 @@ impl<'t> Scan<'t> {
         }
         // `Edward Baring, 1st Baron Revelstoke`; `Paris, Texas`
         let full_end = self.spans[end].end;
+        // `Euro 2016`
+        let year = self.word(end + 1);
+        if full_end == range.end
+            && self.gap(end) == " "
+            && is_year(year)
+            && month(self.word(end)).is_none()
+        {
+            found.push(range.start..self.spans[end + 1].end);
+        }
+        // `Mission: Harbour`
+        let titled = self.gap(end) == ": " && is_capitalised(self.word(end + 1));
+        if full_end == range.end && titled && self.spans[end + 1].end <= limit {
+            found.push(range.start..self.spans[self.grow(end + 1, limit)].end);
+        }
         if full_end == range.end && self.gap(end) == ", " {
             let next = end + 1;
             let opens = is_capitalised(self.word(next))
@@ -444,7 +474,10 @@ impl<'t> Scan<'t> {
             let inner = &self.text[range.end + 2..];
             if let Some(close) = inner.bytes().take(40).position(|b| b == b')') {
                 let content = &inner[..close];
-                let few = content.split(' ').count() <= 4 && content.contains(char::is_alphabetic);
+                let life = content.contains("born") || content.contains("died");
+                let few = content.split(' ').count() <= 4
+                    && content.contains(char::is_alphabetic)
+                    && !life;
                 if few && !content.contains(['(', '\n']) && range.end + close + 3 <= limit {
                     found.push(range.start..range.end + close + 3);
                 }

@@ -21,6 +21,27 @@ fn subjects_of_definitions() {
         ),
         ("A black hole is a region of spacetime.", Some("black hole")),
         ("Peter (who was tall) is a character.", Some("Peter")),
+        (
+            "If There Was a Road is the fourth album by Ann Lee.",
+            Some("If There Was a Road"),
+        ),
+        ("A Winter Carol is a 1994 film.", Some("A Winter Carol")),
+        ("The genus \"Ternia\" was named in 1911.", Some("Ternia")),
+        (
+            "The play Oscar Lee, written in 1936, is based on a life.",
+            Some("Oscar Lee"),
+        ),
+        ("Born in Porto, Ann Lee was a painter.", Some("Ann Lee")),
+        ("Ann Lee( born May 3, 1950) is a painter.", Some("Ann Lee")),
+        (
+            "Henry II (5 March 1133 – 6 July 1189) ruled for long.",
+            Some("Henry II"),
+        ),
+        ("The song is also sung in schools.", None),
+        (
+            "Porto remained the seat of the firm until 2001 and is big.",
+            None,
+        ),
         ("It was a cold day.", None),
         ("In 1990, she was elected.", None),
         ("There are many ways.", None),
@@ -41,6 +62,27 @@ fn aliases_follow_the_name() {
     assert_eq!(
         all("Robert Mills (born Robert Stone; 3 May 1960), better known as Bobby M, was a rapper."),
         ["Robert Mills", "Bobby M", "Robert Stone"]
+    );
+    assert_eq!(
+        all("Ann Maria Lee (born 1950) is a painter."),
+        ["Ann Maria Lee", "Ann Lee"]
+    );
+    assert_eq!(
+        all("Dr. Bo \"Red\" Stone (1900–1970) was a chemist."),
+        [
+            "Dr. Bo \"Red\" Stone",
+            "Bo \"Red\" Stone",
+            "Red Stone",
+            "Bo Stone"
+        ]
+    );
+    assert_eq!(
+        all("Hugh Russell, 2nd Duke of Bedmore KG (1680 – 1711) was a nobleman.")[1],
+        "Hugh Russell, 2nd Duke of Bedmore KG"
+    );
+    assert_eq!(
+        all("Red Net or Blue Net is a series.")[..2],
+        ["Red Net", "Blue Net"]
     );
     assert_eq!(
         all("The World Trade Bureau (WTB) is an agency."),

@@ -37,6 +37,11 @@ fn people_places_and_things() {
     check("They bought an iPhone from Apple.", &["iPhone", "Apple"]);
     check("the firm Johnson & Johnson", &["Johnson & Johnson"]);
     check(
+        "under the Molotov–Ribbentrop Pact",
+        &["Molotov–Ribbentrop Pact"],
+    );
+    check("as seen on Example.com daily", &["Example.com"]);
+    check(
         "Martin Luther King, Jr. spoke.",
         &["Martin Luther King, Jr"],
     );
@@ -77,6 +82,11 @@ fn numbers_inside_names() {
         ["1994 World Cup"]
     );
     check("born on October 3, 1990 in Paris", &["Paris"]);
+    check("the games of Lisbon 1987 ended", &["Lisbon"]);
+    assert_eq!(
+        names("the games of Lisbon 1987 ended")[0].alternatives,
+        ["Lisbon 1987"]
+    );
 }
 
 #[test]
@@ -108,6 +118,15 @@ fn epithets_and_parentheses_are_alternatives() {
     );
     let found = names("near Paris, Texas");
     assert_eq!(found[0].alternatives, ["Paris, Texas"]);
+    assert_eq!(
+        names("we saw Mission: Harbour twice")[0].alternatives,
+        ["Mission: Harbour"]
+    );
+    assert!(
+        names("by Ann Lee (born 27 May 1963)")[0]
+            .alternatives
+            .is_empty()
+    );
     let found = names("the planet Mercury (planet) is hot");
     assert_eq!(found[0].alternatives, ["Mercury (planet)"]);
     assert_eq!(found.len(), 1);
