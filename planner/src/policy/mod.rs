@@ -4,8 +4,10 @@
 //! answered or unanswerable, with those findings as its input. A policy is asked before the first
 //! node starts and after each one ends, so that it can put new sub-questions before the root.
 
+mod extractive;
 mod single;
 
+pub use extractive::Extractive;
 pub use single::Single;
 
 use indago_core::ports::PlanPolicy;
@@ -13,6 +15,7 @@ use indago_core::ports::PlanPolicy;
 /// The policy registered under `name`.
 pub fn by_name(name: &str) -> Option<Box<dyn PlanPolicy>> {
     match name {
+        "extractive" => Some(Box::new(Extractive)),
         "single" => Some(Box::new(Single)),
         _ => None,
     }
