@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use indago_core::ports::{Output, RunSpec, TaskError, TaskKey};
 use indago_core::{Event, RunId, RunState};
@@ -40,6 +40,7 @@ pub(crate) struct Host {
     /// Number of events, for those who wait for more.
     events: watch::Sender<u64>,
     outcome: watch::Sender<Option<Stored>>,
+    root: OnceLock<AbortHandle>,
     handles: Mutex<Vec<AbortHandle>>,
     warned: AtomicBool,
 }
@@ -108,6 +109,7 @@ impl Host {
             signals: watch::Sender::new(0),
             events: watch::Sender::new(n_events),
             outcome: watch::Sender::new(None),
+            root: OnceLock::new(),
             handles: Mutex::new(Vec::new()),
             warned: AtomicBool::new(false),
         })
@@ -396,7 +398,7 @@ impl Host {
         self.state().difference.clone()
     }
 
-    /// Remembers something to stop with the run.
+    /// Remembers something to stop when the root ends.
     pub(crate) fn keep(&self, handle: AbortHandle) {
         let mut handles = self.handles();
         // Thousands of children end during a long run; what is over need not be kept.
@@ -406,17 +408,23 @@ impl Host {
         handles.push(handle);
     }
 
-    /// Stops everything where it is, as a crash would.
-    pub(crate) fn abort(&self) {
-        for handle in self.handles().drain(..) {
-            handle.abort();
-        }
+    /// Remembers the root.
+    pub(crate) fn keep_root(&self, handle: AbortHandle) {
+        // Set once, by whoever started it.
+        let _set_before = self.root.set(handle);
     }
 
-    /// Stops what is left of the run when its root has ended; spares the root itself, which is
-    /// the first that was kept.
+    /// Stops everything where it is, as a crash would.
+    pub(crate) fn abort(&self) {
+        if let Some(root) = self.root.get() {
+            root.abort();
+        }
+        self.abort_children();
+    }
+
+    /// Stops what is left of the run when its root has ended.
     fn abort_children(&self) {
-        for handle in self.handles().iter().skip(1) {
+        for handle in self.handles().drain(..) {
             handle.abort();
         }
     }

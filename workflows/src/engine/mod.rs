@@ -189,17 +189,14 @@ impl<J: Journal> Engine<J> {
         if self.0.host(id).is_some_and(|host| !host.has_ended()) {
             return Ok(ResumeOutcome::Running);
         }
+        if let Some(ended) = resume_ended(&self.0.journal.meta(id)?) {
+            return ended;
+        }
         let lock = self.0.journal.claim(id)?;
         let record = self.0.journal.load(id)?;
-        if let Some(outcome) = &record.meta.outcome {
-            return match outcome.state {
-                RunState::Finished => Ok(ResumeOutcome::Finished),
-                state => Err(RunError::WrongState {
-                    id: id.clone(),
-                    state,
-                    reason: "it was ended on purpose; ask the question again".into(),
-                }),
-            };
+        // It may have ended between the first look and the lock.
+        if let Some(ended) = resume_ended(&record.meta) {
+            return ended;
         }
         self.check_version(&record.meta)?;
         let signals = self.0.journal.signals(id)?;
@@ -298,7 +295,7 @@ impl<J: Journal> Engine<J> {
                 engine.hosts().remove(&id);
             }
         });
-        host.keep(root.abort_handle());
+        host.keep_root(root.abort_handle());
         let watched = Arc::downgrade(&host);
         let poller = tokio::spawn(async move {
             let mut seen = None;
@@ -394,6 +391,19 @@ impl<J: Journal> RunEngine for Engine<J> {
     fn cancel(&self, id: RunId) -> BoxFuture<'_, Result<(), RunError>> {
         self.signal(id, CANCEL.to_owned(), Value::Bool(true))
     }
+}
+
+/// What resuming means for a run that has ended; `None` when it has not.
+fn resume_ended(meta: &RunMeta) -> Option<Result<ResumeOutcome, RunError>> {
+    let outcome = meta.outcome.as_ref()?;
+    Some(match outcome.state {
+        RunState::Finished => Ok(ResumeOutcome::Finished),
+        state => Err(RunError::WrongState {
+            id: meta.id.clone(),
+            state,
+            reason: "it was ended on purpose; ask the question again".into(),
+        }),
+    })
 }
 
 /// An id also names a lock file.

@@ -8,7 +8,7 @@
 //! | table     | key                | columns                                                     |
 //! |-----------|--------------------|-------------------------------------------------------------|
 //! | `runs`    | `n`, unique `id`   | `task`, `question` (cut to 400 characters), `corpus`, `started_ms`, `ended_ms`, `state` (null while not ended), `code_version`, `spec` (payload), `result` (payload) |
-//! | `tasks`   | `run`, `path`      | `name`, `input` (payload), `done` (order of ending in the run, null before), `result` (payload) |
+//! | `tasks`   | `run`, `path`      | `name`, `input` (payload; a long one is only hashed, its blob is not kept), `done` (order of ending in the run, null before), `result` (payload) |
 //! | `steps`   | `run`, `path`, `key` | `result` (payload)                                        |
 //! | `events`  | `run`, `seq`       | `path`, `ordinal`, `at_ms`, `event` (payload)               |
 //! | `signals` | `run`, `name`      | `value` (payload), `at_ms`                                  |

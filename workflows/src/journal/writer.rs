@@ -118,6 +118,17 @@ pub(crate) fn payload<T: Serialize + ?Sized>(
     blobs.put(text.as_bytes(), sync).map(Payload::Blob)
 }
 
+/// A task's input. A long one is only hashed: it follows from recorded results, and a plan's
+/// graph would be stored again with every node that ends.
+fn digest(input: &serde_json::Value) -> Payload {
+    let text = input.to_string();
+    if text.len() <= INLINE_BYTES {
+        Payload::Inline(text)
+    } else {
+        Payload::Blob(ContentHash::of(text.as_bytes()))
+    }
+}
+
 impl Writer {
     pub(crate) fn new(
         connection: Connection,
@@ -390,7 +401,7 @@ fn append(
 ) -> Result<(), WriteError> {
     match entry {
         Entry::Spawned { path, name, input } => {
-            let input = payload(blobs, input, sync)?;
+            let input = digest(input);
             transaction
                 .prepare_cached(
                     "INSERT OR IGNORE INTO tasks (run, path, name, input) VALUES (?1, ?2, ?3, ?4)",
