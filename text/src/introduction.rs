@@ -1,6 +1,7 @@
 //! What a passage says it is about: the subject of a defining first sentence, and its aliases.
 
 use crate::names::{is_title, names};
+use crate::normalize::{normalize_name, strip_disambiguation};
 use crate::stop_words::is_function_word;
 use crate::words::words;
 
@@ -65,6 +66,18 @@ pub fn introduced_names(text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether `sentence` defines `name`: introduces it, or an alias that is spelled alike.
+///
+/// ```
+/// assert!(indago_text::is_definition("The Vinda is a river in Norland.", "Vinda"));
+/// assert!(!indago_text::is_definition("She swam in the Vinda.", "Vinda"));
+/// ```
+pub fn is_definition(sentence: &str, name: &str) -> bool {
+    let wanted = normalize_name(strip_disambiguation(name));
+    let alike = |n: &String| normalize_name(strip_disambiguation(n)) == wanted;
+    !wanted.is_empty() && introduced_names(sentence).iter().any(alike)
 }
 
 /// Words that end the subject of a definition.

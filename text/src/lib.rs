@@ -6,6 +6,7 @@
 //!
 //! This crate knows no corpus: whether a name exists anywhere is for the indexes to say.
 
+mod acronyms;
 mod dates;
 mod introduction;
 mod names;
@@ -21,8 +22,9 @@ mod stop_words;
 mod terms;
 mod words;
 
+pub use acronyms::{Acronym, acronyms};
 pub use dates::{DateMention, dates};
-pub use introduction::{introduced_name, introduced_names};
+pub use introduction::{introduced_name, introduced_names, is_definition};
 pub use names::{Name, NameKind, names, names_in_question};
 pub use normalize::{fold, normalize_name, strip_disambiguation};
 pub use numbers::{NumberMention, numbers};

@@ -103,7 +103,7 @@ pub fn names_in_question(text: &str) -> Vec<Name> {
 }
 
 /// Up to three words that titles are joined with, and nothing else.
-fn is_connecting(gap: &str) -> bool {
+pub(crate) fn is_connecting(gap: &str) -> bool {
     let inner = gap
         .strip_prefix("'s")
         .or_else(|| gap.strip_prefix("\u{2019}s"))

@@ -19,10 +19,15 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
         let end = match c {
-            '.' | '!' | '?' | '…' => match terminated(text, start, at, c) {
-                Some(end) => end,
-                None => continue,
-            },
+            '.' | '!' | '?' | '…' => {
+                let Some(end) = terminated(text, start, at, c) else {
+                    // Never look at a run of marks twice: time stays linear.
+                    let past = closers_end(text, at + c.len_utf8());
+                    while chars.offset() < past && chars.next().is_some() {}
+                    continue;
+                };
+                end
+            }
             '。' | '！' | '？' | '｡' => closers_end(text, at + c.len_utf8()),
             '\n' if line_break_ends(text, at) => at,
             _ => continue,

@@ -8,6 +8,9 @@ use crate::dates::month;
 use crate::stop_words::is_function_word;
 use crate::words::{is_apostrophe, words};
 
+/// Longest name, in words; the next word begins another.
+const MAX_WORDS: usize = 24;
+
 /// A name before its text is copied.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
@@ -337,7 +340,7 @@ impl<'t> Scan<'t> {
     /// The last word of the name that begins at word `i`.
     fn grow(&self, i: usize, limit: usize) -> usize {
         let mut end = i;
-        while self.spans[end].end < limit {
+        while self.spans[end].end < limit && end - i < MAX_WORDS {
             let Some(next) = self.next_part(end) else {
                 break;
             };
@@ -359,7 +362,7 @@ impl<'t> Scan<'t> {
         if gap == ". " && word == "No" && is_number(next) {
             return Some(end + 1);
         }
-        let dropped = matches!(gap, "' " | "\u{2019} ") && word.ends_with("in"); // `Nothin' Else`
+        let dropped = matches!(gap, "' " | "\u{2019} ") && (word.ends_with("in") || word == "O"); // `Nothin' Else`
         if !(matches!(gap, " " | " & " | "." | "/" | "\u{2013}")
             || pointed
             || comma_suffix

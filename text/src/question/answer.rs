@@ -122,6 +122,7 @@ fn governing_word(parse: &Parse<'_>) -> Option<usize> {
             "which" | "who" | "whom" | "whose" => {
                 opens && !is_auxiliary(parse.lower(0)) || !is_auxiliary(parse.lower(*i + 1))
             }
+            "how" if matches!(parse.lower(*i + 1), "many" | "much") => true,
             "where" | "when" | "how" | "why" => {
                 opens || *i + 1 == parse.len() || is_auxiliary(parse.lower(*i + 1))
             }

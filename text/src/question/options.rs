@@ -85,9 +85,11 @@ fn right_edge(parse: &Parse<'_>, i: usize) -> usize {
     let start = (i..parse.len()).find(|&j| parse.is_named(j)).unwrap_or(i);
     if let Some(name) = parse.longest_starting_at(start) {
         // A joined name is trusted only as far as the sentence's last word.
-        let runs_to_end = parse.text[name.range.end..]
-            .chars()
-            .all(|c| !c.is_alphanumeric());
+        let closed = parse.text[name.range.end..].starts_with(" both");
+        let runs_to_end = closed
+            || parse.text[name.range.end..]
+                .chars()
+                .all(|c| !c.is_alphanumeric());
         let strict = parse
             .name_of
             .get(start)
@@ -108,6 +110,15 @@ fn right_edge(parse: &Parse<'_>, i: usize) -> usize {
     }
     if parse.text[end..].starts_with('!') {
         end += 1;
+    }
+    // `... or Harvest: 3,000 Years?`: nothing in lower case follows, so all of it is the option.
+    let rest = parse.text[end..].trim_end_matches(['?', ' ', '.']);
+    let mut following = rest
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty());
+    let apart = rest.starts_with([',', '?', ';', '.']) || rest.contains(['?', '\n']);
+    if !apart && following.all(|w| !w.starts_with(char::is_lowercase)) {
+        end += rest.len();
     }
     end
 }

@@ -171,7 +171,10 @@ fn merged(text: &str, found: Vec<Name>, words: &[Range<usize>]) -> Vec<Name> {
             let after = &text[name.range.end..];
             let joins = matches!(gap, " - " | " | " | ": ")
                 || gap == " and " && sectioned && after.starts_with(['\'', '\u{2019}', ' ']);
-            if joins && last.kind != NameKind::Quoted && name.kind != NameKind::Quoted {
+            // `Harbour: The Hunt for the Lost Ship`
+            let subtitle = last.text.contains(": ") && crate::names::is_connecting(gap);
+            if (joins || subtitle) && last.kind != NameKind::Quoted && name.kind != NameKind::Quoted
+            {
                 last.range.end = name.range.end;
                 text[last.range.clone()].clone_into(&mut last.text);
                 continue;
@@ -190,6 +193,23 @@ fn merged(text: &str, found: Vec<Name>, words: &[Range<usize>]) -> Vec<Name> {
         if let Some(long) = longer(&name) {
             name.range.end = name.range.start + long.len();
             name.text = long;
+        }
+        // `the 2017 Harbour Games`, but not `in 1984 Ann Lee`.
+        let wider = name.alternatives.iter().find(|a| {
+            let dated = a.strip_suffix(name.text.as_str());
+            dated.is_some_and(|d| d.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        if let Some(wider) = wider {
+            let start = name.range.end.saturating_sub(wider.len());
+            let before = text.get(..start).unwrap_or_default().trim_end();
+            let placed = ["in", "In", "since", "of", "by", "until"]
+                .iter()
+                .any(|p| before.ends_with(p));
+            let free = kept.last().is_none_or(|last| last.range.end <= start);
+            if free && !placed && text.get(start..name.range.end) == Some(wider.as_str()) {
+                name.text.clone_from(wider);
+                name.range.start = start;
+            }
         }
         kept.push(name);
     }

@@ -1,6 +1,6 @@
 //! What a first sentence defines.
 
-use indago_text::{introduced_name, introduced_names};
+use indago_text::{acronyms, introduced_name, introduced_names};
 
 #[test]
 fn subjects_of_definitions() {
@@ -49,6 +49,29 @@ fn subjects_of_definitions() {
         ("", None),
     ] {
         assert_eq!(introduced_name(text).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn acronyms_stand_for_their_initials() {
+    for (text, expected) in [
+        (
+            "the World Trade Bureau (WTB) met",
+            Some(("WTB", "World Trade Bureau")),
+        ),
+        (
+            "a ministry of trade (MOT) rule",
+            Some(("MOT", "ministry of trade")),
+        ),
+        ("the big bank (WTB) met", None),
+        ("(WTB) met", None),
+        ("we met (as planned) there", None),
+    ] {
+        let found = acronyms(text);
+        let found = found
+            .first()
+            .map(|a| (&text[a.short.clone()], &text[a.long.clone()]));
+        assert_eq!(found, expected, "{text}");
     }
 }
 

@@ -61,6 +61,11 @@ fn shape_and_answer_kind() {
         ),
         ("The river Vinda flows through what country?", Simple, Place),
         ("Maria Silva plays for a team based where?", Simple, Place),
+        (
+            "In 1999 Fizzo was bought by a firm that has how many shops?",
+            Bridge,
+            Quantity,
+        ),
         ("", Simple, Entity),
     ];
     for (text, shape, kind) in cases {
@@ -114,6 +119,15 @@ fn options_are_what_is_compared() {
             "Which is largest, Lisbon, Porto, or Faro?",
             vec!["Lisbon", "Porto", "Faro"],
         ),
+        (
+            "Which is older, Copper Moon or Harvest: 3,000 Years?",
+            vec!["Copper Moon", "Harvest: 3,000 Years"],
+        ),
+        (
+            "Are Frost and Escape from the Hill both films?",
+            vec!["Frost", "Escape from the Hill"],
+        ),
+        ("Is Lisbon larger than Porto?", vec!["Lisbon", "Porto"]),
         (
             "Are Ann Lee and Bob Ray both singers?",
             vec!["Ann Lee", "Bob Ray"],
@@ -174,6 +188,18 @@ fn hops_run_from_the_inside_out() {
             "Fizzo: company bought > chairman",
         ),
         ("What is Ann Lee's occupation?", "Ann Lee: occupation"),
+        (
+            "Who is the author of Rose O' The Hill?",
+            "Rose O' The Hill: author",
+        ),
+        (
+            "Where is the author of Quest: The Hunt for the Last Ship?",
+            "Quest: The Hunt for the Last Ship: author",
+        ),
+        (
+            "Who hosted the 2017 Harbour Games?",
+            "2017 Harbour Games: hosted",
+        ),
         (
             "When did the city where the author of Blue Tide died become a capital?",
             "Blue Tide: author > city died > become capital",
