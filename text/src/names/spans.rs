@@ -134,6 +134,13 @@ fn is_year(word: &str) -> bool {
     word.len() == 4 && is_number(word) && matches!(word.parse::<u16>(), Ok(1000..=2199))
 }
 
+/// `1686–1753`
+fn is_span_of_years(text: &str) -> bool {
+    let mut years = text.split(['-', '\u{2013}']);
+    let both = years.next().is_some_and(is_year) && years.next().is_some_and(is_year);
+    both && years.next().is_none()
+}
+
 /// `word` without a final `'s` or apostrophe, in bytes.
 fn without_possessive(word: &str) -> usize {
     let trimmed = word
@@ -479,7 +486,7 @@ impl<'t> Scan<'t> {
                 let content = &inner[..close];
                 let life = content.contains("born") || content.contains("died");
                 let few = content.split(' ').count() <= 4
-                    && content.contains(char::is_alphabetic)
+                    && (content.contains(char::is_alphabetic) || is_span_of_years(content))
                     && !life;
                 if few && !content.contains(['(', '\n']) && range.end + close + 3 <= limit {
                     found.push(range.start..range.end + close + 3);

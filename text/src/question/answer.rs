@@ -254,7 +254,21 @@ fn phrase_head(parse: &Parse<'_>, from: usize) -> Option<usize> {
             classified = true;
             continue;
         }
-        if is_function_word(word) || is_common_verb(word) || word.ends_with('\'') {
+        let compared = matches!(
+            word,
+            "older"
+                | "younger"
+                | "taller"
+                | "larger"
+                | "longer"
+                | "higher"
+                | "bigger"
+                | "smaller"
+                | "shorter"
+                | "earlier"
+                | "later"
+        );
+        if compared || is_function_word(word) || is_common_verb(word) || word.ends_with('\'') {
             break;
         }
         if head.is_some()

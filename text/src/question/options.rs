@@ -23,7 +23,11 @@ fn offered(parse: &Parse<'_>) -> Option<Vec<Range<usize>>> {
         let named_after = parse.is_named(i + 1) || starts_option(parse, i + 1);
         parse.plain(i) == "or" && named_after && ends_option(parse, i - 1)
     })?;
-    let left_end = parse.words.get(at - 1)?.end;
+    // The name may go on past its last word: `Ann Lee (1686–1753)`.
+    let whole = parse.name_of[at - 1]
+        .and_then(|n| parse.strict.get(n))
+        .map_or(0, |n| n.range.end);
+    let left_end = parse.words.get(at - 1)?.end.max(whole);
     let right_start = parse.words.get(at + 1)?.start;
     let right_end = right_edge(parse, at + 1);
     let mut found: Vec<Range<usize>> = Vec::new();
@@ -169,8 +173,20 @@ fn trimmed(parse: &Parse<'_>, range: Range<usize>) -> Option<Range<usize>> {
 /// `Are A and B both ...?`, `between A and B`, `Do A and B share ...?`
 fn paired(parse: &Parse<'_>) -> Option<Vec<Range<usize>>> {
     let yes_no = is_auxiliary(parse.lower(0));
-    if yes_no && let Some(than) = (1..parse.len()).find(|&i| parse.plain(i) == "than") {
-        return more_than(parse, than);
+    if yes_no
+        && let Some(than) = (1..parse.len()).find(|&i| parse.plain(i) == "than")
+        && let Some(found) = against(parse, than)
+    {
+        return Some(found);
+    }
+    // `Does A have the same nationality as B?`
+    let same = (1..parse.len()).find(|&i| parse.plain(i) == "same");
+    if yes_no
+        && let Some(same) = same
+        && let Some(with) = (same..parse.len().min(same + 5)).find(|&i| parse.plain(i) == "as")
+        && let Some(found) = against(parse, with)
+    {
+        return Some(found);
     }
     let cue = (0..parse.len()).any(|i| {
         matches!(
@@ -236,9 +252,8 @@ fn paired(parse: &Parse<'_>) -> Option<Vec<Range<usize>>> {
     None
 }
 
-/// `Is A larger than B?`
-fn more_than(parse: &Parse<'_>, than: usize) -> Option<Vec<Range<usize>>> {
-    let ordered = super::order::ordering(parse, true).is_some();
+/// `Is A larger than B?`: the name near the start and the name right after the word at `than`.
+fn against(parse: &Parse<'_>, than: usize) -> Option<Vec<Range<usize>>> {
     let left = (0..than).find(|&i| parse.is_named(i)).filter(|&i| i <= 3)?;
     let right = (than + 1..parse.len().min(than + 4)).find(|&i| parse.is_named(i))?;
     let of = |i: usize| {
@@ -250,7 +265,7 @@ fn more_than(parse: &Parse<'_>, than: usize) -> Option<Vec<Range<usize>>> {
             .and_then(|n| parse.strict.get(n))
     };
     let (left, right) = (of(left)?, of(right)?);
-    (ordered && left.range != right.range).then(|| vec![left.range.clone(), right.range.clone()])
+    (left.range != right.range).then(|| vec![left.range.clone(), right.range.clone()])
 }
 
 /// The strict name with a parenthesis that follows it.

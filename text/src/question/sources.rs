@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::parse::Parse;
 use super::{Source, Span};
+use crate::names::NameKind;
 
 /// Kinds of publication, singular or plural.
 pub(super) fn is_publication(word: &str) -> bool {
@@ -237,12 +238,15 @@ fn cue(parse: &Parse<'_>, first: usize, last: usize, known: bool) -> Option<(usi
     if preposition == "to" && noun == "according" || preposition == "per" && noun == "as" {
         return start_of(2 + the).map(|s| (s, Cue::After));
     }
-    if matches!(preposition, "both") && noun == "by" {
+    if preposition == "both" && matches!(noun, "by" | "from") {
         return start_of(2 + the).map(|s| (s, Cue::After));
     }
     // `Fortune reported that`, `Did Mashable report on`
+    let quoted = parse.name_of[first]
+        .and_then(|n| parse.strict.get(n))
+        .is_some_and(|n| n.kind == NameKind::Quoted);
     let tells = matches!(after, "report" | "reported" | "reports")
-        || known
+        || (known || quoted)
             && (matches!(
                 after,
                 "mentioned"
@@ -253,6 +257,11 @@ fn cue(parse: &Parse<'_>, first: usize, last: usize, known: bool) -> Option<(usi
                     | "highlighted"
                     | "said"
                     | "suggest"
+                    | "indicate"
+                    | "indicates"
+                    | "imply"
+                    | "implies"
+                    | "alleges"
                     | "suggests"
                     | "claim"
                     | "claims"

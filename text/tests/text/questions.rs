@@ -129,6 +129,18 @@ fn options_are_what_is_compared() {
         ),
         ("Is Lisbon larger than Porto?", vec!["Lisbon", "Porto"]),
         (
+            "Does Ann Lee have the same nationality as Bob Ray?",
+            vec!["Ann Lee", "Bob Ray"],
+        ),
+        (
+            "Did Ann Lee and Bob Ray both write more than 15 novels?",
+            vec!["Ann Lee", "Bob Ray"],
+        ),
+        (
+            "Who is younger, Ann Lee (1686–1753) or Bob Ray?",
+            vec!["Ann Lee (1686–1753)", "Bob Ray"],
+        ),
+        (
             "Are Ann Lee and Bob Ray both singers?",
             vec!["Ann Lee", "Bob Ray"],
         ),
