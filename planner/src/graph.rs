@@ -266,7 +266,7 @@ impl QuestionGraph {
         reason: &str,
         mut depends_on: Vec<NodeId>,
     ) -> Result<NodeId, EditRefused> {
-        let key = self.check_text(&text)?;
+        let key = Self::check_text(&text)?;
         if let Some(&twin) = self.by_key.get(&key) {
             return Err(EditRefused::Duplicate(twin));
         }
@@ -407,7 +407,7 @@ impl QuestionGraph {
         if node == ROOT || !is_waiting(self.graph[index].question.state) {
             return Err(self.wrong_state(index));
         }
-        let key = self.check_text(&text)?;
+        let key = Self::check_text(&text)?;
         if let Some(&twin) = self.by_key.get(&key)
             && twin != node
         {
@@ -517,7 +517,7 @@ impl QuestionGraph {
         nodes
     }
 
-    fn check_text(&self, text: &str) -> Result<String, EditRefused> {
+    fn check_text(text: &str) -> Result<String, EditRefused> {
         if text.len() > MAX_QUESTION_BYTES {
             return Err(EditRefused::QuestionTooLong {
                 bytes: text.len(),

@@ -61,8 +61,8 @@ pub(crate) fn layout(view: &GraphView) -> Layout {
                 return Vec::new();
             }
             let mut route = vec![on];
-            for layer in layer_of[on] + 1..layer_of[from] {
-                layers[layer].push(Slot {
+            for layer in &mut layers[layer_of[on] + 1..layer_of[from]] {
+                layer.push(Slot {
                     id: next_id,
                     node: None,
                 });
