@@ -148,6 +148,13 @@ fn pack(
 ) -> Vec<Span> {
     let max = options.max_tokens.max(1);
     let target = options.target_tokens.clamp(1, max);
+    let context = Closing {
+        text,
+        sections,
+        counter,
+        min_tokens: options.min_tokens,
+        max,
+    };
     let mut spans: Vec<Span> = Vec::new();
     let mut current: Option<Span> = None;
     let mut cursor = SectionCursor {
@@ -180,7 +187,12 @@ fn pack(
             let section = cursor.section_at(piece.range.start);
             let is_heading = piece.kind == BlockKind::Heading;
             if let Some(open) = &mut current {
-                let sum = open.tokens.saturating_add(tokens);
+                let sum = if open.tokens.saturating_add(tokens) > 2 * max {
+                    usize::MAX
+                } else {
+                    let parts = ((&open.range, open.tokens), (&piece.range, tokens));
+                    cut::sum_tokens(text, parts.0, parts.1, counter)
+                };
                 // Sections meet in `close`, where the size of both is known.
                 let joins = if open.only_headings {
                     sum <= max
@@ -202,12 +214,12 @@ fn pack(
                 only_headings: is_heading,
             };
             if let Some(done) = current.replace(fresh) {
-                close(done, &mut spans, sections, options.min_tokens, max);
+                close(done, &mut spans, &context);
             }
         }
     }
     if let Some(done) = current {
-        close(done, &mut spans, sections, options.min_tokens, max);
+        close(done, &mut spans, &context);
     }
     if options.overlap_tokens > 0 {
         overlap(text, &mut spans, options, counter);
@@ -217,25 +229,34 @@ fn pack(
 
 /// Adds a passage; a short rest of a section goes to the passage before it, and what follows a
 /// section too short to stand alone goes with that.
-fn close(
-    done: Span,
-    spans: &mut Vec<Span>,
-    sections: &Sections<'_>,
-    min_tokens: usize,
-    max: usize,
-) {
-    if let Some(last) = spans.last_mut()
-        && last.tokens + done.tokens <= max
-        && (last.tokens < min_tokens
-            || (done.tokens < min_tokens && !done.only_headings && last.section == done.section))
-    {
-        last.range.end = done.range.end;
-        last.tokens += done.tokens;
-        last.section = sections.common(last.section, done.section);
-        last.only_headings = false;
-        return;
+fn close(done: Span, spans: &mut Vec<Span>, context: &Closing<'_, '_>) {
+    if let Some(last) = spans.last_mut() {
+        let joins = last.tokens < context.min_tokens
+            || (done.tokens < context.min_tokens
+                && !done.only_headings
+                && last.section == done.section);
+        if joins {
+            let parts = ((&last.range, last.tokens), (&done.range, done.tokens));
+            let sum = cut::sum_tokens(context.text, parts.0, parts.1, context.counter);
+            if sum <= context.max {
+                last.range.end = done.range.end;
+                last.tokens = sum;
+                last.section = context.sections.common(last.section, done.section);
+                last.only_headings = false;
+                return;
+            }
+        }
     }
     spans.push(done);
+}
+
+/// What closing a passage needs to know.
+struct Closing<'a, 'o> {
+    text: &'a str,
+    sections: &'a Sections<'o>,
+    counter: &'a dyn TokenCounter,
+    min_tokens: usize,
+    max: usize,
 }
 
 /// Begins each passage with the last sentences or lines of the one before, within one section.
@@ -259,7 +280,10 @@ fn overlap(text: &str, spans: &mut [Span], options: &ChunkOptions, counter: &dyn
         for unit in units.iter().rev() {
             used += counter.count(&text[unit.clone()]);
             // The whole of the passage before would be no overlap but a copy.
-            if used > room || unit.start <= before.start {
+            if used > room
+                || unit.start <= before.start
+                || counter.count(&text[unit.start..spans[i].range.end]) > options.max_tokens
+            {
                 break;
             }
             start = unit.start;

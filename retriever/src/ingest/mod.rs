@@ -23,7 +23,7 @@ mod walk;
 
 pub use chunk::{ChunkOptions, chunk};
 pub use guard::PARSER_THREAD;
-pub use load::{Format, LoadLimits, Loaded, Parsed, load};
+pub use load::{Format, Language, LoadLimits, Loaded, Parsed, load};
 pub use outline::{Block, BlockKind, Heading, Lines, Outline};
 pub use skipped::{SkipReason, Skipped, Warning};
 pub use token_estimate::TokenEstimate;

@@ -37,6 +37,25 @@ fn floor(text: &str, at: usize) -> usize {
     at
 }
 
+/// Tokens of `first` and `second` together, which stand in this order with nothing but blanks
+/// between them. Each is given with its own tokens.
+///
+/// Counts add up across ASCII white space; elsewhere, as between two parts of one long word, a
+/// counter may see something else than its parts.
+pub(super) fn sum_tokens(
+    text: &str,
+    (first, first_tokens): (&Range<usize>, usize),
+    (second, second_tokens): (&Range<usize>, usize),
+    counter: &dyn TokenCounter,
+) -> usize {
+    let gap = &text.as_bytes()[first.end..second.start];
+    if !gap.is_empty() && gap.iter().all(u8::is_ascii_whitespace) {
+        first_tokens.saturating_add(second_tokens)
+    } else {
+        counter.count(&text[first.start..second.end])
+    }
+}
+
 /// All text of the document in pieces: the outline's blocks, and paragraphs where it names none;
 /// no piece crosses one of the `boundaries` (ascending).
 pub(super) fn pieces<'a>(
@@ -211,16 +230,16 @@ fn split_words(
         }
         for part in word_parts(text, word_range, max, counter) {
             let tokens = counter.count(&text[part.clone()]);
-            match &mut open {
-                Some((range, sum)) if *sum + tokens <= max => {
+            if let Some((range, sum)) = &mut open {
+                let joined = sum_tokens(text, (range, *sum), (&part, tokens), counter);
+                if joined <= max {
                     range.end = part.end;
-                    *sum += tokens;
-                }
-                _ => {
-                    close(&mut open);
-                    open = Some((part, tokens));
+                    *sum = joined;
+                    continue;
                 }
             }
+            close(&mut open);
+            open = Some((part, tokens));
         }
     }
     close(&mut open);

@@ -4,19 +4,27 @@
 //! and give one for each record. Every loader states what it saw of the structure as an
 //! [`Outline`].
 
+mod archive;
+mod code;
+mod docx;
 mod draft;
+mod epub;
 mod front_matter;
 mod html;
 mod json;
 mod markdown;
+mod pdf;
 mod plain;
 mod read;
 mod record;
+mod table;
 
 use std::fmt;
 use std::time::Duration;
 
 use indago_core::Document;
+
+pub use code::Language;
 
 use super::{FoundFile, Outline, SkipReason, Skipped, Warning};
 
@@ -30,6 +38,16 @@ pub enum Format {
     Text,
     /// A web page.
     Html,
+    /// A PDF with a text layer.
+    Pdf,
+    /// A Word document.
+    Docx,
+    /// An e-book.
+    Epub,
+    /// A table in CSV or TSV.
+    Table,
+    /// A program.
+    Code(Language),
     /// A JSON object on each line.
     JsonLines,
     /// A JSON array of objects, objects one after another, or one value.
@@ -47,7 +65,11 @@ impl Format {
             "html" | "htm" | "xhtml" | "xht" => Self::Html,
             "jsonl" | "ndjson" => Self::JsonLines,
             "json" => Self::Json,
-            _ => Self::Text,
+            "pdf" => Self::Pdf,
+            "docx" | "docm" | "dotx" => Self::Docx,
+            "epub" => Self::Epub,
+            "csv" | "tsv" | "tab" => Self::Table,
+            other => Language::of_extension(other).map_or(Self::Text, Self::Code),
         }
     }
 }
@@ -162,6 +184,11 @@ pub fn load(file: &FoundFile, limits: &LoadLimits) -> Result<Loaded, Skipped> {
         Format::Markdown => markdown::load(file, limits),
         Format::Text => plain::load(file, limits),
         Format::Html => html::load(file, limits),
+        Format::Pdf => pdf::load(file, limits),
+        Format::Docx => docx::load(file, limits),
+        Format::Epub => epub::load(file, limits),
+        Format::Table => table::load(file, limits),
+        Format::Code(language) => code::load(file, limits, language),
         Format::JsonLines => json::load_lines(file, limits),
         Format::Json => json::load(file, limits),
     }
