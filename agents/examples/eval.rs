@@ -1,7 +1,7 @@
 //! Scores the extractive reasoner on question sets in memory, without an index on disk.
 //!
 //! `cargo run --release -p indago-agents --example eval -- --data DIR --sets hotpotqa,2wiki
-//!  [--vectors DIR] [--half dev|report] [--no-titles] [--dump FILE]`
+//!  [--vectors DIR] [--half dev|report] [--no-titles] [--dump FILE] [--removed] [--show]`
 //!
 //! `--vectors` names a folder with `<set>.npy` (passages) and `<set>.q.npy` (questions), f32.
 #![allow(clippy::print_stdout, reason = "prints its table")]
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indago_agents::evaluate::{Support, bootstrap, exact_match, f1, normalize_answer, support};
 use indago_agents::{Limits, SearchInput, calibration, search_sub_question};
-use indago_core::{ContentHash, Filters, NodeId};
+use indago_core::{ContentHash, Filters, NodeId, StopReason};
 use support::{Corpus, Doc, MemoryLibrary, PlainCtx, block_on};
 
 type Failure = Box<dyn std::error::Error>;
@@ -39,6 +39,7 @@ struct Options {
     titles: bool,
     dump: Option<PathBuf>,
     show: bool,
+    removed: bool,
 }
 
 fn main() -> Result<(), Failure> {
@@ -60,10 +61,11 @@ fn main() -> Result<(), Failure> {
             corpus = corpus.with_vectors(dim, rows, queries);
         }
         let corpus = Arc::new(corpus);
-        let outcomes = answer_all(&corpus, &questions, dump.is_some())?;
+        let outcomes = answer_all(&corpus, &questions, dump.is_some() || options.removed)?;
         if let Some(file) = &mut dump {
             for (question, outcome) in questions.iter().zip(&outcomes) {
-                for row in &outcome.rows {
+                write_evidence(file, set, question, outcome)?;
+                for row in &outcome.examined.rows {
                     let gold = question.gold.contains(row.document.as_str());
                     writeln!(
                         file,
@@ -86,13 +88,44 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
+/// One line for the question, and one for the question with its documents taken out.
+fn write_evidence(
+    file: &mut fs::File,
+    set: &str,
+    question: &Question,
+    outcome: &Outcome,
+) -> Result<(), Failure> {
+    let complete = support(&outcome.documents, &question.gold, 10).all;
+    let mut line = |kind: &str, label: u8, evidence: &[f64]| {
+        let values: Vec<String> = evidence.iter().map(|x| format!("{x:.6}")).collect();
+        let dev = u8::from(question.dev);
+        writeln!(
+            file,
+            "{set}\t{}\t{dev}\t{kind}\t{label}\t{}",
+            question.id,
+            values.join("\t")
+        )
+    };
+    if question.gold.is_empty() {
+        line("null", 0, &outcome.examined.evidence)?;
+    } else if complete {
+        line("complete", 1, &outcome.examined.evidence)?;
+    }
+    if let Some((_, _, evidence)) = &outcome.removed {
+        line("removed", 0, evidence)?;
+    }
+    Ok(())
+}
+
 #[derive(Default)]
 struct Outcome {
     documents: Vec<String>,
     answer: Option<String>,
     abstained: bool,
     confidence: f32,
-    rows: Vec<calibration::Row>,
+    examined: calibration::Examined,
+    /// Confidence and evidence when the needed documents are taken out.
+    removed: Option<(f32, bool, Vec<f64>)>,
     micros: u128,
 }
 
@@ -150,11 +183,24 @@ fn answer_one(
     let began = std::time::Instant::now();
     let searched = block_on(search_sub_question(&mut cx, library, &input))?;
     let micros = began.elapsed().as_micros();
-    let rows = if examine {
+    let examined = if examine {
         block_on(calibration::examine(&mut cx, library, &input))?
     } else {
-        Vec::new()
+        calibration::Examined::default()
     };
+    let mut removed = None;
+    if examine && !question.gold.is_empty() {
+        let mut without = MemoryLibrary::new(library.corpus.clone());
+        without.without = question.gold.clone();
+        let searched = block_on(search_sub_question(&mut cx, &without, &input))?;
+        let evidence = if examine {
+            block_on(calibration::examine(&mut cx, &without, &input))?.evidence
+        } else {
+            Vec::new()
+        };
+        let abstained = searched.finding.stop == StopReason::NothingFound;
+        removed = Some((searched.finding.confidence, abstained, evidence));
+    }
     let mut documents: Vec<String> = Vec::new();
     for claim in &searched.finding.claims {
         for quote in claim.quotes() {
@@ -167,9 +213,10 @@ fn answer_one(
     Ok(Outcome {
         documents,
         answer: searched.finding.answer.map(|a| a.text),
-        abstained: searched.finding.confidence <= 0.0,
+        abstained: searched.finding.stop == StopReason::NothingFound,
         confidence: searched.finding.confidence,
-        rows,
+        examined,
+        removed,
         micros,
     })
 }
@@ -235,11 +282,17 @@ fn report(set: &str, questions: &[Question], outcomes: &[Outcome], show: bool) {
             complete.iter().filter(|o| o.abstained).count() as f64 / complete.len().max(1) as f64;
         let null: Vec<_> = of_half.iter().filter(|(q, _)| q.gold.is_empty()).collect();
         let right = null.iter().filter(|(_, o)| o.abstained).count();
+        let taken: Vec<_> = needed
+            .iter()
+            .filter_map(|(_, o)| o.removed.as_ref())
+            .collect();
+        let noticed = taken.iter().filter(|(_, abstained, _)| *abstained).count() as f64
+            / taken.len().max(1) as f64;
         let mut micros: Vec<u128> = of_half.iter().map(|(_, o)| o.micros).collect();
         micros.sort_unstable();
         let p50 = micros.get(micros.len() / 2).copied().unwrap_or(0) as f64 / 1000.0;
         println!(
-            "{set:<22} {:<6} n {:>3}  AllR@10 {}  prec {}  sources {sources:4.1}  EM {:5.1}  F1 {:5.1}  majority {:5.1} ({common})  abstains: complete {:4.1}  null {right}/{}  p50 {p50:.0} ms",
+            "{set:<22} {:<6} n {:>3}  AllR@10 {}  prec {}  sources {sources:4.1}  EM {:5.1}  F1 {:5.1}  majority {:5.1} ({common})  abstains: complete {:4.1}  null {right}/{}  removed {:4.1}  p50 {p50:.0} ms",
             if dev { "dev" } else { "report" },
             needed.len(),
             share(&|s| f64::from(u8::from(s.all))),
@@ -249,6 +302,7 @@ fn report(set: &str, questions: &[Question], outcomes: &[Outcome], show: bool) {
             100.0 * count as f64 / n,
             100.0 * wrong,
             null.len(),
+            100.0 * noticed,
         );
         if show && dev {
             let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -282,6 +336,7 @@ fn options() -> Result<Options, Failure> {
         titles: true,
         dump: None,
         show: false,
+        removed: false,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -292,6 +347,7 @@ fn options() -> Result<Options, Failure> {
             "--vectors" => options.vectors = Some(value()?.into()),
             "--dump" => options.dump = Some(value()?.into()),
             "--no-titles" => options.titles = false,
+            "--removed" => options.removed = true,
             "--show" => options.show = true,
             other => return Err(format!("unknown argument `{other}`").into()),
         }

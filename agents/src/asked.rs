@@ -100,6 +100,16 @@ impl Asked {
         sum
     }
 
+    /// The largest weight in `set`.
+    pub(crate) fn heaviest(&self, set: TermSet) -> f64 {
+        self.weights
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| set & (1 << i) != 0)
+            .map(|(_, weight)| *weight)
+            .fold(0.0, f64::max)
+    }
+
     /// The terms of `set`, in the order of the question.
     pub(crate) fn words(&self, set: TermSet) -> Vec<&str> {
         let mut words: Vec<(usize, &str)> = self

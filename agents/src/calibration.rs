@@ -4,6 +4,7 @@ use indago_core::ports::{Library, TaskCtx, TaskError};
 use indago_core::{DocumentId, PassageId};
 
 use crate::SearchInput;
+pub use crate::abstain::EVIDENCE;
 pub use crate::judge::FEATURES;
 
 /// One candidate in one round.
@@ -19,12 +20,21 @@ pub struct Row {
     pub features: Vec<f64>,
 }
 
-/// Searches for `input` and gives the features of every candidate in every round.
+/// What a search rests on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Examined {
+    /// Every candidate in every round.
+    pub rows: Vec<Row>,
+    /// Values of [`EVIDENCE`].
+    pub evidence: Vec<f64>,
+}
+
+/// Searches for `input` and gives what its probabilities rest on.
 pub async fn examine(
     cx: &mut dyn TaskCtx,
     library: &dyn Library,
     input: &SearchInput,
-) -> Result<Vec<Row>, TaskError> {
+) -> Result<Examined, TaskError> {
     let trail = crate::search::explore(cx, library, input).await?;
     let mut rows = Vec::new();
     for (round, judged) in trail.rounds.iter().enumerate() {
@@ -40,5 +50,12 @@ pub async fn examine(
             });
         }
     }
-    Ok(rows)
+    let selected = crate::select::select(&trail.pool, input.limits.sources as usize);
+    let answered = crate::answer::answer(&trail.asked, &trail.pool, &selected);
+    let evidence =
+        crate::abstain::evidence(&trail.asked, &trail.pool, &selected, answered.as_ref());
+    Ok(Examined {
+        rows,
+        evidence: evidence.to_vec(),
+    })
 }

@@ -6,6 +6,7 @@
 //!
 //! [`Finding`]: indago_core::Finding
 
+mod abstain;
 mod answer;
 mod asked;
 mod bridge;

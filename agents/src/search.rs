@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use indago_core::ports::{Library, TaskCtx, TaskError};
-use indago_core::{Bridge, Event, Finding, PassageId, StopReason, Usage};
+use indago_core::{Bridge, Claim, Event, Finding, PassageId, StopReason, Usage};
 
+use crate::abstain::{abstains, confidence, evidence};
 use crate::answer::{Answered, answer};
 use crate::asked::Asked;
 use crate::bridge::{follow, named};
@@ -69,7 +70,14 @@ pub async fn search_sub_question(
         });
     }
     let answered = answer(&trail.asked, &trail.pool, &selected);
-    Ok(conclude(input, trail, quotes, answered))
+    let evidence = evidence(&trail.asked, &trail.pool, &selected, answered.as_ref());
+    Ok(conclude(
+        input,
+        trail,
+        quotes,
+        answered,
+        confidence(&evidence),
+    ))
 }
 
 fn conclude(
@@ -77,32 +85,56 @@ fn conclude(
     trail: Trail,
     quotes: Vec<Selected>,
     answered: Option<Answered>,
+    confidence: f64,
 ) -> Searched {
-    let confidence = quotes.first().map_or(0.0, |q| q.p as f32);
     let bridges = bridges(&trail.pool, &quotes);
     let claims: Vec<_> = quotes
         .into_iter()
         .filter_map(Selected::into_claim)
         .collect();
-    let stop = if claims.is_empty() {
-        StopReason::NothingFound
-    } else {
-        trail.stop
-    };
+    let found = !claims.is_empty() && !abstains(confidence);
     let finding = Finding {
         node: input.node,
-        answer: answered.map(|a| a.answer),
-        confidence,
+        answer: answered.filter(|_| found).map(|a| a.answer),
+        confidence: if claims.is_empty() {
+            0.0
+        } else {
+            confidence as f32
+        },
+        open: if found {
+            Vec::new()
+        } else {
+            open(&trail.asked, &trail.pool, &claims)
+        },
         claims,
         bridges,
-        open: Vec::new(),
         tried: trail.tried,
         rounds: trail.usage.rounds as u32,
-        stop,
+        stop: match trail.stop {
+            _ if !found => StopReason::NothingFound,
+            // The evidence suffices: that further rounds brought nothing is no complaint.
+            StopReason::NoProgress => StopReason::Answered,
+            other => other,
+        },
     };
     Searched {
         finding,
         usage: trail.usage,
+    }
+}
+
+/// What the quoted passages leave open, in words.
+fn open(asked: &Asked, pool: &Pool, claims: &[Claim]) -> Vec<String> {
+    let covered = claims
+        .iter()
+        .flat_map(Claim::quotes)
+        .filter_map(|q| pool.get(q.passage))
+        .fold(0, |set, c| set | c.terms);
+    let words = asked.words(asked.all() & !covered);
+    if words.is_empty() {
+        vec!["no passage answers the question as a whole".to_owned()]
+    } else {
+        vec![format!("no passage found mentions: {}", words.join(", "))]
     }
 }
 

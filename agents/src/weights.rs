@@ -1,6 +1,6 @@
 //! Coefficients fitted by `agents/calibration/fit.py` on the development halves.
 
-use crate::judge::{FEATURES, Features};
+use crate::judge::FEATURES;
 
 /// A logistic regression.
 #[derive(Clone, Copy, Debug)]
@@ -21,14 +21,21 @@ impl<const N: usize> Logistic<N> {
 
 /// The coefficients of round `round`, from 0; later rounds share the last.
 pub(crate) fn passage(round: usize) -> &'static Logistic<{ FEATURES.len() }> {
-    const _: fn(&Features) = |_| {};
     &PASSAGE[round.min(PASSAGE.len() - 1)]
 }
+
+/// Whether the evidence answers the question.
+#[rustfmt::skip]
+pub(crate) const EVIDENCE: Logistic<12> =
+    Logistic { slopes: [1.4271, 1.2885, -0.5820, 3.8191, 0.7418, 1.8636, 1.0953, 3.8196, 6.0689, 1.5253, -0.1640, 5.3222], intercept: -12.1211 };
+
+/// Below this probability "not found" is said.
+pub(crate) const ABSTAIN_BELOW: f64 = 0.2389;
 
 /// Per round.
 #[rustfmt::skip]
 const PASSAGE: [Logistic<19>; 3] = [
-    Logistic { slopes: [2.7104, 2.1062, 2.4256, 2.5198, 0.5465, -1.4976, 0.5264, 2.6491, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000], intercept: -5.6029 },
-    Logistic { slopes: [1.3414, 1.6479, 3.2677, 0.9727, 0.1304, -1.8714, 0.9877, 0.9034, 5.0080, -1.5254, 2.1829, 0.4193, 1.4195, -0.1709, -1.4652, -2.7044, 4.1650, 1.1244, 1.9933], intercept: -4.9628 },
-    Logistic { slopes: [1.7454, 2.3213, 3.7466, 0.6519, 0.1922, -1.9710, 1.2984, 2.0681, 4.0654, -1.6089, 3.4056, 0.1408, 1.6370, -0.0933, -1.1580, -1.7463, 1.7909, 0.5093, 1.9614], intercept: -4.7886 },
+    Logistic { slopes: [2.6988, 2.0653, 2.4293, 2.4983, 0.5536, -1.4775, 0.6827, 2.4705, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000], intercept: -5.5539 },
+    Logistic { slopes: [1.3282, 1.6607, 3.3018, 0.9947, 0.1352, -1.9376, 1.2280, 0.6012, 5.1707, -1.5985, 3.4752, 0.2381, 1.4092, -0.2368, -1.5202, -2.7666, 4.2255, 1.0359, 1.9987], intercept: -4.9494 },
+    Logistic { slopes: [1.8052, 2.4955, 3.8055, 0.6241, 0.1995, -2.0801, 1.5050, 1.9192, 4.2450, -1.5901, 3.8909, 0.3938, 1.6500, -0.1670, -1.2359, -1.9023, 1.7041, 0.4357, 1.9522], intercept: -4.7964 },
 ];

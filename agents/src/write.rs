@@ -3,6 +3,7 @@
 use indago_core::ports::{Library, TaskCtx, TaskError};
 use indago_core::{Event, NodeId, NodeState, NotFound, Report, Section, Source, StopReason};
 
+use crate::abstain::abstains;
 use crate::{WriteInput, verify};
 
 /// Writes the report from the findings in the graph. Never writes a claim without a quote that was
@@ -72,7 +73,7 @@ pub async fn write(
     }
     let root = input.graph.node(NodeId(0)).and_then(|n| n.finding.as_ref());
     let confidence = root.map_or(0.0, |f| f.confidence);
-    let abstained = sections.is_empty() || confidence <= 0.0;
+    let abstained = sections.is_empty() || abstains(f64::from(confidence));
     let stop_reason = input.stopped.unwrap_or(if abstained {
         StopReason::NothingFound
     } else {
