@@ -56,6 +56,18 @@ pub fn add_layer_norm(x: &mut [f32], residual: &[f32], gain: &[f32], bias: &[f32
     cpu::add_layer_norm(Isa::active(), x, residual, gain, bias, eps);
 }
 
+/// `out = out + scale * codes`: sums rows of an 8-bit table.
+///
+/// Reads `5 * n` bytes, writes `4 * n`. One or two roundings a value. Twin:
+/// [`crate::reference::add_scaled_codes`].
+///
+/// # Panics
+/// When the lengths differ.
+pub fn add_scaled_codes(out: &mut [f32], codes: &[i8], scale: f32) {
+    assert_eq!(out.len(), codes.len(), "codes");
+    cpu::add_scaled_codes(Isa::active(), out, codes, scale);
+}
+
 /// `out = mean of the rows of x` (`[m, out.len()]`, row-major); zeros when there are no rows.
 ///
 /// Twin: [`crate::reference::mean_rows`].

@@ -22,5 +22,5 @@ pub mod scan;
 pub use attention::{Heads, attention};
 pub use dot::{dot_f32, dot_i8};
 pub use isa::Isa;
-pub use layer::{add_layer_norm, gelu, l2_normalize, mean_rows, softmax_rows};
+pub use layer::{add_layer_norm, add_scaled_codes, gelu, l2_normalize, mean_rows, softmax_rows};
 pub use rows::{RowsF32, RowsI8, ShapeError};

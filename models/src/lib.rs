@@ -8,10 +8,12 @@
 mod build;
 mod encoder;
 mod error;
+pub mod registry;
+pub mod text_estimate;
 mod tokenizer;
 pub mod weights;
 
-pub use build::quantize;
-pub use encoder::MiniLm;
+pub use build::{distill, quantize};
+pub use encoder::{MiniLm, StaticEncoder};
 pub use error::ModelError;
 pub use tokenizer::{Vocabulary, WordPiece};

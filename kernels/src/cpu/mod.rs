@@ -125,5 +125,10 @@ pub(crate) fn add_layer_norm(
     dispatch!(isa, add_layer_norm(x, residual, gain, bias, eps));
 }
 
+/// See [`crate::add_scaled_codes`], which checks the lengths.
+pub(crate) fn add_scaled_codes(isa: Isa, out: &mut [f32], codes: &[i8], scale: f32) {
+    dispatch!(isa, add_scaled_codes(out, codes, scale));
+}
+
 #[cfg(test)]
 mod tests;

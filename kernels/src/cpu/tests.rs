@@ -273,4 +273,28 @@ proptest! {
     fn attention_agrees(len in 0_usize..40, count in 1_usize..4, dim in 1_usize..40, seed in any::<u64>()) {
         check_attention(len, Heads { count, dim }, seed);
     }
+
+    #[test]
+    fn sums_of_table_rows_agree(n in 0_usize..70, seed in any::<u64>(), scale in -2.0_f32..2.0) {
+        let base = values(n, seed);
+        let codes: Vec<i8> = values(n, !seed).iter().map(|x| (x * 128.0) as i8).collect();
+        let expected = reference::add_scaled_codes(&base, &codes, scale);
+        for &isa in Isa::available() {
+            let mut out = base.clone();
+            add_scaled_codes(isa, &mut out, &codes, scale);
+            // Two roundings of values up to 256.
+            close(&out, &expected, 2.0 * 256.0 * EPSILON, isa.name());
+        }
+    }
+
+    #[test]
+    fn pooling_and_normalising_agree(m in 0_usize..5, dim in 1_usize..40, seed in any::<u64>()) {
+        let x = values(m * dim, seed);
+        let mut mean = vec![f32::NAN; dim];
+        crate::mean_rows(&x, &mut mean);
+        close(&mean, &reference::mean_rows(&x, dim), 8.0 * EPSILON, "mean");
+        let expected = reference::l2_normalize(&mean);
+        crate::l2_normalize(&mut mean);
+        close(&mean, &expected, 32.0 * EPSILON, "length 1");
+    }
 }

@@ -87,3 +87,11 @@ pub fn l2_normalize(x: &[f32]) -> Vec<f64> {
         .map(|&x| if norm > 0.0 { f64::from(x) / norm } else { 0.0 })
         .collect()
 }
+
+/// Twin of [`crate::add_scaled_codes`].
+pub fn add_scaled_codes(out: &[f32], codes: &[i8], scale: f32) -> Vec<f64> {
+    out.iter()
+        .zip(codes)
+        .map(|(&x, &c)| f64::from(x) + f64::from(scale) * f64::from(c))
+        .collect()
+}

@@ -5,6 +5,6 @@ mod layer;
 mod product;
 mod scan;
 
-pub use layer::{add_layer_norm, erf, gelu, l2_normalize, mean_rows, softmax};
+pub use layer::{add_layer_norm, add_scaled_codes, erf, gelu, l2_normalize, mean_rows, softmax};
 pub use product::{attention, linear_f32, linear_i8};
 pub use scan::{dot_f32, dot_i8, top_k};

@@ -4,5 +4,9 @@ mod batch;
 mod forward;
 mod minilm;
 mod network;
+mod table;
 
+pub(crate) use minilm::EMBEDDED as MINILM_BYTES;
 pub use minilm::MiniLm;
+pub(crate) use table::EMBEDDED as TABLE_BYTES;
+pub use table::StaticEncoder;

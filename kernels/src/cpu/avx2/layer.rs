@@ -41,3 +41,8 @@ pub(crate) fn add_layer_norm(
 ) {
     body::add_layer_norm::<Fused>(x, residual, gain, bias, eps);
 }
+
+#[target_feature(enable = "avx2,fma")]
+pub(crate) fn add_scaled_codes(out: &mut [f32], codes: &[i8], scale: f32) {
+    body::add_scaled_codes::<Fused>(out, codes, scale);
+}

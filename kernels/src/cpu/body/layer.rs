@@ -158,3 +158,11 @@ pub(in crate::cpu) fn add_layer_norm<M: MulAdd>(
         }
     }
 }
+
+/// `out += scale * codes`
+#[inline(always)]
+pub(in crate::cpu) fn add_scaled_codes<M: MulAdd>(out: &mut [f32], codes: &[i8], scale: f32) {
+    for (out, code) in out.iter_mut().zip(codes) {
+        *out = M::mul_add(scale, f32::from(*code), *out);
+    }
+}

@@ -10,7 +10,7 @@
 mod layer;
 mod math;
 
-pub(super) use layer::{add_layer_norm, gelu, gelu_peaks, quantize_i16, softmax};
+pub(super) use layer::{add_layer_norm, add_scaled_codes, gelu, gelu_peaks, quantize_i16, softmax};
 
 /// How `a * b + c` is computed.
 pub(super) trait MulAdd {

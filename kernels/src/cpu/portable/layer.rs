@@ -36,3 +36,7 @@ pub(crate) fn add_layer_norm(
 ) {
     body::add_layer_norm::<Rounded>(x, residual, gain, bias, eps);
 }
+
+pub(crate) fn add_scaled_codes(out: &mut [f32], codes: &[i8], scale: f32) {
+    body::add_scaled_codes::<Rounded>(out, codes, scale);
+}

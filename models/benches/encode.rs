@@ -1,0 +1,100 @@
+//! Question: how many passages of 128 tokens does the encoder take in a second?
+//!
+//! Texts: synthetic, 126 known words each (128 tokens with the special ones), seed-free. Batches of
+//! 1, 8 and 32 texts; warm; the rate is that of the fastest call within `SECONDS` (default 3), so
+//! that other work on the machine shows less, with the mean beside it. Bound: 1.36 G products of
+//! linear layers a passage, at the rate that `cargo bench -p indago-kernels` shows for a core.
+//!
+//! Run: `cargo bench -p indago-models --bench encode [-- MODEL]`, where MODEL is a folder with the
+//! published weights or a model file; without it the embedded int8 model is measured. With the
+//! argument `serve` it reads batch sizes from its input and answers each with the seconds one call
+//! took: how `side_by_side.py` takes turns with other programs.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
+use std::hint::black_box;
+use std::io::BufRead;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use indago_core::Cancel;
+use indago_core::ports::{Encoder, Role, TokenCounter};
+use indago_models::{MiniLm, StaticEncoder};
+
+const TOKENS: usize = 128;
+const SECONDS: f64 = 3.0;
+
+/// 126 words that are one token each.
+fn text(seed: usize) -> String {
+    const WORDS: [&str; 11] = [
+        "the", "river", "runs", "north", "of", "a", "small", "town", "and", "its", "bridge",
+    ];
+    let words: Vec<&str> = (0..TOKENS - 2)
+        .map(|i| WORDS[(i * 7 + seed * 3) % WORDS.len()])
+        .collect();
+    words.join(" ")
+}
+
+fn seconds(encoder: &dyn Encoder, texts: &[&str]) -> Result<f64, Box<dyn std::error::Error>> {
+    let begin = Instant::now();
+    black_box(encoder.encode(texts, Role::Passage, &Cancel::new())?);
+    Ok(begin.elapsed().as_secs_f64())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
+    let serve = arguments.iter().any(|argument| argument == "serve");
+    let path = arguments
+        .iter()
+        .find(|argument| *argument != "serve")
+        .map(PathBuf::from);
+    let begin = Instant::now();
+    let model = path.map_or_else(MiniLm::embedded, |path| MiniLm::open(&path))?;
+    let opened = begin.elapsed();
+    let texts: Vec<String> = (0..64).map(text).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let unpacked = seconds(&model, &texts[..1])?;
+    if serve {
+        for line in std::io::stdin().lock().lines() {
+            let batch: usize = line?.trim().parse()?;
+            println!("{}", seconds(&model, &texts[..batch.min(texts.len())])?);
+        }
+        return Ok(());
+    }
+
+    println!(
+        "{}: {} tokens a text",
+        model.fingerprint(),
+        model.count(texts[0]) + 2
+    );
+    println!(
+        "opened in {:.1} ms, first text in {:.1} ms",
+        opened.as_secs_f64() * 1e3,
+        unpacked * 1e3
+    );
+    println!("{:>8} {:>16} {:>16}", "batch", "passages/s best", "mean");
+    for batch in [1, 8, 32] {
+        let (mut best, mut calls) = (f64::INFINITY, 0);
+        let begin = Instant::now();
+        while begin.elapsed().as_secs_f64() < SECONDS {
+            best = best.min(seconds(&model, &texts[..batch])?);
+            calls += 1;
+        }
+        let mean = (calls * batch) as f64 / begin.elapsed().as_secs_f64();
+        println!("{batch:>8} {:>16.1} {mean:>16.1}", batch as f64 / best);
+    }
+    let table = StaticEncoder::embedded()?;
+    let mut best = f64::INFINITY;
+    for _ in 0..200 {
+        best = best.min(seconds(&table, &texts)?);
+    }
+    println!(
+        "{}: {:.0} passages/s at batch {}",
+        table.name(),
+        texts.len() as f64 / best,
+        texts.len()
+    );
+    Ok(())
+}
