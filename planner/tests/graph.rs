@@ -1,4 +1,9 @@
 //! What each edit does to the graph, and what the machine makes of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use indago_core::{
     Answer, AnswerKind, Budget, Claim, Dependency, DocumentId, EditRefused, Event, Finding,

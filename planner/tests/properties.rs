@@ -1,5 +1,10 @@
 //! No sequence of edits, findings, failures and commands makes a cycle, a stuck run, a lost finding
 //! or a node that two searchers work on at once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

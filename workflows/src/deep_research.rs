@@ -11,7 +11,7 @@
 //! | `plan`          | [`PlanInput`]                 | list of `GraphEdit`             |
 //! | `sub_question`  | `SearchInput`                 | `Searched`                      |
 //! | `write`         | `WriteInput`                  | `Report`                        |
-//! | `control`       | [`ControlInput`]              | [`Steering`], or null           |
+//! | `control`       | [`ControlInput`]              | `{"value": Steering}`, or null  |
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use indago_core::{
 use indago_planner::{Action, Fact, Limits, Planner, Steering};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::journal::Journal;
 use crate::registry::{Registry, Task, TaskFuture};
@@ -216,10 +216,8 @@ impl Task for Control {
     fn run<'a>(&'a self, cx: &'a mut dyn TaskCtx, input: Value) -> TaskFuture<'a> {
         Box::pin(async move {
             let input: ControlInput = from_value("control", input)?;
-            Ok(cx
-                .wait_signal(&input.signal, input.timeout_ms)
-                .await?
-                .unwrap_or(Value::Null))
+            let sent = cx.wait_signal(&input.signal, input.timeout_ms).await?;
+            Ok(sent.map_or(Value::Null, |value| json!({ "value": value })))
         })
     }
 }
@@ -326,16 +324,21 @@ impl Driver {
             Purpose::Control => {
                 let steering = match result {
                     Ok(Value::Null) => None,
-                    Ok(value) => from_value::<Steering>("control", value)
-                        .map_err(|error| {
-                            cx.emit(Event::Warned {
-                                message: error.to_string(),
-                            })
-                        })
-                        .ok(),
+                    Ok(mut sent) => {
+                        // Whatever it says, its number is used up.
+                        self.steerings += 1;
+                        match from_value::<Steering>("control", sent["value"].take()) {
+                            Ok(steering) => Some(steering),
+                            Err(error) => {
+                                cx.emit(Event::Warned {
+                                    message: error.to_string(),
+                                });
+                                None
+                            }
+                        }
+                    }
                     Err(_no_more_control) => return Ok(Fact::Tick),
                 };
-                self.steerings += u32::from(steering.is_some());
                 self.listen(cx).await?;
                 steering.map_or(Fact::Tick, Fact::Steered)
             }

@@ -15,9 +15,9 @@ const GAP_Y: f64 = 44.0;
 /// Width that an edge takes where it passes between boxes.
 const PASS_WIDTH: f64 = 16.0;
 const MARGIN: f64 = 12.0;
-/// Characters per line: an average of 6.4 units each at 12 units type, measured on English text
-/// set in common sans-serif faces, leaves a margin on both sides.
-const LINE_CHARS: usize = 32;
+/// Characters per line: about 6.8 units each at 12 units type in the widest common face (DejaVu
+/// Sans) and less in others, so that English text keeps inside its box.
+const LINE_CHARS: usize = 30;
 const MAX_LINES: usize = 4;
 
 struct Placed {

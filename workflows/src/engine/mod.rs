@@ -184,6 +184,10 @@ impl<J: Journal> Engine<J> {
 
     /// Lets an interrupted run go on in this process: finished steps and tasks return what is
     /// recorded, the rest runs.
+    #[expect(
+        clippy::unused_async,
+        reason = "it starts tasks, so it must be called in a runtime"
+    )]
     pub async fn resume(&self, id: &RunId) -> Result<ResumeOutcome, RunError> {
         check_id(id)?;
         if self.0.host(id).is_some_and(|host| !host.has_ended()) {

@@ -486,7 +486,7 @@ impl Journal for SqliteJournal {
     fn change_counter(&self) -> u64 {
         self.reader()
             .pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
-            .map_or(0, |version| version.unsigned_abs())
+            .map_or(0, i64::unsigned_abs)
     }
 
     fn failure(&self) -> Option<String> {

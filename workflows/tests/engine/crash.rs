@@ -51,7 +51,7 @@ fn victim() {
         while let Some(event) = events.next().await.unwrap() {
             if event.seq == at {
                 // Every other boundary is hit with the latest entries still in the queue.
-                if at % 2 == 0 {
+                if at.is_multiple_of(2) {
                     journal.flush(Durability::Process).await.unwrap();
                 }
                 let me = std::process::id().to_string();
@@ -109,7 +109,7 @@ async fn a_run_killed_at_any_event_resumes_without_repeating_what_was_recorded()
         let again: BTreeSet<String> = counts.all().into_keys().collect();
         assert!(again.is_disjoint(&recorded), "at {at}: {again:?} ran again");
         assert!(counts.all().values().all(|count| *count == 1));
-        if at % 2 == 0 && outcome == ResumeOutcome::Resumed {
+        if at.is_multiple_of(2) && outcome == ResumeOutcome::Resumed {
             // Flushed before the kill: everything up to the event must be there.
             assert!(
                 before.events.len() as u64 > at,
@@ -154,6 +154,91 @@ async fn a_run_killed_again_and_again_still_gets_there() {
     let output = engine.attach(id()).await.unwrap();
     assert_eq!(output["order"].as_array().unwrap().len(), 6);
     assert_eq!(engine.events(&id()).unwrap().len(), 17);
+}
+
+/// Not a test of its own: a process with many runs at once, killed while it writes.
+#[test]
+fn busy_victim() {
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let journal = Arc::new(SqliteJournal::open(folder).unwrap());
+        let engine = Engine::new(journal, registry(&Counts::default()));
+        for run in 0..BUSY_RUNS {
+            let id = RunId::new(format!("busy-{run}"));
+            engine
+                .start(id, spec("fan_in", json!({"width": 12})))
+                .await
+                .unwrap();
+        }
+        for run in 0..BUSY_RUNS {
+            engine
+                .attach(RunId::new(format!("busy-{run}")))
+                .await
+                .unwrap();
+        }
+    });
+}
+
+const BUSY_RUNS: usize = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_killed_while_it_writes_many_runs_leaves_all_of_them_resumable() {
+    for events_before in [1, 60, 300, 700] {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Arc::new(SqliteJournal::open(folder.path()).unwrap());
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "crash::busy_victim"])
+            .env(FOLDER, folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let written = || {
+            journal
+                .list()
+                .unwrap()
+                .iter()
+                .map(|run| run.events)
+                .sum::<u64>()
+        };
+        while written() < events_before && child.try_wait().unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let before: Vec<_> = journal
+            .list()
+            .unwrap()
+            .iter()
+            .map(|run| journal.load(&run.id).unwrap())
+            .collect();
+        let engine = Engine::new(Arc::clone(&journal), registry(&Counts::default()));
+        for record in &before {
+            // What is recorded is a beginning of the run: whatever a task told, it had done.
+            for (path, task) in &record.tasks {
+                let steps = task.steps.len() as u32;
+                assert!(
+                    path.is_empty() || task.done.is_some() || steps >= task.events,
+                    "{path} told too much"
+                );
+            }
+            let id = &record.meta.id;
+            engine.resume(id).await.unwrap();
+            let output = engine.attach(id.clone()).await.unwrap();
+            assert_eq!(output["order"].as_array().unwrap().len(), 24);
+            let events = engine.events(id).unwrap();
+            assert_eq!(&events[..record.events.len()], &record.events[..]);
+            assert_eq!(events.len(), 2 + 3 * 12 + 24);
+            assert_eq!(engine.replay(id).await.unwrap(), output);
+        }
+    }
 }
 
 /// Results without the order in which they came, which another schedule may change, and without

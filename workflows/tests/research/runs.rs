@@ -50,7 +50,7 @@ async fn a_question_becomes_a_report_whose_quotes_stand_in_the_sources() {
         .sections
         .iter()
         .flat_map(|s| &s.claims)
-        .flat_map(|c| c.quotes())
+        .flat_map(indago_core::Claim::quotes)
     {
         let stored = indago_core::ports::Library::reread(library.as_ref(), quote.clone());
         assert_eq!(stored.await.unwrap().as_deref(), Some(quote.text.as_str()));
@@ -115,7 +115,7 @@ async fn cited_passages_outlive_the_corpus_and_the_run_replays_without_it() {
         .sections
         .iter()
         .flat_map(|s| &s.claims)
-        .flat_map(|c| c.quotes())
+        .flat_map(indago_core::Claim::quotes)
     {
         let pin = pins.iter().find(|pin| pin.id == quote.passage).unwrap();
         let start = (quote.start - pin.span.start) as usize;
@@ -167,6 +167,57 @@ async fn finish_now_writes_a_report_of_what_there_is() {
     let report: Report = serde_json::from_value(engine.attach(id).await.unwrap()).unwrap();
     assert_eq!(report.stop_reason, StopReason::FinishedEarly);
     assert!(report.abstained);
+}
+
+#[tokio::test]
+async fn steering_that_makes_no_sense_is_a_warning_and_the_next_one_is_heard() {
+    let library = Arc::new(Dozen::gated());
+    let engine = engine(Arc::new(MemoryJournal::new()), &library);
+    let id = start(&engine, "a", ResearchInput::new(QUESTION, "dozen")).await;
+    let nonsense = [serde_json::json!(null), serde_json::json!({"steer": "fly"})];
+    for (n, value) in nonsense.into_iter().enumerate() {
+        engine
+            .signal(id.clone(), steering_signal(n as u32), value)
+            .await
+            .unwrap();
+    }
+    let edit = Steering::Edit {
+        edits: vec![
+            indago_core::GraphEdit::Add {
+                text: "What stands in Vessby?".into(),
+                reason: "asked from outside".into(),
+                depends_on: Vec::new(),
+            },
+            indago_core::GraphEdit::Finish {
+                reason: "that is all".into(),
+            },
+        ],
+    };
+    let edit = serde_json::to_value(edit).unwrap();
+    engine
+        .signal(id.clone(), steering_signal(2), edit)
+        .await
+        .unwrap();
+    let finish = serde_json::to_value(Steering::FinishNow).unwrap();
+    engine
+        .signal(id.clone(), steering_signal(3), finish)
+        .await
+        .unwrap();
+    let report: Report = serde_json::from_value(engine.attach(id.clone()).await.unwrap()).unwrap();
+    assert!(
+        report
+            .graph
+            .nodes
+            .iter()
+            .any(|node| node.text == "What stands in Vessby?")
+    );
+    let warnings = engine
+        .events(&id)
+        .unwrap()
+        .into_iter()
+        .filter(|stored| matches!(stored.event, Event::Warned { .. }))
+        .count();
+    assert_eq!(warnings, 2);
 }
 
 #[tokio::test]
