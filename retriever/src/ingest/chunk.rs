@@ -386,9 +386,7 @@ impl<'a> PassageMaker<'a> {
                 } else {
                     (0, 0)
                 };
-                let new = self.document.text.as_bytes()[from..offset]
-                    .iter()
-                    .filter(|byte| **byte == b'\n')
+                let new = memchr::memchr_iter(b'\n', &self.document.text.as_bytes()[from..offset])
                     .count();
                 let breaks = breaks.saturating_add(u32::try_from(new).unwrap_or(u32::MAX));
                 self.counted = (breaks, offset);

@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_a_value() {
-        let result = run(Duration::from_secs(60), || -> u8 {
+        let result = run(Duration::from_mins(1), || -> u8 {
             panic!("bad glyph {}", 3)
         });
         assert_eq!(result, Err(GuardError::Panicked("bad glyph 3".into())));

@@ -5,7 +5,8 @@ use indago_core::ports::TokenCounter;
 /// Estimates the tokens of an uncased English word-piece vocabulary from bytes alone.
 ///
 /// One token for a short word or a punctuation mark, more for long words, digits and characters
-/// outside ASCII. Counts of parts add up to the count of the whole when cut at white space.
+/// outside ASCII. On encyclopaedic, scientific and technical English it gave 0.94 to 1.15 times the
+/// tokens of all-MiniLM-L6-v2 (means by corpus). Counts of parts add up to the count of the whole when cut at white space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenEstimate;
 

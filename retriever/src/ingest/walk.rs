@@ -95,7 +95,7 @@ pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Result<Walk, WalkError>
             }
             continue;
         }
-        walk_root(root, prefix.as_deref(), options, &mut seen, &mut walk);
+        walk_root(root, prefix.as_deref(), *options, &mut seen, &mut walk);
     }
     Ok(walk)
 }
@@ -131,10 +131,12 @@ fn root_prefixes(roots: &[PathBuf]) -> Result<Vec<(PathBuf, Option<String>)>, Wa
             .to_string_lossy()
             .into_owned();
         // Two roots of one name stay apart: `docs`, `docs-2`.
-        let unique = std::iter::once(name.clone())
-            .chain((2..).map(|n| format!("{name}-{n}")))
-            .find(|candidate| !taken.contains(candidate));
-        let unique = unique.unwrap_or(name);
+        let mut unique = name.clone();
+        let mut n = 1;
+        while taken.contains(&unique) {
+            n += 1;
+            unique = format!("{name}-{n}");
+        }
         taken.insert(unique.clone());
         *prefix = Some(unique);
     }
@@ -144,7 +146,7 @@ fn root_prefixes(roots: &[PathBuf]) -> Result<Vec<(PathBuf, Option<String>)>, Wa
 fn walk_root(
     root: &Path,
     prefix: Option<&str>,
-    options: &WalkOptions,
+    options: WalkOptions,
     seen: &mut HashSet<PathBuf>,
     walk: &mut Walk,
 ) {

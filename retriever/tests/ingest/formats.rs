@@ -364,7 +364,7 @@ fn a_definition_takes_its_comments_along() {
 fn the_file_s_own_date_stands_in_for_a_stated_one() {
     let folder = tempfile::tempdir().unwrap();
     let mut file = write(folder.path(), "a.txt", "text");
-    file.modified = Some(std::time::UNIX_EPOCH + std::time::Duration::from_secs(951_782_400));
+    file.modified = Some(std::time::UNIX_EPOCH + std::time::Duration::from_secs(951_782_401));
     assert_eq!(only(&file).document.date.unwrap().to_string(), "2000-02-29");
 }
 

@@ -20,7 +20,7 @@ fn limits() -> LoadLimits {
         file_bytes: 1 << 20,
         stream_bytes: 1 << 20,
         record_bytes: 1 << 16,
-        time: Duration::from_secs(120),
+        time: Duration::from_mins(2),
         ..LoadLimits::default()
     }
 }

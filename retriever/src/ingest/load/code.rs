@@ -282,7 +282,7 @@ fn definition_name(node: Node<'_>, text: &str) -> Option<String> {
     let name = match node.kind() {
         "function_item" | "function_signature_item" => format!("fn {}", field("name")?),
         "struct_item" => format!("struct {}", field("name")?),
-        "enum_item" => format!("enum {}", field("name")?),
+        "enum_item" | "enum_declaration" => format!("enum {}", field("name")?),
         "union_item" => format!("union {}", field("name")?),
         "trait_item" => format!("trait {}", field("name")?),
         "mod_item" => {
@@ -307,7 +307,6 @@ fn definition_name(node: Node<'_>, text: &str) -> Option<String> {
         }
         "namespace_definition" => format!("namespace {}", field("name")?),
         "interface_declaration" => format!("interface {}", field("name")?),
-        "enum_declaration" => format!("enum {}", field("name")?),
         "record_declaration" => format!("record {}", field("name")?),
         "type_alias_declaration" | "type_spec" => format!("type {}", field("name")?),
         "method_definition"

@@ -319,7 +319,7 @@ fn properties(xml: &str, draft: &mut Draft) {
     while let Ok(event) = reader.read_event() {
         match event {
             Event::Start(element) => {
-                name = element.local_name().as_ref().to_owned();
+                element.local_name().as_ref().clone_into(&mut name);
                 value.clear();
             }
             Event::Text(text) => value.push_str(&text.xml10_content()),

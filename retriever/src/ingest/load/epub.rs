@@ -196,15 +196,12 @@ fn percent_decoded(text: &str) -> String {
     while let Some((&byte, after)) = rest.split_first() {
         let code = (byte == b'%').then(|| after.get(..2)).flatten();
         let code = code.and_then(|hex| std::str::from_utf8(hex).ok());
-        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(decoded) => {
-                bytes.push(decoded);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
+        if let Some(decoded) = code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(decoded);
+            rest = &after[2..];
+        } else {
+            bytes.push(byte);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -39,8 +39,9 @@ pub(super) fn guard_skip(file: &FoundFile, limits: &LoadLimits, error: GuardErro
             let detail = format!("not read within {seconds} s; raise `max_seconds` to wait longer");
             (SkipReason::TooSlow, detail)
         }
-        GuardError::Panicked(message) => (SkipReason::ParserFailed, message),
-        GuardError::NoThread(message) => (SkipReason::ParserFailed, message),
+        GuardError::Panicked(message) | GuardError::NoThread(message) => {
+            (SkipReason::ParserFailed, message)
+        }
     };
     Skipped::new(&file.relative, reason, detail)
 }
@@ -186,13 +187,11 @@ impl Writer {
                     layout => {
                         self.open(layout);
                         open.push((layout, self.text.len()));
-                        match node.first_child() {
-                            Some(child) => Some(child),
-                            None => {
-                                self.close_last(&mut open);
-                                None
-                            }
+                        let child = node.first_child();
+                        if child.is_none() {
+                            self.close_last(&mut open);
                         }
+                        child
                     }
                 },
                 _ => None,

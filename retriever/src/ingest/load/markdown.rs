@@ -54,12 +54,10 @@ pub(super) fn outline(text: &str) -> Outline {
                 let at_block_level = depth == 0 || open_container == Some(depth);
                 match &tag {
                     Tag::List(_) | Tag::Table(_) if depth == 0 => open_container = Some(1),
-                    Tag::Heading { level, .. } => {
-                        if at_block_level {
-                            headings.push(level_number(*level), range.start, String::new());
-                            heading_text = Some(String::new());
-                            push(&mut blocks, range, BlockKind::Heading);
-                        }
+                    Tag::Heading { level, .. } if at_block_level => {
+                        headings.push(level_number(*level), range.start, String::new());
+                        heading_text = Some(String::new());
+                        push(&mut blocks, range, BlockKind::Heading);
                     }
                     Tag::TableHead | Tag::TableRow if at_block_level => {
                         push(&mut blocks, range, BlockKind::Row);

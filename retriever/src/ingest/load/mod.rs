@@ -57,10 +57,7 @@ pub enum Format {
 impl Format {
     /// The format that a file name's extension stands for; `.gz` is looked through.
     pub fn of_name(name: &str) -> Self {
-        let name = name.to_ascii_lowercase();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
-        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-        match extension {
+        match extension(name).as_str() {
             "md" | "markdown" | "mdown" | "mkd" | "mdx" | "qmd" => Self::Markdown,
             "html" | "htm" | "xhtml" | "xht" => Self::Html,
             "jsonl" | "ndjson" => Self::JsonLines,
@@ -72,6 +69,14 @@ impl Format {
             other => Language::of_extension(other).map_or(Self::Text, Self::Code),
         }
     }
+}
+
+/// A name's extension in lower case, without `.gz`.
+fn extension(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.')
+        .map_or_else(String::new, |(_, extension)| extension.to_owned())
 }
 
 /// Bounds on what one file may cost.
@@ -103,7 +108,7 @@ impl Default for LoadLimits {
             expansion: 100,
             archive_entries: 10_000,
             pages: 10_000,
-            time: Duration::from_secs(60),
+            time: Duration::from_mins(1),
         }
     }
 }

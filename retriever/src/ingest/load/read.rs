@@ -15,10 +15,25 @@ const FREE_EXPANSION_BYTES: u64 = 16 << 20;
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
+/// Bytes that tell text from other files.
+const HEAD_BYTES: u64 = 8192;
+
 /// The bytes of a file that is read whole.
 pub(super) fn bytes(file: &FoundFile, limits: &LoadLimits) -> Result<Vec<u8>, Skipped> {
+    whole(file, limits, false)
+}
+
+/// The text of a file that is read whole, and what to tell the user about its encoding.
+pub(super) fn text(file: &FoundFile, limits: &LoadLimits) -> Result<Decoded, Skipped> {
+    decode(whole(file, limits, true)?, None).map_err(|_not_text| binary(file))
+}
+
+/// Reads a file. One that ought to be text and begins otherwise is given up at once, so that
+/// pictures and films are neither read to their end nor reported as too large a text.
+fn whole(file: &FoundFile, limits: &LoadLimits, text_only: bool) -> Result<Vec<u8>, Skipped> {
     let packed = is_packed(file);
-    if !packed && file.bytes > limits.file_bytes {
+    let over = !packed && file.bytes > limits.file_bytes;
+    if over && !text_only {
         return Err(too_large(
             file,
             file.bytes,
@@ -26,18 +41,33 @@ pub(super) fn bytes(file: &FoundFile, limits: &LoadLimits) -> Result<Vec<u8>, Sk
             "max_file_bytes",
         ));
     }
-    let size_hint = if packed { 0 } else { file.bytes as usize };
+    let size_hint = if packed || over {
+        HEAD_BYTES as usize
+    } else {
+        file.bytes as usize
+    };
     let mut bytes = Vec::with_capacity(size_hint + 1);
     let mut reader = open(file, limits, limits.file_bytes, "max_file_bytes")?;
+    let fail = |error| read_error(file, &error);
     reader
+        .by_ref()
+        .take(HEAD_BYTES)
         .read_to_end(&mut bytes)
-        .map_err(|error| read_error(file, &error))?;
+        .map_err(fail)?;
+    let marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    if text_only && !marked && memchr::memchr(0, &bytes).is_some() {
+        return Err(binary(file));
+    }
+    if over {
+        return Err(too_large(
+            file,
+            file.bytes,
+            limits.file_bytes,
+            "max_file_bytes",
+        ));
+    }
+    reader.read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
-}
-
-/// The text of a file that is read whole, and what to tell the user about its encoding.
-pub(super) fn text(file: &FoundFile, limits: &LoadLimits) -> Result<Decoded, Skipped> {
-    decode(bytes(file, limits)?, None).map_err(|_not_text| binary(file))
 }
 
 /// A record file, to be read piece by piece.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use indago_core::{Date, DocumentId, DocumentKind};
 use serde_json::{Map, Value};
 
-use super::Parsed;
 use super::draft::Draft;
+use super::{Parsed, plain};
 use crate::ingest::{FoundFile, Lines, date};
 
 /// Fields that name a record, by preference.
@@ -45,6 +45,7 @@ pub(super) fn parse(
     let has_text = text.is_some();
     let mut draft = Draft::new(DocumentKind::JsonRecord, text.unwrap_or_default());
     draft.title = title;
+    draft.outline = plain::record_outline(&draft.text);
     draft.outline.record = true;
     draft.outline.lines = Lines::At(line);
     draft.date = date_of(&object);

@@ -10,7 +10,7 @@ use indago_core::{DocumentId, DocumentKind};
 
 use super::draft::Draft;
 use super::record::{DATE_FIELDS, ID_FIELDS, TEXT_FIELDS, TITLE_FIELDS};
-use super::{LoadLimits, Loaded, Parsed, Records, read};
+use super::{LoadLimits, Loaded, Parsed, Records, extension, read};
 use crate::ingest::decode::decode;
 use crate::ingest::skipped::human_bytes;
 use crate::ingest::{FoundFile, Lines, SkipReason, Skipped, Warning, date};
@@ -19,9 +19,9 @@ use crate::ingest::{FoundFile, Lines, SkipReason, Skipped, Warning, date};
 const MAX_COLUMNS: usize = 4096;
 
 pub(super) fn load(file: &FoundFile, limits: &LoadLimits) -> Result<Loaded, Skipped> {
-    let mut reader = read::stream(file, limits)?;
+    let mut input = read::stream(file, limits)?;
     let fail = |error: &io::Error| read::read_error(file, error);
-    let head = reader.fill_buf().map_err(|error| fail(&error))?;
+    let head = input.fill_buf().map_err(|error| fail(&error))?;
     if head.is_empty() {
         return Err(super::empty(file));
     }
@@ -30,20 +30,20 @@ pub(super) fn load(file: &FoundFile, limits: &LoadLimits) -> Result<Loaded, Skip
         return Err(read::binary(file));
     }
     if is_utf16 {
-        reader = Box::new(Cursor::new(read::text(file, limits)?.text.into_bytes()));
+        input = Box::new(Cursor::new(read::text(file, limits)?.text.into_bytes()));
     }
-    let head = reader.fill_buf().map_err(|error| fail(&error))?;
+    let head = input.fill_buf().map_err(|error| fail(&error))?;
     if head.starts_with(b"\xef\xbb\xbf") {
-        reader.consume(3);
+        input.consume(3);
     }
-    let head = reader.fill_buf().map_err(|error| fail(&error))?;
+    let head = input.fill_buf().map_err(|error| fail(&error))?;
     let separator = separator(&file.relative, head);
     let room = Arc::new(AtomicU64::new(limits.record_bytes));
     let bounded = RowBound {
-        inner: reader,
+        inner: input,
         room: Arc::clone(&room),
     };
-    let rows = ReaderBuilder::new()
+    let reader = ReaderBuilder::new()
         .delimiter(separator)
         .flexible(true)
         .has_headers(false)
@@ -52,10 +52,10 @@ pub(super) fn load(file: &FoundFile, limits: &LoadLimits) -> Result<Loaded, Skip
         file: file.clone(),
         record_bytes: limits.record_bytes,
         room,
-        rows,
+        reader,
         row: ByteRecord::new(),
         columns: Columns::default(),
-        n_rows: 0,
+        n_read: 0,
         n_uneven: 0,
         legacy: None,
         ended: false,
@@ -66,12 +66,11 @@ pub(super) fn load(file: &FoundFile, limits: &LoadLimits) -> Result<Loaded, Skip
 
 /// The separator that the header line has most of; a tab for `.tsv`.
 fn separator(name: &str, head: &[u8]) -> u8 {
-    let name = name.to_ascii_lowercase();
-    if name.ends_with(".tsv") || name.ends_with(".tsv.gz") || name.ends_with(".tab") {
+    if matches!(extension(name).as_str(), "tsv" | "tab") {
         return b'\t';
     }
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |mark: u8| line.iter().filter(|byte| **byte == mark).count();
+    let count = |mark: u8| memchr::memchr_iter(mark, line).count();
     let mut best = (count(b','), b',');
     for mark in [b';', b'\t'] {
         if count(mark) > best.0 {
@@ -92,6 +91,12 @@ struct RowBound {
 #[derive(Debug, thiserror::Error)]
 #[error("a row runs on for too long")]
 struct RowTooLong;
+
+fn row_too_long(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<RowTooLong>)
+}
 
 impl Read for RowBound {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -137,10 +142,10 @@ struct Rows {
     file: FoundFile,
     record_bytes: u64,
     room: Arc<AtomicU64>,
-    rows: Reader<RowBound>,
+    reader: Reader<RowBound>,
     row: ByteRecord,
     columns: Columns,
-    n_rows: u64,
+    n_read: u64,
     n_uneven: u64,
     /// What was said about the encoding of the first row that is not UTF-8.
     legacy: Option<String>,
@@ -149,7 +154,7 @@ struct Rows {
 
 impl Rows {
     fn read_header(&mut self) -> Result<(), Skipped> {
-        let is_row = self.rows.read_byte_record(&mut self.row);
+        let is_row = self.reader.read_byte_record(&mut self.row);
         self.room.store(self.record_bytes, Ordering::Relaxed);
         match is_row {
             Ok(true) => {}
@@ -199,18 +204,18 @@ impl Rows {
     fn skipped(&self, error: csv::Error) -> Skipped {
         let line = error.position().map(csv::Position::line);
         match error.into_kind() {
-            csv::ErrorKind::Io(error) if error.get_ref().is_some_and(|e| e.is::<RowTooLong>()) => {
+            csv::ErrorKind::Io(error) if row_too_long(&error) => {
                 let limit = human_bytes(self.record_bytes);
                 let detail = format!(
                     "the row after row {} is over {limit}: an unclosed quote, or raise \
                      `max_record_bytes`",
-                    self.n_rows
+                    self.n_read
                 );
                 Skipped::new(&self.file.relative, SkipReason::TooLarge, detail)
             }
             csv::ErrorKind::Io(error) => {
                 let mut skipped = read::read_error(&self.file, &error);
-                skipped.detail = format!("{}; {} rows were read", skipped.detail, self.n_rows);
+                skipped.detail = format!("{}; {} rows were read", skipped.detail, self.n_read);
                 skipped
             }
             other => {
@@ -228,11 +233,13 @@ impl Rows {
         }
         let columns = &self.columns;
         self.n_uneven += u64::from(cells.len() != columns.names.len());
-        let cell = |index: Option<usize>| index.and_then(|i| cells.get(i)).map(|c| c.trim());
+        let cell = |index: Option<usize>| index.and_then(|i| cells.get(i)).map(|text| text.trim());
         let mut draft = Draft::new(DocumentKind::CsvRow, String::new());
         draft.outline.record = true;
         draft.outline.lines = Lines::At(line);
-        draft.title = cell(columns.title).unwrap_or_default().to_owned();
+        cell(columns.title)
+            .unwrap_or_default()
+            .clone_into(&mut draft.title);
         draft.date = cell(columns.date).and_then(date::parse);
         let text = cell(columns.text).filter(|text| !text.is_empty());
         if let Some(text) = text {
@@ -246,12 +253,11 @@ impl Rows {
                 continue;
             }
             let spare;
-            let name = match columns.names.get(index) {
-                Some(name) => name,
-                None => {
-                    spare = format!("column {}", index + 1);
-                    &spare
-                }
+            let name = if let Some(name) = columns.names.get(index) {
+                name
+            } else {
+                spare = format!("column {}", index + 1);
+                &spare
             };
             if text.is_none() {
                 // Writing to a string cannot fail.
@@ -290,20 +296,20 @@ impl Rows {
                 self.n_uneven
             ));
         }
-        (self.n_rows == 0).then(|| Err(super::empty(&self.file)))
+        (self.n_read == 0).then(|| Err(super::empty(&self.file)))
     }
 }
 
 impl Records for Rows {
     fn next(&mut self, warnings: &mut Vec<Warning>) -> Option<Result<Parsed, Skipped>> {
         while !self.ended {
-            let is_row = self.rows.read_byte_record(&mut self.row);
+            let is_row = self.reader.read_byte_record(&mut self.row);
             self.room.store(self.record_bytes, Ordering::Relaxed);
             match is_row {
                 Ok(true) => {
                     let line = self.row.position().map_or(1, csv::Position::line);
                     if let Some(parsed) = self.parse(u32::try_from(line).unwrap_or(u32::MAX)) {
-                        self.n_rows += 1;
+                        self.n_read += 1;
                         return Some(Ok(parsed));
                     }
                 }

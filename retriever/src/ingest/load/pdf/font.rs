@@ -109,10 +109,7 @@ impl<'a> Font<'a> {
             .iter()
             .filter_map(|entry| Some(document.dereference(entry).ok()?.1));
         while let (Some(first), Some(second)) = (entries.next(), entries.next()) {
-            let Ok(first) = first
-                .as_i64()
-                .and_then(|n| Ok(u32::try_from(n).unwrap_or(0)))
-            else {
+            let Ok(first) = first.as_i64().map(|n| u32::try_from(n).unwrap_or(0)) else {
                 return;
             };
             if let Ok(list) = second.as_array() {

@@ -317,7 +317,7 @@ fn fonts(resources: &[&Dictionary], document: &Document) -> HashMap<Vec<u8>, Dic
         else {
             continue;
         };
-        for (name, font) in named.iter() {
+        for (name, font) in named {
             let font = document
                 .dereference(font)
                 .and_then(|(_, font)| font.as_dict());
