@@ -1,0 +1,156 @@
+//! Asking questions of an open corpus.
+
+use indago_core::ports::{DocumentStore, Output, RunEngine, StoreError};
+use indago_core::{Budget, Cancel, Cancelled, Filters, Report, RunId};
+use indago_planner::Steering;
+use indago_retriever::Corpus;
+use indago_workflows::deep_research::{ResearchInput, default_limits, steering_signal};
+use indago_workflows::{SqliteEngine, new_run_id};
+
+use crate::report::Contexts;
+use crate::{Error, Project, check_question, wire};
+
+/// How often a waiting question looks whether it was cancelled.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// How a question is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AskSettings {
+    /// What the run may spend.
+    pub budget: Budget,
+    /// Restrictions on which documents may be used.
+    pub filters: Filters,
+    /// Seed of everything random in the run.
+    pub seed: u64,
+}
+
+impl Default for AskSettings {
+    /// The budget that suits one question over one corpus; no restrictions; seed 0.
+    fn default() -> Self {
+        Self {
+            budget: default_limits().budget,
+            filters: Filters::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// An open corpus that can be asked any number of questions. Runs are recorded in the project.
+#[derive(Debug)]
+pub struct Asker {
+    name: String,
+    corpus: Corpus,
+    engine: SqliteEngine,
+}
+
+impl Asker {
+    /// Opens the corpus `name` as it is now, to be asked with `threads` threads.
+    ///
+    /// # Errors
+    /// [`Error::NoCorpus`], [`Error::EmptyCorpus`], or why something cannot be opened.
+    pub fn open(project: &Project, name: &str, threads: usize) -> Result<Self, Error> {
+        let corpus = crate::open(project, name)?;
+        let engine = wire::engine(&corpus, wire::journal(project)?, threads)?;
+        Ok(Self {
+            name: name.to_owned(),
+            corpus,
+            engine,
+        })
+    }
+
+    /// The corpus that is asked.
+    pub fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    /// Answers a question. Needs a tokio runtime.
+    ///
+    /// When `cancel` is set, the run ends soon with a report of what there is; its stop reason says
+    /// so.
+    ///
+    /// # Errors
+    /// [`Error::EmptyQuestion`], [`Error::QuestionTooLong`]; [`Error::Run`] when the run failed.
+    /// A corpus without an answer is no error: the report abstains.
+    pub async fn ask(
+        &self,
+        question: &str,
+        settings: &AskSettings,
+        cancel: &Cancel,
+    ) -> Result<Report, Error> {
+        check_question(question)?;
+        let question = question.trim();
+        let mut input = ResearchInput::new(question, &self.name);
+        input.filters = settings.filters.clone();
+        input.limits.budget = settings.budget;
+        let spec = input
+            .spec(settings.seed)
+            .map_err(indago_core::ports::RunError::Failed)?;
+        let id = new_run_id();
+        self.engine.start(id.clone(), spec).await?;
+        let output = self.wait(&id, cancel).await?;
+        read_report(&id, output)
+    }
+
+    /// Waits for a run; asks it once to finish with what it has when `cancel` is set.
+    async fn wait(&self, id: &RunId, cancel: &Cancel) -> Result<Output, Error> {
+        let mut output = self.engine.attach(id.clone());
+        let mut asked = false;
+        loop {
+            tokio::select! {
+                done = &mut output => return Ok(done?),
+                () = tokio::time::sleep(LOOK_EVERY), if !asked => {}
+            }
+            if cancel.is_cancelled() && !asked {
+                asked = true;
+                let finish =
+                    serde_json::to_value(Steering::FinishNow).map_err(|_never| Cancelled)?;
+                self.engine
+                    .signal(id.clone(), steering_signal(0), finish)
+                    .await?;
+            }
+        }
+    }
+
+    /// The text around every quote of a report, for pages that show it.
+    ///
+    /// # Errors
+    /// When the store is corrupt.
+    pub fn contexts(&self, report: &Report) -> Result<Contexts, StoreError> {
+        Contexts::read(report, &self.corpus as &dyn DocumentStore)
+    }
+}
+
+/// A run's output as the report it is.
+pub(crate) fn read_report(run: &RunId, output: Output) -> Result<Report, Error> {
+    serde_json::from_value(output).map_err(|e| Error::BadReport {
+        run: run.to_string(),
+        reason: e.to_string(),
+    })
+}
+
+/// Answers one question over one corpus and waits for the report. Must not be called from within an
+/// async runtime; use [`Asker`] there, and for many questions.
+///
+/// # Errors
+/// As [`Asker::open`] and [`Asker::ask`].
+pub fn ask(
+    project: &Project,
+    corpus: &str,
+    question: &str,
+    settings: &AskSettings,
+) -> Result<Report, Error> {
+    check_question(question)?;
+    let runtime = runtime()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let asker = Asker::open(project, corpus, threads)?;
+    runtime.block_on(asker.ask(question, settings, &Cancel::new()))
+}
+
+/// A small runtime: agents only wait, the work is on the CPU pool.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .map_err(|e| Error::Threads(e.to_string()))
+}

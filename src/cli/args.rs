@@ -1,0 +1,361 @@
+//! What was typed. What it means once files, environment and defaults are known is
+//! [`settings`](crate::settings).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use indago_core::Date;
+
+use super::printer::ColourChoice;
+use crate::eval::Half;
+
+/// Ask a hard question of your own documents: local search, every sentence cited.
+///
+/// indago indexes folders and answers questions from them with quotes. It runs offline; the
+/// embedded reasoner selects and orders what the documents say and invents nothing.
+#[derive(Debug, Parser)]
+#[command(
+    name = "indago",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not in this corpus, 4 partial, \
+                        5 busy, 130 cancelled. Documents never leave this machine."
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Folder whose `.indago/` holds corpora and runs [default: the nearest one upwards, else here]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) project: Option<PathBuf>,
+    /// Threads for indexing and encoding [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) threads: Option<usize>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub(super) color: ColourChoice,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read files and folders into a corpus
+    Index(IndexArgs),
+    /// Show passages for a query, with the reason why each was found
+    Search(SearchArgs),
+    /// Answer a question with a cited report
+    Ask(AskArgs),
+    /// List and show recorded runs
+    Runs(RunsArgs),
+    /// List, describe and remove corpora
+    Corpus(CorpusArgs),
+    /// Measure retrieval and answers on data with known answers
+    Eval(EvalArgs),
+    /// List, check and make the models that indago carries
+    Models(ModelsArgs),
+    /// Show settings and where each comes from
+    Config(ConfigArgs),
+    /// Check this installation, its models and its corpora
+    Doctor(DoctorArgs),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write one page per command into this folder instead
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Which corpus.
+#[derive(Args, Debug)]
+pub(super) struct CorpusChoice {
+    /// Name of the corpus [default: `default`]
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) corpus: Option<String>,
+}
+
+/// Restrictions on which documents count.
+#[derive(Args, Debug, Default)]
+pub(super) struct FilterArgs {
+    /// Only documents whose path matches this glob; may be given more than once
+    #[arg(long = "path", value_name = "GLOB")]
+    pub(super) paths: Vec<String>,
+    /// Only documents dated on or after this day (YYYY, YYYY-MM or YYYY-MM-DD)
+    #[arg(long, value_name = "DATE")]
+    pub(super) after: Option<Date>,
+    /// Only documents dated on or before this day
+    #[arg(long, value_name = "DATE")]
+    pub(super) before: Option<Date>,
+    /// Only documents with this metadata; may be given more than once
+    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) metadata: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct IndexArgs {
+    /// Files and folders to add; none updates what the corpus is made from
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) corpus: CorpusChoice,
+    /// Stop after the lexical index; vectors can follow with --vectors-only
+    #[arg(long, conflicts_with = "vectors_only")]
+    pub(super) no_vectors: bool,
+    /// Read nothing; encode the passages that still lack vectors
+    #[arg(long, conflicts_with = "paths")]
+    pub(super) vectors_only: bool,
+    /// Read every file again and build the index from nothing
+    #[arg(long)]
+    pub(super) rebuild: bool,
+    /// End with exit code 4 when a file could not be read
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Show every unreadable file, not only the first 20
+    #[arg(long)]
+    pub(super) list_all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SearchArgs {
+    /// What to look for
+    #[arg(required_unless_present = "batch", value_name = "QUERY")]
+    pub(super) query: Option<String>,
+    #[command(flatten)]
+    pub(super) corpus: CorpusChoice,
+    /// How many hits [default: 10]
+    #[arg(short, long)]
+    pub(super) k: Option<usize>,
+    /// Which retriever: fused, bm25 or dense [default: fused]
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) retriever: Option<String>,
+    #[command(flatten)]
+    pub(super) filters: FilterArgs,
+    /// Queries as JSONL (`_id`, `text`); prints a TREC run file
+    #[arg(long, value_name = "FILE", conflicts_with = "query")]
+    pub(super) batch: Option<PathBuf>,
+    /// Write the TREC run file here instead of stdout
+    #[arg(short, long, value_name = "FILE", requires = "batch")]
+    pub(super) out: Option<PathBuf>,
+    /// Print whole passages
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For reading in a terminal.
+    Markdown,
+    /// For programs; see docs/reference/report-json.md.
+    Json,
+    /// One self-contained page for a browser.
+    Html,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct AskArgs {
+    /// The question; `-` reads it from stdin
+    #[arg(required_unless_present = "batch", value_name = "QUESTION")]
+    pub(super) question: Option<String>,
+    #[command(flatten)]
+    pub(super) corpus: CorpusChoice,
+    /// How to print the report [default: markdown]
+    #[arg(short, long, value_enum)]
+    pub(super) format: Option<Format>,
+    /// Write the report here instead of stdout; a batch continues an existing file
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Questions as JSONL (`_id`, `text`); prints one JSON report a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["question", "format"])]
+    pub(super) batch: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) filters: FilterArgs,
+    /// Most documents the report may stand on [default: 10]
+    #[arg(long, value_name = "N")]
+    pub(super) sources: Option<u32>,
+    /// Most rounds of search for each sub-question [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(super) rounds: Option<u32>,
+    /// Most sub-questions [default: 12]
+    #[arg(long, value_name = "N")]
+    pub(super) nodes: Option<u32>,
+    /// Stop searching after this many milliseconds and report what there is
+    #[arg(long, value_name = "MS")]
+    pub(super) wall_ms: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RunsArgs {
+    #[command(subcommand)]
+    pub(super) command: RunsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// List runs, newest first
+    List {
+        /// At most this many
+        #[arg(short, default_value_t = 20)]
+        n: usize,
+    },
+    /// Show a run: its state, its events, its report
+    Show {
+        /// The run's id, or `last`
+        run: String,
+        /// Print the events too
+        #[arg(long)]
+        events: bool,
+        /// How to print the report
+        #[arg(short, long, value_enum)]
+        format: Option<Format>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CorpusArgs {
+    #[command(subcommand)]
+    pub(super) command: CorpusCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CorpusCommand {
+    /// List corpora
+    List,
+    /// Describe a corpus
+    Stats {
+        #[command(flatten)]
+        corpus: CorpusChoice,
+    },
+    /// Remove a corpus and its indexes; the documents themselves stay
+    Rm {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct EvalArgs {
+    #[command(subcommand)]
+    pub(super) command: EvalCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EvalCommand {
+    /// Score retrievers: Recall, AllR, nDCG, MRR, MAP, with intervals
+    Retrieval(EvalData),
+    /// Score answers: all gold passages quoted, EM, F1, abstention
+    Ask {
+        #[command(flatten)]
+        data: EvalData,
+        /// Also ask with the gold documents removed, where it should abstain
+        #[arg(long)]
+        without_gold: bool,
+    },
+}
+
+/// Data in BEIR's layout: `corpus.jsonl[.gz]`, `queries.jsonl`, `qrels.tsv`.
+#[derive(Args, Debug)]
+pub(super) struct EvalData {
+    /// A data set, or a folder of data sets
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: PathBuf,
+    /// Only these data sets of the folder; may be given more than once
+    #[arg(long = "set", value_name = "NAME")]
+    pub(super) sets: Vec<String>,
+    /// Which half of the questions, split by the hash of `_id`
+    #[arg(long, value_enum, default_value_t = Half::Report)]
+    pub(super) half: Half,
+    /// Score only the first N questions of the half
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<usize>,
+    /// Which retrievers to score [default: bm25, dense, fused]
+    #[arg(long = "retriever", value_name = "NAME")]
+    pub(super) retrievers: Vec<String>,
+    /// Without titles
+    #[arg(long)]
+    pub(super) no_titles: bool,
+    /// Keep the indexes here between runs [default: a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub(super) work: Option<PathBuf>,
+    /// Write one JSON line per question here
+    #[arg(long, value_name = "FILE")]
+    pub(super) per_question: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(super) command: ModelsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// List the models this build carries
+    List,
+    /// Check every carried model's bytes against its checksum
+    Verify,
+    /// Make the int8 encoder file from the published weights
+    Quantize {
+        /// Folder with model.safetensors, tokenizer.json and config.json
+        folder: PathBuf,
+        /// File to write
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Distil the static encoder from the published weights
+    Distill {
+        /// Folder with model.safetensors, tokenizer.json and config.json
+        folder: PathBuf,
+        /// File to write
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print each setting, its value and where it comes from
+    Show,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// Write a support file without names, paths or texts of documents
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "indago-support.json")]
+    pub(super) bundle: Option<PathBuf>,
+}

@@ -1,0 +1,263 @@
+//! `indago ask`: one question, or a batch of them on one open index.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use indago_core::{Budget, Cancel, Report, StopReason};
+use serde_json::Value;
+
+use super::args::{AskArgs, Format};
+use super::batch::{self, Item};
+use super::printer::Printer;
+use super::progress::{Meter, Unit};
+use super::settings::Settings;
+use super::{Exit, project, search};
+use crate::asking::runtime;
+use crate::report::{self, Contexts};
+use crate::{AskSettings, Asker, Error};
+
+pub(super) fn run(
+    args: &AskArgs,
+    settings: &Settings,
+    json: bool,
+    printer: Printer,
+    cancel: &Cancel,
+) -> anyhow::Result<Exit> {
+    // Everything that can be wrong with the question is found before the corpus is opened.
+    let question = args.question.as_deref().map(question).transpose()?;
+    let items = args.batch.as_deref().map(batch::read).transpose()?;
+    if let Some(question) = &question {
+        crate::check_question(question)?;
+    }
+    let asker = Asker::open(
+        &project(settings),
+        &settings.corpus.value,
+        settings.threads.value,
+    )?;
+    search::note_coverage(asker.corpus(), "fused", printer);
+    let ask = ask_settings(args, settings);
+    let runtime = runtime()?;
+    match (question, items) {
+        (_, Some(items)) => {
+            let batch = Batch {
+                asker: &asker,
+                ask: &ask,
+                out: args.out.as_deref(),
+                printer,
+                cancel,
+            };
+            batch.run(&items, &runtime)
+        }
+        (Some(question), None) => {
+            let report = runtime.block_on(asker.ask(&question, &ask, cancel))?;
+            let format = if json {
+                Format::Json
+            } else {
+                settings.ask_format.value
+            };
+            let contexts = if format == Format::Html {
+                asker.contexts(&report)?
+            } else {
+                Contexts::default()
+            };
+            let text = render(&report, format, &contexts)?;
+            match &args.out {
+                Some(path) => {
+                    std::fs::write(path, text).map_err(|e| Error::io("write", path, e))?;
+                    printer.note(&format!("report: {}", path.display()));
+                }
+                None => printer.data(&text)?,
+            }
+            Ok(exit_of(&report, cancel))
+        }
+        (None, None) => Ok(Exit::Usage),
+    }
+}
+
+/// The report in the wanted form, ending with a newline.
+pub(super) fn render(
+    report: &Report,
+    format: Format,
+    contexts: &Contexts,
+) -> anyhow::Result<String> {
+    Ok(match format {
+        Format::Markdown => report::markdown(report),
+        Format::Json => serde_json::to_string_pretty(&report::json(report, None))? + "\n",
+        Format::Html => report::html(report, contexts),
+    })
+}
+
+fn exit_of(report: &Report, cancel: &Cancel) -> Exit {
+    if cancel.is_cancelled() && report.stop_reason != StopReason::Answered {
+        Exit::Cancelled
+    } else if report.abstained || report.sections.is_empty() {
+        Exit::NotFound
+    } else {
+        Exit::Done
+    }
+}
+
+/// The question as typed, or all of stdin for `-`.
+fn question(typed: &str) -> Result<String, Error> {
+    if typed != "-" {
+        return Ok(typed.to_owned());
+    }
+    // One byte more than is allowed tells that there is too much.
+    let limit = crate::MAX_QUESTION_BYTES as u64 + 1;
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::io("read", "standard input", e))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn ask_settings(args: &AskArgs, settings: &Settings) -> AskSettings {
+    let wall_ms = settings.ask_wall_ms.value;
+    AskSettings {
+        budget: Budget {
+            nodes: settings.ask_nodes.value,
+            depth: settings.ask_depth.value,
+            rounds: settings.ask_rounds.value,
+            queries: settings.ask_queries.value,
+            sources: settings.ask_sources.value,
+            wall_ms: (wall_ms > 0).then_some(wall_ms),
+        },
+        filters: search::filters(&args.filters),
+        seed: 0,
+    }
+}
+
+/// Many questions on one open index.
+struct Batch<'a> {
+    asker: &'a Asker,
+    ask: &'a AskSettings,
+    out: Option<&'a Path>,
+    printer: Printer,
+    cancel: &'a Cancel,
+}
+
+impl Batch<'_> {
+    fn run(&self, items: &[Item], runtime: &tokio::runtime::Runtime) -> anyhow::Result<Exit> {
+        let mut file = None;
+        let mut done = HashSet::new();
+        if let Some(path) = self.out {
+            done = answered(path)?;
+            let open = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path);
+            file = Some(open.map_err(|e| Error::io("write", path, e))?);
+        }
+        let total = items.len() as u64;
+        let mut meter = Meter::start(self.printer, "asking", Unit::Things("questions"), total);
+        let mut failed = 0;
+        for item in items {
+            if self.cancel.is_cancelled() {
+                break;
+            }
+            if !done.contains(&item.id) {
+                match runtime.block_on(self.asker.ask(&item.text, self.ask, self.cancel)) {
+                    // Finished early for lack of time, not of evidence: asked again next time.
+                    Ok(_) if self.cancel.is_cancelled() => break,
+                    Ok(report) => self.write(&report, item, &mut file)?,
+                    Err(error) => {
+                        failed += 1;
+                        self.printer.warn(&format!("`{}`: {error}", item.id));
+                    }
+                }
+            }
+            meter.add(1);
+        }
+        drop(meter);
+        if self.cancel.is_cancelled() {
+            self.printer
+                .note("stopped; the same command goes on from here");
+            return Ok(Exit::Cancelled);
+        }
+        Ok(match failed {
+            0 => Exit::Done,
+            n if n < items.len() => Exit::Partial,
+            _ => Exit::Failed,
+        })
+    }
+
+    /// One line, written whole: an interrupted batch ends between lines.
+    fn write(
+        &self,
+        report: &Report,
+        item: &Item,
+        file: &mut Option<std::fs::File>,
+    ) -> anyhow::Result<()> {
+        let line = serde_json::to_string(&report::json(report, Some(&item.id)))? + "\n";
+        match file {
+            Some(file) => {
+                let path = self.out.unwrap_or(Path::new(""));
+                file.write_all(line.as_bytes())
+                    .map_err(|e| Error::io("write", path, e))?;
+            }
+            None => self.printer.data(&line)?,
+        }
+        Ok(())
+    }
+}
+
+/// The `_id`s that an output file holds already. A last line that was cut short by a crash is
+/// taken off, so that its question is asked again and the file stays JSONL.
+fn answered(path: &Path) -> Result<HashSet<String>, Error> {
+    let text = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
+        Err(e) => return Err(Error::io("read", path, e)),
+    };
+    let whole = text
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
+    if whole < text.len() {
+        let cut = std::fs::OpenOptions::new().write(true).open(path);
+        cut.and_then(|file| file.set_len(whole as u64))
+            .map_err(|e| Error::io("write", path, e))?;
+    }
+    let lines = text[..whole].split(|b| *b == b'\n').enumerate();
+    let mut done = HashSet::new();
+    for (i, line) in lines.filter(|(_, line)| !line.is_empty()) {
+        let value: Value = serde_json::from_slice(line).unwrap_or_default();
+        let Some(id) = value["_id"].as_str() else {
+            return Err(Error::BadBatch {
+                path: path.to_owned(),
+                line: i + 1,
+                reason: "no report of a batch: the output file holds something else".to_owned(),
+            });
+        };
+        done.insert(id.to_owned());
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_cut_short_is_taken_off_and_asked_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.jsonl");
+        std::fs::write(&path, "{\"_id\":\"a\"}\n{\"_id\":\"b\",\"ans").unwrap();
+        assert_eq!(answered(&path).unwrap(), HashSet::from(["a".to_owned()]));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"_id\":\"a\"}\n");
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_not_appended_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        std::fs::write(&path, "my notes\n").unwrap();
+        assert!(matches!(
+            answered(&path),
+            Err(Error::BadBatch { line: 1, .. })
+        ));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\n");
+    }
+}

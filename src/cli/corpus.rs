@@ -1,0 +1,213 @@
+//! `indago corpus list|stats|rm`.
+
+use std::io::IsTerminal;
+
+use indago_core::IndexCoverage;
+use indago_retriever::{Corpus, Summary};
+use serde::Serialize;
+
+use super::args::{CorpusArgs, CorpusCommand};
+use super::printer::Printer;
+use super::progress::megabytes;
+use super::settings::Settings;
+use super::table::Table;
+use super::{Exit, project};
+use crate::Error;
+
+/// A corpus as listings show it.
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passages: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// A corpus in detail.
+#[derive(Serialize)]
+struct Described {
+    name: String,
+    documents: u64,
+    passages: u64,
+    text_bytes: u64,
+    names: usize,
+    complete: bool,
+    roots: Vec<String>,
+    vectors: Vec<Vectors>,
+}
+
+#[derive(Serialize)]
+struct Vectors {
+    encoder: String,
+    #[serde(flatten)]
+    coverage: IndexCoverage,
+}
+
+pub(super) fn run(
+    args: &CorpusArgs,
+    settings: &Settings,
+    json: bool,
+    printer: Printer,
+) -> anyhow::Result<Exit> {
+    match &args.command {
+        CorpusCommand::List => list(settings, json, printer),
+        CorpusCommand::Stats { .. } => stats(settings, json, printer),
+        CorpusCommand::Rm { name, yes } => remove(name, *yes, settings, printer),
+    }
+}
+
+fn list(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Exit> {
+    let found = indago_retriever::list(&project(settings).corpora_dir()).map_err(Error::from)?;
+    let listed: Vec<Listed> = found
+        .into_iter()
+        .map(|(name, summary)| match summary {
+            Ok(Summary {
+                documents,
+                passages,
+                text_bytes,
+                complete,
+                ..
+            }) => Listed {
+                name,
+                documents: Some(documents),
+                passages: Some(passages),
+                text_bytes: Some(text_bytes),
+                complete: Some(complete),
+                error: None,
+            },
+            Err(error) => Listed {
+                name,
+                documents: None,
+                passages: None,
+                text_bytes: None,
+                complete: None,
+                error: Some(error.to_string()),
+            },
+        })
+        .collect();
+    if json {
+        printer.json(&listed)?;
+        return Ok(Exit::Done);
+    }
+    if listed.is_empty() {
+        printer.note("no corpus yet; `indago index PATH` makes one");
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&["corpus", "documents", "passages", "text", "state"]);
+    for one in listed {
+        let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let state = match (&one.error, one.complete) {
+            (Some(error), _) => error.clone(),
+            (None, Some(false)) => "interrupted; run `indago index` again".to_owned(),
+            (None, _) => "ready".to_owned(),
+        };
+        let text = one.text_bytes.map_or_else(|| "-".to_owned(), megabytes);
+        table.row([
+            one.name,
+            number(one.documents),
+            number(one.passages),
+            text,
+            state,
+        ]);
+    }
+    printer.data(&table.to_string())?;
+    Ok(Exit::Done)
+}
+
+fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Exit> {
+    let name = settings.corpus.value.clone();
+    let corpus = crate::open(&project(settings), &name)?;
+    let described = describe(name, &corpus);
+    if json {
+        printer.json(&described)?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&["corpus", described.name.as_str()]);
+    let mut row = |key: &str, value: String| table.row([key.to_owned(), value]);
+    row("documents", described.documents.to_string());
+    row("passages", described.passages.to_string());
+    row("text", megabytes(described.text_bytes));
+    row("names", described.names.to_string());
+    row(
+        "complete",
+        if described.complete {
+            "yes"
+        } else {
+            "no: run `indago index`"
+        }
+        .to_owned(),
+    );
+    for root in &described.roots {
+        row("from", root.clone());
+    }
+    for Vectors { encoder, coverage } in &described.vectors {
+        let IndexCoverage { passages, embedded } = coverage;
+        row("vectors", format!("{embedded} of {passages} by {encoder}"));
+    }
+    printer.data(&table.to_string())?;
+    Ok(Exit::Done)
+}
+
+fn describe(name: String, corpus: &Corpus) -> Described {
+    let Summary {
+        documents,
+        passages,
+        text_bytes,
+        complete,
+        notes,
+    } = corpus.summary();
+    let vectors = corpus.encoders().into_iter();
+    Described {
+        name,
+        documents,
+        passages,
+        text_bytes,
+        names: corpus.n_names(),
+        complete,
+        roots: crate::roots_of(&notes)
+            .iter()
+            .map(|r| r.display().to_string())
+            .collect(),
+        vectors: vectors
+            .map(|(encoder, _, coverage)| Vectors { encoder, coverage })
+            .collect(),
+    }
+}
+
+fn remove(name: &str, yes: bool, settings: &Settings, printer: Printer) -> anyhow::Result<Exit> {
+    let project = project(settings);
+    let dir = project.corpus_dir(name)?;
+    if !dir.is_dir() {
+        let project = project.root().to_owned();
+        return Err(Error::NoCorpus {
+            name: name.to_owned(),
+            project,
+        }
+        .into());
+    }
+    if !yes {
+        if !std::io::stdin().is_terminal() {
+            printer.error("removing a corpus wants a confirmation", Some("add --yes"));
+            return Ok(Exit::Usage);
+        }
+        printer.note(&format!("remove the indexes of corpus `{name}`? [y/N]"));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            printer.note("nothing removed");
+            return Ok(Exit::Cancelled);
+        }
+    }
+    crate::remove(&project, name)?;
+    printer.note(&format!(
+        "removed corpus `{name}`; the documents are untouched"
+    ));
+    Ok(Exit::Done)
+}

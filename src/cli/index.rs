@@ -1,0 +1,227 @@
+//! `indago index`: lexical first, vectors behind.
+
+use std::time::Instant;
+
+use indago_core::{Cancel, IndexCoverage};
+use indago_retriever::Stage;
+use indago_retriever::ingest::{SkipReason, Skipped};
+use serde::Serialize;
+
+use super::args::IndexArgs;
+use super::printer::Printer;
+use super::progress::{Meter, Unit, megabytes};
+use super::settings::Settings;
+use super::table::Table;
+use super::{Exit, project};
+use crate::{IndexRequest, Indexed, Progress, wire};
+
+/// Lines of the table of unreadable files, unless all are asked for.
+const TABLE_LINES: usize = 20;
+
+/// The command's outcome as JSON.
+#[derive(Serialize)]
+struct Summary<'a> {
+    #[serde(flatten)]
+    indexed: &'a Indexed,
+    vectors: Option<IndexCoverage>,
+    lexical_seconds: f64,
+    vector_seconds: Option<f64>,
+}
+
+pub(super) fn run(
+    args: &IndexArgs,
+    settings: &Settings,
+    json: bool,
+    printer: Printer,
+    cancel: &Cancel,
+) -> anyhow::Result<Exit> {
+    let project = project(settings);
+    let corpus = &settings.corpus.value;
+    let started = Instant::now();
+    if args.vectors_only {
+        let coverage = vectors(settings, printer, cancel)?;
+        if json {
+            printer.json(&coverage)?;
+        } else {
+            printer.note(&format!(
+                "corpus `{corpus}`: {} of {} passages have vectors",
+                coverage.embedded, coverage.passages
+            ));
+        }
+        return Ok(Exit::Done);
+    }
+    let request = IndexRequest {
+        rebuild: args.rebuild,
+        threads: settings.threads.value,
+        ..IndexRequest::new(corpus, args.paths.clone())
+    };
+    let mut meter = None;
+    let list_all = args.list_all;
+    let indexed = crate::index(
+        &project,
+        &request,
+        &mut |progress| show(progress, &mut meter, printer, list_all),
+        cancel,
+    )?;
+    drop(meter);
+    let lexical_seconds = started.elapsed().as_secs_f64();
+    if !json {
+        tell(&indexed, args, lexical_seconds, printer);
+    }
+    // The corpus can be searched from here on; vectors fill in behind.
+    let mut coverage = None;
+    let mut vector_seconds = None;
+    if settings.index_vectors.value {
+        let began = Instant::now();
+        match vectors(settings, printer, cancel) {
+            Ok(filled) => coverage = Some(filled),
+            Err(error) if error.is_cancelled() => {
+                printer.note(
+                    "the documents are indexed; `indago index --vectors-only` completes the vectors",
+                );
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        vector_seconds = Some(began.elapsed().as_secs_f64());
+    }
+    if json {
+        let summary = Summary {
+            indexed: &indexed,
+            vectors: coverage,
+            lexical_seconds,
+            vector_seconds,
+        };
+        printer.json(&summary)?;
+    } else if let (Some(coverage), Some(seconds)) = (coverage, vector_seconds) {
+        printer.note(&format!(
+            "{} of {} passages have vectors ({seconds:.1} s)",
+            coverage.embedded, coverage.passages
+        ));
+    }
+    let unread = indexed
+        .skipped
+        .iter()
+        .any(|skipped| is_failure(skipped.reason));
+    Ok(if args.strict && unread {
+        Exit::Partial
+    } else {
+        Exit::Done
+    })
+}
+
+fn vectors(
+    settings: &Settings,
+    printer: Printer,
+    cancel: &Cancel,
+) -> Result<IndexCoverage, crate::Error> {
+    let encoder = wire::encoder()?;
+    let mut meter: Option<Meter> = None;
+    crate::embed(
+        &project(settings),
+        &settings.corpus.value,
+        encoder.as_ref(),
+        &mut |progress| {
+            if let Progress::Vectors(coverage) = progress {
+                let unit = Unit::Things("passages");
+                meter
+                    .get_or_insert_with(|| {
+                        Meter::start(printer, "encoding", unit, coverage.passages)
+                    })
+                    .set(coverage.embedded);
+            }
+        },
+        cancel,
+    )
+}
+
+fn show(progress: Progress<'_>, meter: &mut Option<Meter>, printer: Printer, list_all: bool) {
+    match progress {
+        Progress::Planned { bytes, files, .. } if files > 0 => {
+            *meter = Some(Meter::start(printer, "reading", Unit::Bytes, bytes));
+        }
+        Progress::File { bytes, .. } => {
+            if let Some(meter) = meter {
+                meter.add(bytes);
+            }
+        }
+        Progress::Stage(Stage::Documents) => *meter = None,
+        Progress::Unreadable(skipped) => unreadable(skipped, list_all, printer),
+        Progress::Listing
+        | Progress::Planned { .. }
+        | Progress::Stage(_)
+        | Progress::Vectors(_) => {}
+    }
+}
+
+/// A file without text or of a kind nobody reads is no failure of reading.
+fn is_failure(reason: SkipReason) -> bool {
+    !matches!(reason, SkipReason::Binary | SkipReason::Empty)
+}
+
+fn tell(indexed: &Indexed, args: &IndexArgs, seconds: f64, printer: Printer) {
+    for warning in indexed
+        .warnings
+        .iter()
+        .take(if args.list_all { usize::MAX } else { 5 })
+    {
+        printer.warn(&super::table::printable(&warning.to_string()));
+    }
+    if indexed.warnings.len() > 5 && !args.list_all {
+        printer.note(&format!(
+            "... and {} more warnings",
+            indexed.warnings.len() - 5
+        ));
+    }
+    unreadable(&indexed.skipped, args.list_all, printer);
+    let Indexed {
+        corpus,
+        added,
+        changed,
+        unchanged,
+        removed,
+        documents,
+        passages,
+        ..
+    } = indexed;
+    printer.note(&format!(
+        "corpus `{corpus}`: {documents} documents, {passages} passages; files: {added} new, \
+         {changed} changed, {unchanged} unchanged, {removed} removed; read {} in {seconds:.1} s",
+        megabytes(indexed.read_bytes)
+    ));
+}
+
+/// What could not be read, why, and what to do about each kind.
+fn unreadable(skipped: &[Skipped], list_all: bool, printer: Printer) {
+    if skipped.is_empty() {
+        return;
+    }
+    let mut ordered: Vec<&Skipped> = skipped.iter().collect();
+    // Failures first: they are what somebody may want to repair.
+    ordered.sort_by_key(|s| (!is_failure(s.reason), s.reason, s.path.as_str()));
+    let shown = if list_all {
+        ordered.len()
+    } else {
+        ordered.len().min(TABLE_LINES)
+    };
+    let mut table = Table::new(&["not indexed", "why", "detail"]);
+    for one in &ordered[..shown] {
+        table.row([
+            one.path.clone(),
+            one.reason.label().to_owned(),
+            one.detail.clone(),
+        ]);
+    }
+    printer.note(table.to_string().trim_end());
+    if shown < ordered.len() {
+        printer.note(&format!(
+            "... and {} more (--list-all shows them)",
+            ordered.len() - shown
+        ));
+    }
+    let mut reasons: Vec<SkipReason> = ordered.iter().map(|s| s.reason).collect();
+    reasons.dedup();
+    for reason in reasons.into_iter().filter(|r| is_failure(*r)) {
+        printer.note(&format!("hint: {}: {}", reason.label(), reason.advice()));
+    }
+}

@@ -1,0 +1,593 @@
+//! What was meant: `indago.toml` < environment < flags, each value with where it came from.
+//!
+//! Every key is declared once, in [`Settings::resolve`]; an unknown key in the file is refused by
+//! name, because a misspelt setting that is silently ignored is worse than an error.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::args::{AskArgs, Cli, Command, Format};
+use crate::env::{self, Variable};
+
+/// The project's settings file.
+pub(super) const FILE_NAME: &str = "indago.toml";
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "name", rename_all = "snake_case")]
+pub(super) enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// The project's `indago.toml`.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(&'static str),
+    /// The command line.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment(name) => write!(f, "{name}"),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Setting<T> {
+    /// The value.
+    pub(super) value: T,
+    /// Where it came from.
+    pub(super) origin: Origin,
+}
+
+/// A setting as `config show` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Shown {
+    /// Its key in `indago.toml`.
+    pub(super) key: &'static str,
+    /// Its value as text.
+    pub(super) value: String,
+    /// Where the value came from.
+    pub(super) origin: Origin,
+}
+
+/// The settings file or the environment cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConfigError {
+    /// The file is not TOML.
+    #[error("`{}` is not valid TOML: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says, with line and column.
+        reason: String,
+    },
+    /// The file has a key that means nothing.
+    #[error("`{}` has an unknown key `{key}`", path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The known key that looks most like it.
+        nearest: &'static str,
+    },
+    /// A value cannot be read as what the key wants.
+    #[error("`{key}` from {origin}: `{value}` is not {wanted}")]
+    BadValue {
+        /// The key.
+        key: &'static str,
+        /// Where the value came from.
+        origin: Origin,
+        /// The value.
+        value: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// The file is there and cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+}
+
+impl ConfigError {
+    /// What to do about it.
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::UnknownKey { nearest, .. } => format!("did you mean `{nearest}`?"),
+            Self::Syntax { .. } | Self::BadValue { .. } => {
+                "docs/reference/configuration.md lists every key".to_owned()
+            }
+            Self::Unreadable { .. } => "check the file's permissions".to_owned(),
+        }
+    }
+}
+
+/// Everything that can be configured, resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// Folder that holds `.indago/`.
+    pub(super) project: Setting<PathBuf>,
+    /// Name of the corpus.
+    pub(super) corpus: Setting<String>,
+    /// Threads for indexing and encoding.
+    pub(super) threads: Setting<usize>,
+    /// Whether `index` encodes passages.
+    pub(super) index_vectors: Setting<bool>,
+    /// Hits that `search` shows.
+    pub(super) search_k: Setting<usize>,
+    /// Retriever that `search` asks.
+    pub(super) search_retriever: Setting<String>,
+    /// How `ask` prints.
+    pub(super) ask_format: Setting<Format>,
+    /// Most documents of a report.
+    pub(super) ask_sources: Setting<u32>,
+    /// Most rounds of a sub-question.
+    pub(super) ask_rounds: Setting<u32>,
+    /// Most sub-questions.
+    pub(super) ask_nodes: Setting<u32>,
+    /// Longest chain of sub-questions.
+    pub(super) ask_depth: Setting<u32>,
+    /// Most queries of a run.
+    pub(super) ask_queries: Setting<u32>,
+    /// Wall time of a run in milliseconds, 0 for no limit.
+    pub(super) ask_wall_ms: Setting<u64>,
+}
+
+/// Keys of `indago.toml`, in the order of the reference page.
+pub(super) const KEYS: &[(&str, &str)] = &[
+    ("corpus", "name of the corpus that commands use"),
+    ("threads", "threads for indexing and encoding"),
+    ("index.vectors", "whether `index` encodes passages"),
+    ("search.k", "how many hits `search` shows"),
+    (
+        "search.retriever",
+        "which retriever `search` asks: `fused`, `bm25` or `dense`",
+    ),
+    (
+        "ask.format",
+        "how `ask` prints its report: `markdown`, `json` or `html`",
+    ),
+    ("ask.sources", "most documents a report may stand on"),
+    ("ask.rounds", "most rounds of search for each sub-question"),
+    ("ask.nodes", "most sub-questions"),
+    ("ask.depth", "longest chain of sub-questions"),
+    ("ask.queries", "most retrieval queries of a run"),
+    (
+        "ask.wall_ms",
+        "milliseconds after which `ask` reports what there is; 0 is no limit",
+    ),
+];
+
+impl Settings {
+    /// Resolves settings for a command line in the folder `here`.
+    pub(super) fn resolve(cli: &Cli, here: &Path) -> Result<Self, ConfigError> {
+        let project = find_project(cli, here);
+        let sources = Sources::read(&project.value.join(FILE_NAME))?;
+        let (corpus, k, retriever, ask) = flags(&cli.command);
+        let ask_flag = |pick: fn(&AskArgs) -> Option<u32>| ask.and_then(pick);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let no_vectors = matches!(&cli.command, Command::Index(a) if a.no_vectors);
+        let whole = "a whole number of at least 1";
+        Ok(Self {
+            corpus: sources.pick(
+                "corpus",
+                env::CORPUS,
+                ("--corpus", corpus),
+                "default".into(),
+                "a name of letters, digits, `-`, `_` and `.`",
+            )?,
+            threads: sources.at_least_one(
+                "threads",
+                env::THREADS,
+                ("--threads", cli.global.threads),
+                cores,
+                whole,
+            )?,
+            index_vectors: sources.pick(
+                "index.vectors",
+                env::INDEX_VECTORS,
+                ("--no-vectors", no_vectors.then_some(false)),
+                true,
+                "`true` or `false`",
+            )?,
+            search_k: sources.at_least_one("search.k", env::SEARCH_K, ("--k", k), 10, whole)?,
+            search_retriever: sources.pick(
+                "search.retriever",
+                env::SEARCH_RETRIEVER,
+                ("--retriever", retriever),
+                "fused".into(),
+                "a retriever's name",
+            )?,
+            ask_format: sources.pick(
+                "ask.format",
+                env::ASK_FORMAT,
+                ("--format", ask.and_then(|a| a.format)),
+                Format::Markdown,
+                "`markdown`, `json` or `html`",
+            )?,
+            ask_sources: sources.at_least_one(
+                "ask.sources",
+                env::ASK_SOURCES,
+                ("--sources", ask_flag(|a| a.sources)),
+                10,
+                whole,
+            )?,
+            ask_rounds: sources.at_least_one(
+                "ask.rounds",
+                env::ASK_ROUNDS,
+                ("--rounds", ask_flag(|a| a.rounds)),
+                3,
+                whole,
+            )?,
+            ask_nodes: sources.at_least_one(
+                "ask.nodes",
+                env::ASK_NODES,
+                ("--nodes", ask_flag(|a| a.nodes)),
+                12,
+                whole,
+            )?,
+            ask_depth: sources.at_least_one(
+                "ask.depth",
+                env::ASK_DEPTH,
+                ("--depth", None),
+                4,
+                whole,
+            )?,
+            ask_queries: sources.at_least_one(
+                "ask.queries",
+                env::ASK_QUERIES,
+                ("--queries", None),
+                200,
+                whole,
+            )?,
+            ask_wall_ms: sources.pick(
+                "ask.wall_ms",
+                env::ASK_WALL_MS,
+                ("--wall-ms", ask.and_then(|a| a.wall_ms)),
+                0,
+                "a whole number of milliseconds",
+            )?,
+            project,
+        })
+    }
+
+    /// All settings as `config show` prints them.
+    pub(super) fn show(&self) -> Vec<Shown> {
+        fn row<T: ToString>(key: &'static str, setting: &Setting<T>) -> Shown {
+            Shown {
+                key,
+                value: setting.value.to_string(),
+                origin: setting.origin.clone(),
+            }
+        }
+        vec![
+            Shown {
+                key: "project",
+                value: self.project.value.display().to_string(),
+                origin: self.project.origin.clone(),
+            },
+            row("corpus", &self.corpus),
+            row("threads", &self.threads),
+            row("index.vectors", &self.index_vectors),
+            row("search.k", &self.search_k),
+            row("search.retriever", &self.search_retriever),
+            row("ask.format", &self.ask_format),
+            row("ask.sources", &self.ask_sources),
+            row("ask.rounds", &self.ask_rounds),
+            row("ask.nodes", &self.ask_nodes),
+            row("ask.depth", &self.ask_depth),
+            row("ask.queries", &self.ask_queries),
+            row("ask.wall_ms", &self.ask_wall_ms),
+        ]
+    }
+}
+
+/// Flags that stand for settings: corpus, k, retriever, and everything of `ask`.
+type Flags<'a> = (
+    Option<String>,
+    Option<usize>,
+    Option<String>,
+    Option<&'a AskArgs>,
+);
+
+fn flags(command: &Command) -> Flags<'_> {
+    match command {
+        Command::Index(a) => (a.corpus.corpus.clone(), None, None, None),
+        Command::Search(a) => (a.corpus.corpus.clone(), a.k, a.retriever.clone(), None),
+        Command::Ask(a) => (a.corpus.corpus.clone(), None, None, Some(a)),
+        Command::Corpus(a) => match &a.command {
+            super::args::CorpusCommand::Stats { corpus } => {
+                (corpus.corpus.clone(), None, None, None)
+            }
+            super::args::CorpusCommand::List | super::args::CorpusCommand::Rm { .. } => {
+                (None, None, None, None)
+            }
+        },
+        Command::Runs(_)
+        | Command::Eval(_)
+        | Command::Models(_)
+        | Command::Config(_)
+        | Command::Doctor(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => (None, None, None, None),
+    }
+}
+
+/// The folder given, or the nearest one upwards that is a project, or `here`.
+fn find_project(cli: &Cli, here: &Path) -> Setting<PathBuf> {
+    if let Some(folder) = &cli.global.project {
+        return Setting {
+            value: here.join(folder),
+            origin: Origin::Flag("--project"),
+        };
+    }
+    if let Some(folder) = env::read(env::PROJECT) {
+        let origin = Origin::Environment(env::PROJECT.name);
+        return Setting {
+            value: here.join(folder),
+            origin,
+        };
+    }
+    let is_project =
+        |folder: &&Path| folder.join(".indago").is_dir() || folder.join(FILE_NAME).is_file();
+    let value = here
+        .ancestors()
+        .find(is_project)
+        .unwrap_or(here)
+        .to_path_buf();
+    Setting {
+        value,
+        origin: Origin::Default,
+    }
+}
+
+/// The file's values, flattened to dotted keys.
+struct Sources {
+    path: PathBuf,
+    table: Vec<(String, toml::Value)>,
+}
+
+impl Sources {
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => {
+                return Err(ConfigError::Unreadable {
+                    path: path.into(),
+                    source,
+                });
+            }
+        };
+        let table: toml::Table =
+            text.parse()
+                .map_err(|e: toml::de::Error| ConfigError::Syntax {
+                    path: path.into(),
+                    reason: e.to_string().trim().to_owned(),
+                })?;
+        let mut flat = Vec::new();
+        flatten("", table, &mut flat);
+        for (key, _) in &flat {
+            if !KEYS.iter().any(|(known, _)| known == key) {
+                let nearest = KEYS
+                    .iter()
+                    .map(|(known, _)| *known)
+                    .min_by_key(|known| edit_distance(known, key))
+                    .unwrap_or_default();
+                return Err(ConfigError::UnknownKey {
+                    path: path.into(),
+                    key: key.clone(),
+                    nearest,
+                });
+            }
+        }
+        Ok(Self {
+            path: path.into(),
+            table: flat,
+        })
+    }
+
+    fn pick<T: Readable>(
+        &self,
+        key: &'static str,
+        variable: Variable,
+        (flag, typed): (&'static str, Option<T>),
+        default: T,
+        wanted: &'static str,
+    ) -> Result<Setting<T>, ConfigError> {
+        if let Some(value) = typed {
+            return Ok(Setting {
+                value,
+                origin: Origin::Flag(flag),
+            });
+        }
+        let from_file = self
+            .table
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| plain(v));
+        let (text, origin) = match (env::read(variable), from_file) {
+            (Some(text), _) => (text, Origin::Environment(variable.name)),
+            (None, Some(text)) => (text, Origin::File(self.path.clone())),
+            (None, None) => {
+                return Ok(Setting {
+                    value: default,
+                    origin: Origin::Default,
+                });
+            }
+        };
+        match T::read(&text) {
+            Some(value) => Ok(Setting { value, origin }),
+            None => Err(ConfigError::BadValue {
+                key,
+                origin,
+                value: text,
+                wanted,
+            }),
+        }
+    }
+
+    fn at_least_one<T: Readable + Default + PartialEq + ToString>(
+        &self,
+        key: &'static str,
+        variable: Variable,
+        flag: (&'static str, Option<T>),
+        default: T,
+        wanted: &'static str,
+    ) -> Result<Setting<T>, ConfigError> {
+        let setting = self.pick(key, variable, flag, default, wanted)?;
+        if setting.value == T::default() {
+            let Setting { value, origin } = setting;
+            return Err(ConfigError::BadValue {
+                key,
+                origin,
+                value: value.to_string(),
+                wanted,
+            });
+        }
+        Ok(setting)
+    }
+}
+
+/// Values that can be read from text.
+trait Readable: Sized {
+    fn read(text: &str) -> Option<Self>;
+}
+
+macro_rules! readable_from_str {
+    ($($type:ty),+) => {$(
+        impl Readable for $type {
+            fn read(text: &str) -> Option<Self> {
+                Self::from_str(text.trim()).ok()
+            }
+        }
+    )+};
+}
+readable_from_str!(String, usize, u32, u64, bool);
+
+impl Readable for Format {
+    fn read(text: &str) -> Option<Self> {
+        <Self as clap::ValueEnum>::from_str(text.trim(), true).ok()
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Markdown => "markdown",
+            Self::Json => "json",
+            Self::Html => "html",
+        })
+    }
+}
+
+fn flatten(prefix: &str, table: toml::Table, out: &mut Vec<(String, toml::Value)>) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() {
+            key
+        } else {
+            format!("{prefix}.{key}")
+        };
+        match value {
+            toml::Value::Table(inner) => flatten(&path, inner, out),
+            value => out.push((path, value)),
+        }
+    }
+}
+
+/// A TOML value as the text that a user would have typed.
+fn plain(value: &toml::Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Levenshtein distance over characters, for "did you mean".
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn resolve(file: &str, line: &[&str]) -> Result<Settings, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE_NAME), file).unwrap();
+        Settings::resolve(&Cli::parse_from(line), folder.path())
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let file = "[ask]\nsources = 4\nrounds = 2\n";
+        let settings = resolve(file, &["indago", "ask", "why?", "--sources", "7"]).unwrap();
+        assert_eq!(settings.ask_sources.value, 7);
+        assert_eq!(settings.ask_sources.origin, Origin::Flag("--sources"));
+        assert_eq!(settings.ask_rounds.value, 2);
+        assert!(matches!(settings.ask_rounds.origin, Origin::File(_)));
+        assert_eq!(settings.ask_nodes.origin, Origin::Default);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_with_the_likely_one() {
+        let error = resolve("[ask]\nsorces = 4\n", &["indago", "config", "show"]).unwrap_err();
+        assert_eq!(error.hint(), "did you mean `ask.sources`?");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_names_key_origin_and_wish() {
+        let error = resolve("threads = \"many\"\n", &["indago", "config", "show"]).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("`threads` from "), "{text}");
+        assert!(
+            text.ends_with("`many` is not a whole number of at least 1"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn zero_threads_are_refused() {
+        assert!(resolve("", &["indago", "--threads", "0", "config", "show"]).is_err());
+    }
+
+    #[test]
+    fn every_key_is_shown_and_documented() {
+        let shown = resolve("", &["indago", "config", "show"]).unwrap().show();
+        let page = include_str!("../../docs/reference/configuration.md");
+        for (key, doc) in KEYS {
+            assert!(shown.iter().any(|s| s.key == *key), "{key} is not shown");
+            let row = format!("| `{key}` | {doc} |");
+            assert!(
+                page.contains(&row),
+                "docs/reference/configuration.md lacks: {row}"
+            );
+        }
+    }
+}

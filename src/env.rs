@@ -1,0 +1,80 @@
+//! Every environment variable that indago reads. Nothing else in the workspace reads any.
+
+/// A variable: its name and what it sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Name in the environment.
+    pub name: &'static str,
+    /// What it sets, in one line.
+    pub doc: &'static str,
+}
+
+macro_rules! variables {
+    ($($(#[doc = $doc:literal])+ $constant:ident = $name:literal;)+) => {
+        $(
+            $(#[doc = $doc])+
+            pub const $constant: Variable =
+                Variable { name: $name, doc: concat!($($doc),+) };
+        )+
+
+        /// All of them, in the order of the reference page.
+        pub const ALL: &[Variable] = &[$($constant),+];
+    };
+}
+
+variables! {
+    /// Folder whose `.indago/` holds corpora and runs.
+    PROJECT = "INDAGO_PROJECT";
+    /// Name of the corpus that commands use.
+    CORPUS = "INDAGO_CORPUS";
+    /// Threads for indexing and encoding.
+    THREADS = "INDAGO_THREADS";
+    /// Whether `index` encodes passages: `true` or `false`.
+    INDEX_VECTORS = "INDAGO_INDEX_VECTORS";
+    /// How many hits `search` shows.
+    SEARCH_K = "INDAGO_SEARCH_K";
+    /// Which retriever `search` asks.
+    SEARCH_RETRIEVER = "INDAGO_SEARCH_RETRIEVER";
+    /// How `ask` prints its report: `markdown`, `json` or `html`.
+    ASK_FORMAT = "INDAGO_ASK_FORMAT";
+    /// Most documents a report may stand on.
+    ASK_SOURCES = "INDAGO_ASK_SOURCES";
+    /// Most rounds of search for each sub-question.
+    ASK_ROUNDS = "INDAGO_ASK_ROUNDS";
+    /// Most sub-questions.
+    ASK_NODES = "INDAGO_ASK_NODES";
+    /// Longest chain of sub-questions.
+    ASK_DEPTH = "INDAGO_ASK_DEPTH";
+    /// Most retrieval queries of a run.
+    ASK_QUERIES = "INDAGO_ASK_QUERIES";
+    /// Milliseconds after which `ask` reports what there is.
+    ASK_WALL_MS = "INDAGO_ASK_WALL_MS";
+    /// Log filter for stderr, such as `debug` or `indago_retriever=trace`; off by default.
+    LOG = "INDAGO_LOG";
+    /// When set and not empty, nothing is coloured (see no-color.org).
+    NO_COLOR = "NO_COLOR";
+}
+
+/// The variable's value; `None` when unset, empty or not UTF-8.
+pub fn read(variable: Variable) -> Option<String> {
+    std::env::var(variable.name)
+        .ok()
+        .filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_page_lists_every_variable() {
+        let page = include_str!("../docs/reference/environment.md");
+        for Variable { name, doc } in ALL {
+            let row = format!("| `{name}` | {} |", doc.trim());
+            assert!(
+                page.contains(&row),
+                "docs/reference/environment.md lacks: {row}"
+            );
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Why a call of the facade failed, sorted by what the caller can do.
+
+use std::io;
+use std::path::PathBuf;
+
+use indago_core::Cancelled;
+use indago_core::ports::{EncodeError, RetrieveError, RunError, StoreError, TaskError};
+use indago_retriever::IndexError;
+use indago_retriever::ingest::WalkError;
+
+/// A call of the facade failed. [`Error::hint`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No corpus has this name.
+    #[error("there is no corpus `{name}` in `{}`", project.display())]
+    NoCorpus {
+        /// The name.
+        name: String,
+        /// The project looked in.
+        project: PathBuf,
+    },
+    /// The corpus holds no passage.
+    #[error("corpus `{name}` is empty")]
+    EmptyCorpus {
+        /// Its name.
+        name: String,
+    },
+    /// The name cannot be a folder's name.
+    #[error("`{0}` is not a name for a corpus")]
+    BadName(String),
+    /// Indexing was asked for without paths, and the corpus remembers none.
+    #[error("corpus `{name}` has no paths to update")]
+    NoPaths {
+        /// Its name.
+        name: String,
+    },
+    /// Nothing under the given paths could be read.
+    #[error("nothing to index: none of the {files} files could be read")]
+    NothingReadable {
+        /// Files that were found.
+        files: usize,
+    },
+    /// There are no files under the given paths.
+    #[error("nothing to index: no files under {}", list(paths))]
+    NoFiles {
+        /// The paths.
+        paths: Vec<PathBuf>,
+    },
+    /// A folder that the corpus was made from is gone.
+    #[error("`{}`, which corpus `{name}` was made from, is not there", path.display())]
+    RootGone {
+        /// The corpus.
+        name: String,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The question has no words.
+    #[error("the question is empty")]
+    EmptyQuestion,
+    /// The question is longer than anything that can be answered.
+    #[error("the question has {bytes} bytes, at most {limit} can be answered")]
+    QuestionTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A line of a batch file cannot be used.
+    #[error("`{}` line {line}: {reason}", path.display())]
+    BadBatch {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder holds no data to measure with.
+    #[error("no data set in `{}`", path.display())]
+    NoData {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The report recorded for a run cannot be read.
+    #[error("the recorded report of run `{run}` cannot be read: {reason}")]
+    BadReport {
+        /// The run.
+        run: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The paths cannot be listed.
+    #[error(transparent)]
+    Walk(#[from] WalkError),
+    /// The corpus could not be written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The corpus could not be read or searched.
+    #[error(transparent)]
+    Retrieve(#[from] RetrieveError),
+    /// A document could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The embedded encoder cannot be used.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// Threads or the runtime could not be started.
+    #[error("cannot start threads: {0}")]
+    Threads(String),
+    /// The run failed or could not be recorded.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The operating system refused.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried: `read`, `write`, `create`.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Its answer.
+        source: io::Error,
+    },
+    /// Cancelled.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Error {
+    /// An answer of the operating system to `action` on `path`.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// Whether another process holds what is needed, so that waiting helps.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Index(IndexError::Locked { .. }))
+    }
+
+    /// Whether what was asked for makes no sense, so that nothing was tried.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::BadName(_)
+                | Self::NoPaths { .. }
+                | Self::EmptyQuestion
+                | Self::QuestionTooLong { .. }
+                | Self::BadBatch { .. }
+                | Self::Retrieve(
+                    RetrieveError::UnknownRetriever(_) | RetrieveError::BadFilter { .. }
+                )
+        )
+    }
+
+    /// Whether it was cancelled from outside.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled(_)
+                | Self::Index(
+                    IndexError::Cancelled(_)
+                        | IndexError::Encode(EncodeError::Cancelled(_))
+                        | IndexError::Read(RetrieveError::Cancelled(_))
+                )
+                | Self::Retrieve(RetrieveError::Cancelled(_))
+                | Self::Encode(EncodeError::Cancelled(_))
+                | Self::Run(RunError::Failed(TaskError::Cancelled))
+        )
+    }
+
+    /// What to do about it, in one line; `None` where the message says it all.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoCorpus { name, .. } if name == "default" => {
+                "make it with `indago index PATH`, or name another with --corpus; `indago corpus \
+                 list` shows what there is"
+                    .to_owned()
+            }
+            Self::NoCorpus { name, .. } => format!(
+                "make it with `indago index PATH --corpus {name}`; `indago corpus list` shows what \
+                 there is"
+            ),
+            Self::EmptyCorpus { name } => {
+                format!("add documents with `indago index PATH --corpus {name}`")
+            }
+            Self::BadName(_) => "use letters, digits, `-`, `_` and `.`, at most 64".to_owned(),
+            Self::NoPaths { .. } => "name at least one file or folder".to_owned(),
+            Self::NothingReadable { .. } => "the table above says why for each".to_owned(),
+            Self::NoFiles { .. } => {
+                "check the path; hidden files and what .gitignore names are left out".to_owned()
+            }
+            Self::RootGone { .. } => {
+                "restore or mount it, or start over without it: `indago index --rebuild PATH`"
+                    .to_owned()
+            }
+            Self::QuestionTooLong { .. } => {
+                "ask about one thing; long texts are for `indago index`".to_owned()
+            }
+            Self::BadBatch { .. } => {
+                "every line is a JSON object with `_id` and `text`, both strings".to_owned()
+            }
+            Self::NoData { .. } => "a data set is a folder with corpus.jsonl[.gz], queries.jsonl \
+                                    and qrels.tsv"
+                .to_owned(),
+            Self::Walk(_) => "check the path".to_owned(),
+            Self::Index(IndexError::Locked { .. }) => {
+                "searching and asking work meanwhile".to_owned()
+            }
+            Self::Index(IndexError::DiskFull { .. }) => {
+                "free some space and run the same command again; nothing is lost".to_owned()
+            }
+            Self::Index(IndexError::Read(inner)) | Self::Retrieve(inner) => return of_read(inner),
+            Self::Run(RunError::Unknown(_)) => "`indago runs list` shows what there is".to_owned(),
+            Self::Run(RunError::FormatVersion { .. }) => {
+                "use the newer indago that wrote it, or another --project".to_owned()
+            }
+            Self::Encode(EncodeError::Model { .. }) => {
+                "`indago models verify` checks the models; reinstall if it complains".to_owned()
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "check the permissions".to_owned()
+            }
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+fn of_read(error: &RetrieveError) -> Option<String> {
+    Some(match error {
+        RetrieveError::FormatVersion {
+            found, expected, ..
+        } if found > expected => {
+            "a newer indago wrote it: use that one, or rebuild with `indago index --rebuild PATH`"
+                .to_owned()
+        }
+        RetrieveError::FormatVersion { .. } | RetrieveError::Corrupt { .. } => {
+            "rebuild it with `indago index --rebuild PATH`; the documents themselves are untouched"
+                .to_owned()
+        }
+        RetrieveError::ModelMismatch { .. } => {
+            "make the vectors anew with `indago index --vectors-only`".to_owned()
+        }
+        RetrieveError::UnknownRetriever(_) => {
+            let names: Vec<_> = indago_retriever::retrievers::names().collect();
+            format!("there are {}", names.join(", "))
+        }
+        _ => return None,
+    })
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let shown: Vec<_> = paths.iter().map(|p| format!("`{}`", p.display())).collect();
+    shown.join(", ")
+}

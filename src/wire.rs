@@ -1,0 +1,153 @@
+//! The composition root: the only place that names concrete models, retrievers and engines.
+
+use std::sync::{Arc, OnceLock};
+
+use indago_core::ports::{EncodeError, Encoder, PlanPolicy, Retriever, Role};
+use indago_core::{Cancel, IndexCoverage};
+use indago_models::MiniLm;
+use indago_planner::policy;
+use indago_retriever::Corpus;
+use indago_workflows::deep_research::Research;
+use indago_workflows::{CpuLibrary, CpuLibraryParts, Similarity, SqliteEngine, SqliteJournal};
+
+use crate::{Error, Project};
+
+/// The embedded encoder; unpacked once per process.
+///
+/// # Errors
+/// When its bytes are damaged.
+pub fn encoder() -> Result<Arc<dyn Encoder>, Error> {
+    static ENCODER: OnceLock<Result<Arc<dyn Encoder>, String>> = OnceLock::new();
+    let made = ENCODER.get_or_init(|| match MiniLm::embedded() {
+        Ok(encoder) => Ok(Arc::new(encoder)),
+        Err(error) => Err(error.to_string()),
+    });
+    made.clone().map_err(|reason| {
+        Error::Encode(EncodeError::Model {
+            model: "all-MiniLM-L6-v2/int8".to_owned(),
+            reason,
+        })
+    })
+}
+
+/// The retriever registered as `name` over `corpus`. While the corpus has no vectors the default
+/// one searches by words and costs no encoder.
+///
+/// # Errors
+/// [`Error::Retrieve`] for an unknown name, or vectors of another encoder.
+pub fn retriever(corpus: &Corpus, name: &str) -> Result<Arc<dyn Retriever>, Error> {
+    let without = name == "bm25" || (name == "fused" && corpus.encoders().is_empty());
+    let encoder = if without { None } else { Some(encoder()?) };
+    Ok(corpus.retriever(name, encoder)?)
+}
+
+/// How far the vectors of the embedded encoder are; `None` when it cannot be used.
+pub fn coverage(corpus: &Corpus) -> Option<IndexCoverage> {
+    encoder()
+        .ok()
+        .map(|encoder| corpus.coverage(encoder.fingerprint()))
+}
+
+/// The journal of a project; made when it is not there.
+///
+/// # Errors
+/// When it cannot be opened, or a newer build wrote it.
+pub fn journal(project: &Project) -> Result<Arc<SqliteJournal>, Error> {
+    Ok(Arc::new(SqliteJournal::open(project.journal_dir())?))
+}
+
+/// An engine that answers questions over `corpus` and records its runs in `journal`.
+///
+/// # Errors
+/// When the encoder cannot be used or threads cannot be started.
+pub fn engine(
+    corpus: &Corpus,
+    journal: Arc<SqliteJournal>,
+    threads: usize,
+) -> Result<SqliteEngine, Error> {
+    let parts = CpuLibraryParts {
+        retriever: retriever(corpus, "fused")?,
+        store: Arc::new(corpus.clone()),
+        stats: Arc::new(corpus.clone()),
+        names: Arc::new(corpus.clone()),
+        similarity: Similarity::Encoder(encoder()?),
+        coverage: coverage(corpus).unwrap_or_default(),
+    };
+    let library = CpuLibrary::new(parts, threads).map_err(|e| Error::Threads(e.to_string()))?;
+    let research = Research {
+        library: Arc::new(library),
+        policy: plan_policy(),
+        journal: journal.clone(),
+    };
+    Ok(SqliteEngine::new(journal, research.registry()))
+}
+
+/// The plan policy of the embedded reasoner.
+fn plan_policy() -> Arc<dyn PlanPolicy> {
+    policy::by_name("extractive").map_or_else(|| Arc::new(policy::Single) as _, Arc::from)
+}
+
+/// A model that is part of the program.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Carried {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is used for.
+    pub purpose: &'static str,
+    /// Length of its vectors.
+    pub dim: usize,
+    /// Licence of its weights.
+    pub licence: &'static str,
+    #[serde(skip)]
+    open: fn() -> Result<Arc<dyn Encoder>, EncodeError>,
+}
+
+/// Every model that is part of the program.
+pub fn carried() -> Vec<Carried> {
+    vec![Carried {
+        name: "all-MiniLM-L6-v2/int8",
+        purpose: "vectors of passages and questions",
+        dim: 384,
+        licence: "Apache-2.0",
+        open: || Ok(Arc::new(MiniLm::embedded()?)),
+    }]
+}
+
+/// Two sentences of one meaning and one of another: a sound encoder tells them apart.
+const PROBE: [&str; 3] = [
+    "The lighthouse was built in 1888.",
+    "They erected the lighthouse in 1888.",
+    "Bread needs yeast.",
+];
+
+impl Carried {
+    /// What is wrong with the model's bytes or with what it computes here; `None` when it is sound.
+    pub fn problem(&self) -> Option<String> {
+        let encoder = match (self.open)() {
+            Ok(encoder) => encoder,
+            Err(error) => return Some(error.to_string()),
+        };
+        if encoder.dim() != self.dim {
+            return Some(format!(
+                "vectors have {} dimensions, not {}",
+                encoder.dim(),
+                self.dim
+            ));
+        }
+        let vectors = match encoder.encode(&PROBE, Role::Passage, &Cancel::new()) {
+            Ok(vectors) => vectors,
+            Err(error) => return Some(error.to_string()),
+        };
+        let cosine = |a: usize, b: usize| -> f32 {
+            vectors
+                .row(a)
+                .iter()
+                .zip(vectors.row(b))
+                .map(|(x, y)| x * y)
+                .sum()
+        };
+        let (alike, unlike) = (cosine(0, 1), cosine(0, 2));
+        let sane = alike > unlike + 0.3 && (cosine(0, 0) - 1.0).abs() < 1e-3;
+        (!sane).then(|| format!("wrong vectors on this CPU: {alike:.3} against {unlike:.3}"))
+    }
+}

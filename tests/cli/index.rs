@@ -1,0 +1,170 @@
+//! Indexing, searching and corpora.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::Sandbox;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+#[test]
+fn indexing_tells_what_it_did_and_a_second_time_does_nothing() {
+    let sandbox = Sandbox::with_documents();
+    let first = json(
+        &sandbox
+            .run(&["index", "docs", "--no-vectors", "--json"])
+            .stdout,
+    );
+    assert_eq!(
+        (&first["added"], &first["documents"]),
+        (&Value::from(3), &Value::from(3))
+    );
+    let again = json(
+        &sandbox
+            .run(&["index", "docs", "--no-vectors", "--json"])
+            .stdout,
+    );
+    assert_eq!(again["unchanged"], 3);
+    assert_eq!(again["read_bytes"], 0);
+    assert_eq!(again["passages"], first["passages"]);
+}
+
+#[test]
+fn changed_touched_and_removed_files_are_told_apart() {
+    let sandbox = Sandbox::indexed();
+    sandbox.write(
+        "docs/bread.txt",
+        "Bread needs flour, water, salt and sourdough.\n",
+    );
+    let same = std::fs::read(sandbox.path("docs/falk.md")).expect("a file");
+    sandbox.write("docs/falk.md", same);
+    std::fs::remove_file(sandbox.path("docs/lighthouse.md")).expect("removed");
+    let outcome = json(&sandbox.run(&["index", "--no-vectors", "--json"]).stdout);
+    let counts = ["changed", "unchanged", "removed", "documents"].map(|key| outcome[key].clone());
+    assert_eq!(counts, [1, 1, 1, 2].map(Value::from));
+    assert_eq!(sandbox.run(&["search", "sourdough"]).code, Some(0));
+    assert_eq!(sandbox.run(&["search", "yeast"]).code, Some(3));
+}
+
+#[test]
+fn paths_add_up_and_rebuild_starts_over() {
+    let sandbox = Sandbox::indexed();
+    sandbox.write("more/cheese.txt", "Cheese needs milk.\n");
+    let both = json(
+        &sandbox
+            .run(&["index", "more", "--no-vectors", "--json"])
+            .stdout,
+    );
+    assert_eq!(both["documents"], 4);
+    let only = ["index", "more", "--rebuild", "--no-vectors", "--json"];
+    assert_eq!(json(&sandbox.run(&only).stdout)["documents"], 1);
+}
+
+#[test]
+fn search_shows_why_each_passage_was_found() {
+    let sandbox = Sandbox::indexed();
+    let outcome = sandbox.run(&["search", "who designed the lighthouse", "--json"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let hits = json(&outcome.stdout);
+    assert_eq!(hits[0]["document"], "lighthouse.md");
+    assert_eq!(hits[0]["rank"], 1);
+    assert_eq!(hits[0]["why"][0]["retriever"], "bm25");
+    assert_eq!(hits[0]["why"][0]["rank"], 1);
+    let text = sandbox.run(&["search", "lighthouse"]).stdout;
+    assert!(text.contains("bm25 #1 ("), "{text}");
+}
+
+#[test]
+fn filters_narrow_a_search() {
+    let sandbox = Sandbox::indexed();
+    let hits = sandbox
+        .run(&["search", "Ines Falk", "--path", "falk*", "--json"])
+        .stdout;
+    let documents: Vec<&str> = Vec::new();
+    let hits = json(&hits);
+    let found: Vec<&str> = hits
+        .as_array()
+        .expect("hits")
+        .iter()
+        .filter_map(|h| h["document"].as_str())
+        .collect();
+    assert_eq!(found, ["falk.md"], "{documents:?}");
+    assert_eq!(
+        sandbox.run(&["search", "Falk", "--after", "2090"]).code,
+        Some(3)
+    );
+    assert_eq!(
+        sandbox.run(&["search", "Falk", "--after", "soon"]).code,
+        Some(2)
+    );
+}
+
+#[test]
+fn a_batch_of_queries_becomes_a_trec_run() {
+    let sandbox = Sandbox::indexed();
+    sandbox.write(
+        "q.jsonl",
+        "{\"_id\":\"q 1\",\"text\":\"yeast\"}\n{\"_id\":\"q2\",\"text\":\"Ines Falk\"}\n",
+    );
+    let outcome = sandbox.run(&["search", "--batch", "q.jsonl", "-k", "2"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let lines: Vec<Vec<&str>> = outcome
+        .stdout
+        .lines()
+        .map(|line| line.split(' ').collect())
+        .collect();
+    assert!(lines.iter().all(|fields| fields.len() == 6), "{outcome:?}");
+    assert_eq!(lines[0][..4], ["q_1", "Q0", "bread.txt", "1"]);
+    assert_eq!(lines.iter().filter(|fields| fields[0] == "q2").count(), 2);
+}
+
+#[test]
+fn corpora_are_listed_described_and_removed() {
+    let sandbox = Sandbox::indexed();
+    let stats = json(&sandbox.run(&["corpus", "stats", "--json"]).stdout);
+    assert_eq!(stats["documents"], 3);
+    assert_eq!(stats["roots"][0], "[FOLDER]/docs");
+    let asked = sandbox.run(&["corpus", "rm", "default"]);
+    assert_eq!(
+        asked.code,
+        Some(2),
+        "removing without a terminal wants --yes"
+    );
+    assert_eq!(
+        sandbox.run(&["corpus", "rm", "default", "--yes"]).code,
+        Some(0)
+    );
+    assert_eq!(sandbox.run(&["search", "Falk"]).code, Some(1));
+    assert!(sandbox.path("docs/falk.md").is_file());
+}
+
+#[test]
+fn killing_an_index_leaves_the_old_one_or_one_that_can_be_made() {
+    let sandbox = Sandbox::indexed();
+    for i in 0..400 {
+        sandbox.write(
+            &format!("docs/more/{i}.txt"),
+            format!("Note {i} about tides.\n").repeat(200),
+        );
+    }
+    // Killed at several moments, wherever those fall.
+    for patience in [5, 30, 90, 200] {
+        let mut child = sandbox
+            .command(&["index", "--no-vectors"])
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("runs");
+        std::thread::sleep(std::time::Duration::from_millis(patience));
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        let outcome = sandbox.run(&["search", "lighthouse"]);
+        assert_eq!(outcome.code, Some(0), "after {patience} ms: {outcome:?}");
+    }
+    let outcome = json(&sandbox.run(&["index", "--no-vectors", "--json"]).stdout);
+    assert_eq!(outcome["documents"], 403);
+    assert_eq!(sandbox.run(&["search", "tides"]).code, Some(0));
+    assert_eq!(sandbox.run(&["doctor"]).code, Some(0));
+}
