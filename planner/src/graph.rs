@@ -6,7 +6,8 @@
 //!
 //! Nothing here decides what to run or when: that is [`crate::Planner`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indago_core::{
     Budget, Dependency, EditRefused, Finding, GraphEdit, GraphView, NodeId, NodeState, StopReason,
@@ -36,6 +37,8 @@ struct Node {
     /// Nodes on the longest chain that still waits for this one, itself included.
     rank: u32,
     reopened: u8,
+    /// The rank under which it is listed among those that may start.
+    listed: Option<u32>,
     /// Something it depends on was reopened while it ran: its finding will not stand.
     stale: bool,
     superseded: Vec<Finding>,
@@ -51,6 +54,10 @@ pub struct QuestionGraph {
     max_depth: u32,
     finished: bool,
     moves: Vec<(NodeId, NodeState)>,
+    /// Nodes that may start, those with the longest remaining path first, then by number.
+    startable: BTreeSet<(Reverse<u32>, NodeId)>,
+    /// Nodes that have not begun or are to begin again.
+    n_waiting: u32,
 }
 
 impl QuestionGraph {
@@ -63,6 +70,8 @@ impl QuestionGraph {
             max_depth: budget.depth,
             finished: false,
             moves: Vec::new(),
+            startable: BTreeSet::new(),
+            n_waiting: 0,
         };
         let question = question.into();
         let key = question_key(&question);
@@ -174,15 +183,13 @@ impl QuestionGraph {
     }
 
     /// Nodes that may start, those with the longest remaining path first, then by number.
-    pub fn startable(&self) -> Vec<NodeId> {
-        let mut nodes: Vec<_> = self
-            .graph
-            .node_weights()
-            .map(|n| (std::cmp::Reverse(n.rank), n.question.id))
-            .filter(|(_, id)| self.may_start(*id))
-            .collect();
-        nodes.sort_unstable();
-        nodes.into_iter().map(|(_, id)| id).collect()
+    pub fn startable(&self) -> impl Iterator<Item = NodeId> {
+        self.startable.iter().map(|(_, node)| *node)
+    }
+
+    /// How many nodes have not begun or are to begin again.
+    pub fn waiting(&self) -> u32 {
+        self.n_waiting
     }
 
     /// The node, if it exists.
@@ -312,10 +319,13 @@ impl QuestionGraph {
             depth: 0,
             rank: 1,
             reopened: 0,
+            listed: None,
             stale: false,
             superseded: Vec::new(),
         });
         self.moves.push((id, state));
+        self.n_waiting += 1;
+        self.relist(NodeIndex::new(id.0 as usize));
         id
     }
 
@@ -380,6 +390,7 @@ impl QuestionGraph {
         self.raise_rank(on, self.graph[from].rank + 1);
         if !is_settled(self.graph[on].question.state) {
             self.graph[from].waits += 1;
+            self.relist(from);
             if self.graph[from].question.state == NodeState::Ready {
                 self.set_state(from, NodeState::Proposed);
             }
@@ -393,6 +404,7 @@ impl QuestionGraph {
         while let Some((index, rank)) = open.pop() {
             if rank > self.graph[index].rank {
                 self.graph[index].rank = rank;
+                self.relist(index);
                 open.extend(
                     self.graph
                         .neighbors_directed(index, Outgoing)
@@ -459,6 +471,21 @@ impl QuestionGraph {
         Ok(())
     }
 
+    /// Brings the list of nodes that may start up to date with one node.
+    fn relist(&mut self, index: NodeIndex) {
+        let id = id_of(index);
+        let wanted = self.may_start(id).then(|| self.graph[index].rank);
+        let listed = std::mem::replace(&mut self.graph[index].listed, wanted);
+        if listed != wanted {
+            if let Some(rank) = listed {
+                self.startable.remove(&(Reverse(rank), id));
+            }
+            if let Some(rank) = wanted {
+                self.startable.insert((Reverse(rank), id));
+            }
+        }
+    }
+
     /// Changes a state, and what follows from it for the nodes that wait.
     fn set_state(&mut self, index: NodeIndex, state: NodeState) {
         let mut open = vec![(index, state)];
@@ -469,6 +496,9 @@ impl QuestionGraph {
             }
             self.graph[index].question.state = state;
             self.moves.push((id_of(index), state));
+            self.n_waiting -= u32::from(is_waiting(before));
+            self.n_waiting += u32::from(is_waiting(state));
+            self.relist(index);
             let (was, is) = (is_settled(before), is_settled(state));
             if was == is {
                 continue;
@@ -491,6 +521,7 @@ impl QuestionGraph {
                         NodeState::Proposed | NodeState::Reopened | NodeState::Pruned => {}
                     }
                 }
+                self.relist(waiting);
             }
         }
     }

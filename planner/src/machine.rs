@@ -8,7 +8,7 @@
 //!
 //! The machine is deterministic: the same facts at the same times give the same actions.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use indago_core::{
     Budget, Event, Finding, GraphEdit, GraphView, NodeId, NodeState, PassageId, StopReason, Usage,
@@ -84,7 +84,13 @@ pub enum Action {
         news: Vec<NodeId>,
     },
     /// Start a searcher on the node. Listed most urgent first.
-    Start(NodeId),
+    Start {
+        /// Which node.
+        node: NodeId,
+        /// Queries that are reserved for it: what is left of the run's, divided among the nodes
+        /// that still wait. Comes back when the node ends.
+        queries: u32,
+    },
     /// Nobody needs the node's result any more.
     Cancel(NodeId),
     /// Write the report; then feed nothing more.
@@ -119,7 +125,8 @@ pub struct Planner {
     /// What the policy is thinking about; `None` when it is not thinking.
     asked: Option<Vec<NodeId>>,
     opened: bool,
-    running: BTreeSet<NodeId>,
+    /// Nodes under way, with the queries reserved for each.
+    running: BTreeMap<NodeId, u32>,
     cancel: Vec<NodeId>,
     seen_passages: HashSet<PassageId>,
     seen_names: HashSet<String>,
@@ -141,7 +148,7 @@ impl Planner {
             news: Vec::new(),
             asked: None,
             opened: false,
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
             cancel: Vec::new(),
             seen_passages: HashSet::new(),
             seen_names: HashSet::new(),
@@ -234,10 +241,14 @@ impl Planner {
         }
     }
 
-    /// Queries that a node started now may still send.
+    /// Queries that are neither spent nor reserved.
     pub fn queries_left(&self) -> u32 {
         let spent = u32::try_from(self.usage.queries).unwrap_or(u32::MAX);
-        self.limits.budget.queries.saturating_sub(spent)
+        let reserved: u32 = self.running.values().sum();
+        self.limits
+            .budget
+            .queries
+            .saturating_sub(spent.saturating_add(reserved))
     }
 
     /// Milliseconds of wall time left at `now_ms`; `None` without a limit.
@@ -292,14 +303,23 @@ impl Planner {
         let chosen: Vec<NodeId> = self
             .graph
             .startable()
-            .into_iter()
             .filter(|node| !held(*node))
             .take(slots)
             .collect();
-        for node in chosen {
+        // Queries are reserved: searches that run at once must not each count on all of them.
+        let waiting = self.graph.waiting();
+        for (nth, node) in chosen.into_iter().enumerate() {
+            let still_waiting = waiting.saturating_sub(nth as u32).max(1);
+            let share = self.queries_left().div_ceil(still_waiting);
+            if share == 0 {
+                break;
+            }
             if self.graph.start(node).is_ok() {
-                self.running.insert(node);
-                actions.push(Action::Start(node));
+                self.running.insert(node, share);
+                actions.push(Action::Start {
+                    node,
+                    queries: share,
+                });
             }
         }
     }
@@ -310,7 +330,7 @@ impl Planner {
 
     fn finished(&mut self, finding: Finding, usage: Usage, events: &mut Vec<Event>) {
         let node = finding.node;
-        if !self.running.remove(&node) {
+        if self.running.remove(&node).is_none() {
             events.push(Event::Warned {
                 message: format!("{node} ended, but nobody ran it"),
             });
@@ -366,7 +386,7 @@ impl Planner {
                     .graph
                     .node(node)
                     .is_some_and(|n| n.state == NodeState::Pruned);
-                if is_pruned && self.running.remove(&node) {
+                if is_pruned && self.running.remove(&node).is_some() {
                     self.cancel.push(node);
                 }
             }
@@ -387,6 +407,7 @@ impl Planner {
             Steering::Resume => self.paused = false,
             Steering::FinishNow => {
                 self.stop(StopReason::FinishedEarly, events);
+                self.stopped.get_or_insert(StopReason::FinishedEarly);
                 self.abandon_running();
             }
             Steering::Cancel => {
@@ -400,7 +421,7 @@ impl Planner {
     /// Ends what runs now as unanswered, so that the report need not wait for it.
     fn abandon_running(&mut self) {
         self.asked = None;
-        for node in std::mem::take(&mut self.running) {
+        for (node, _) in std::mem::take(&mut self.running) {
             let reason = "ended early, before its search was done".to_owned();
             let stop = self.stopped.unwrap_or(StopReason::FinishedEarly);
             // A running node can be settled: the graph refuses only nodes that do not run.
@@ -440,7 +461,7 @@ impl Planner {
                 ),
             });
         }
-        let unfinished = !self.is_idle() || !self.graph.startable().is_empty();
+        let unfinished = !self.is_idle() || self.graph.startable().next().is_some();
         if self.phase == Phase::Searching && (wall_out || queries_out) && unfinished {
             self.stop(StopReason::Budget, events);
         }

@@ -210,7 +210,10 @@ fn reopening_sends_back_what_was_built_on_it_and_keeps_the_old_findings() {
             NodeState::Running
         ]
     );
-    assert_eq!(graph.startable(), [NodeId(1), NodeId(0)]);
+    assert_eq!(
+        graph.startable().collect::<Vec<_>>(),
+        [NodeId(1), NodeId(0)]
+    );
     // What was running meanwhile has to run again.
     graph.settle(finding(4, 4)).unwrap();
     assert_eq!(state(&graph, 4), NodeState::Reopened);
@@ -281,8 +284,18 @@ fn planner(parallel: u32) -> Planner {
     )
 }
 
+/// The start of a node, whatever is reserved for it.
+fn start(node: NodeId) -> Action {
+    Action::Start { node, queries: 0 }
+}
+
 fn next(planner: &mut Planner, now_ms: u64) -> Vec<Action> {
-    planner.next_actions(now_ms).0
+    let (actions, _) = planner.next_actions(now_ms);
+    let plain = |action| match action {
+        Action::Start { node, .. } => start(node),
+        other => other,
+    };
+    actions.into_iter().map(plain).collect()
 }
 
 fn end(planner: &mut Planner, node: u32, mark: u64) -> Vec<Event> {
@@ -305,7 +318,7 @@ fn nothing_starts_before_the_policy_was_asked_and_a_plain_question_is_one_search
     assert_eq!(next(&mut planner, 0), [Action::AskPolicy { news: vec![] }]);
     assert_eq!(next(&mut planner, 0), []);
     planner.record(Fact::Planned(vec![]), 0);
-    assert_eq!(next(&mut planner, 0), [Action::Start(ROOT)]);
+    assert_eq!(next(&mut planner, 0), [start(ROOT)]);
     end(&mut planner, 0, 1);
     assert_eq!(
         next(&mut planner, 0),
@@ -330,10 +343,7 @@ fn the_longest_remaining_path_starts_first() {
         ]),
         0,
     );
-    assert_eq!(
-        next(&mut planner, 0),
-        [Action::Start(NodeId(2)), Action::Start(NodeId(1))]
-    );
+    assert_eq!(next(&mut planner, 0), [start(NodeId(2)), start(NodeId(1))]);
 }
 
 #[test]
@@ -350,10 +360,7 @@ fn what_depends_on_news_waits_for_the_policy_and_the_rest_does_not() {
         ]),
         0,
     );
-    assert_eq!(
-        next(&mut planner, 0),
-        [Action::Start(NodeId(1)), Action::Start(NodeId(2))]
-    );
+    assert_eq!(next(&mut planner, 0), [start(NodeId(1)), start(NodeId(2))]);
     end(&mut planner, 1, 1);
     assert_eq!(
         next(&mut planner, 0),
@@ -361,7 +368,7 @@ fn what_depends_on_news_waits_for_the_policy_and_the_rest_does_not() {
             Action::AskPolicy {
                 news: vec![NodeId(1)]
             },
-            Action::Start(NodeId(3))
+            start(NodeId(3))
         ]
     );
     end(&mut planner, 2, 2);
@@ -384,7 +391,7 @@ fn what_depends_on_news_waits_for_the_policy_and_the_rest_does_not() {
             Action::AskPolicy {
                 news: vec![NodeId(2)]
             },
-            Action::Start(NodeId(4))
+            start(NodeId(4))
         ]
     );
 }
@@ -398,7 +405,7 @@ fn rounds_that_bring_nothing_new_end_the_run() {
         0,
     );
     for node in 0..3 {
-        assert!(next(&mut planner, 0).contains(&Action::Start(NodeId(node))));
+        assert!(next(&mut planner, 0).contains(&start(NodeId(node))));
         // Always the same passage: only the first is news.
         end(&mut planner, node, 1);
         planner.record(Fact::Planned(vec![]), 0);
@@ -461,11 +468,43 @@ fn a_spent_budget_warns_first_and_ends_in_a_report() {
 }
 
 #[test]
+fn searches_that_run_at_once_share_the_queries_that_are_left() {
+    let mut planner = planner(2);
+    next(&mut planner, 0);
+    planner.record(
+        Fact::Planned(vec![
+            add("one", &[]),
+            add("two", &[]),
+            link(0, 1),
+            link(0, 2),
+        ]),
+        0,
+    );
+    let shares = |planner: &mut Planner| -> Vec<u32> {
+        let (actions, _) = planner.next_actions(0);
+        let reserved = |action| match action {
+            Action::Start { queries, .. } => Some(queries),
+            _ => None,
+        };
+        actions.into_iter().filter_map(reserved).collect()
+    };
+    // 20 queries for three nodes, of which the root has to wait.
+    assert_eq!(shares(&mut planner), [7, 7]);
+    assert_eq!(planner.queries_left(), 6);
+    end(&mut planner, 1, 1);
+    end(&mut planner, 2, 2);
+    next(&mut planner, 0);
+    planner.record(Fact::Planned(vec![]), 0);
+    // What was reserved and not spent came back.
+    assert_eq!(shares(&mut planner), [18]);
+}
+
+#[test]
 fn when_time_is_over_nobody_waits_for_running_searches() {
     let mut planner = planner(2);
     next(&mut planner, 0);
     planner.record(Fact::Planned(vec![]), 0);
-    assert_eq!(next(&mut planner, 0), [Action::Start(ROOT)]);
+    assert_eq!(next(&mut planner, 0), [start(ROOT)]);
     planner.record(Fact::Tick, 1_000);
     assert_eq!(
         next(&mut planner, 1_000),
@@ -486,7 +525,7 @@ fn pausing_holds_new_starts_and_resuming_lets_them_go() {
     planner.record(Fact::Steered(Steering::Pause), 0);
     assert_eq!(next(&mut planner, 0), []);
     planner.record(Fact::Steered(Steering::Resume), 0);
-    assert_eq!(next(&mut planner, 0), [Action::Start(ROOT)]);
+    assert_eq!(next(&mut planner, 0), [start(ROOT)]);
 }
 
 #[test]

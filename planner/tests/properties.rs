@@ -130,6 +130,24 @@ fn assert_sound(view: &GraphView) {
     }
 }
 
+/// The list that is kept up to date against one made from scratch.
+fn assert_listed(graph: &QuestionGraph) {
+    let mut expected: Vec<NodeId> = graph
+        .nodes()
+        .map(|node| node.id)
+        .filter(|id| graph.may_start(*id))
+        .collect();
+    expected.sort_by_key(|id| (std::cmp::Reverse(graph.rank(*id)), *id));
+    assert_eq!(graph.startable().collect::<Vec<_>>(), expected);
+    let waiting = graph.nodes().filter(|node| {
+        matches!(
+            node.state,
+            NodeState::Proposed | NodeState::Ready | NodeState::Reopened
+        )
+    });
+    assert_eq!(graph.waiting() as usize, waiting.count());
+}
+
 #[derive(Clone, Debug)]
 enum Move {
     Edit(GraphEdit),
@@ -239,7 +257,8 @@ impl Model {
                     assert!(!self.asked, "asked twice at once");
                     self.asked = true;
                 }
-                Action::Start(node) => {
+                Action::Start { node, queries } => {
+                    assert!(queries > 0);
                     assert!(self.running.insert(node), "{node} is worked on twice");
                 }
                 Action::Cancel(node) => {
@@ -377,8 +396,9 @@ proptest! {
                     }
                 }
                 Move::Start => {
-                    if let Some(node) = graph.startable().first() {
-                        graph.start(*node).unwrap();
+                    let first = graph.startable().next();
+                    if let Some(node) = first {
+                        graph.start(node).unwrap();
                     }
                 }
                 Move::Settle { which, has_evidence } => {
@@ -394,6 +414,7 @@ proptest! {
                 }
             }
             assert_sound(&graph.view());
+            assert_listed(&graph);
         }
         let view = graph.view();
         prop_assert!(export::svg(&view).ends_with("</svg>\n"));
