@@ -273,7 +273,7 @@ impl Driver {
             for action in actions {
                 match action {
                     Action::AskPolicy { news } => self.ask(cx, news).await?,
-                    Action::Start(node) => self.start(cx, node).await?,
+                    Action::Start { node, queries } => self.start(cx, node, queries).await?,
                     Action::Cancel(node) => self.forget(node),
                     Action::Write { stopped } => return self.write(cx, research, stopped).await,
                     Action::Finish(_) => return Err(TaskError::Cancelled),
@@ -371,7 +371,12 @@ impl Driver {
             .await
     }
 
-    async fn start(&mut self, cx: &mut dyn TaskCtx, node: NodeId) -> Result<(), TaskError> {
+    async fn start(
+        &mut self,
+        cx: &mut dyn TaskCtx,
+        node: NodeId,
+        queries: u32,
+    ) -> Result<(), TaskError> {
         let turn = self.starts.entry(node).or_default();
         let key = TaskKey(format!("{node}-{turn}"));
         *turn += 1;
@@ -382,7 +387,7 @@ impl Driver {
             .map(|n| n.text.clone())
             .unwrap_or_default();
         let mut limits = indago_agents::Limits::from(self.input.limits.budget);
-        limits.queries = limits.queries.min(self.planner.queries_left());
+        limits.queries = limits.queries.min(queries);
         let input = SearchInput {
             node,
             question,

@@ -11,9 +11,9 @@ use indago_workflows::{Engine, SqliteJournal};
 
 use crate::library::Dozen;
 
-const QUESTION: &str = "Where was the builder of the Harbour Tower born?";
+pub(crate) const QUESTION: &str = "Where was the builder of the Harbour Tower born?";
 
-fn engine<J: Journal>(journal: Arc<J>, library: &Arc<Dozen>) -> Engine<J> {
+pub(crate) fn engine<J: Journal>(journal: Arc<J>, library: &Arc<Dozen>) -> Engine<J> {
     let research = Research {
         library: Arc::clone(library) as _,
         policy: Arc::from(policy::by_name("extractive").unwrap()),
