@@ -25,23 +25,24 @@ impl Isa {
     }
 
     /// All sets this CPU has, plainest first. Tests run every kernel on each.
+    ///
+    /// `Avx512` is listed only if its product also agrees with the other paths in a short
+    /// comparison at the first call.
     pub fn available() -> &'static [Self] {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            let avx512 = avx2
-                && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512vnni");
-            if avx512 {
-                return &[Self::Portable, Self::Avx2, Self::Avx512];
+        static AVAILABLE: OnceLock<Vec<Isa>> = OnceLock::new();
+        AVAILABLE.get_or_init(|| {
+            let mut sets = vec![Self::Portable];
+            #[cfg(target_arch = "x86_64")]
+            {
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    sets.push(Self::Avx2);
+                }
+                if crate::cpu::avx512_is_sound() {
+                    sets.push(Self::Avx512);
+                }
             }
-            if avx2 {
-                return &[Self::Portable, Self::Avx2];
-            }
-        }
-        &[Self::Portable]
+            sets
+        })
     }
 
     /// Whether this CPU has the set.

@@ -196,6 +196,13 @@ impl QuantizedRows {
         self.quantize(x, true);
     }
 
+    /// [`QuantizedRows::fill`] without asking which instructions there are: for the comparison that
+    /// decides just that.
+    pub(crate) fn fill_portable(&mut self, x: &[f32], dim: usize) {
+        self.resize(x.len(), dim);
+        self.quantize_on(Isa::Portable, x, false);
+    }
+
     fn resize(&mut self, len: usize, dim: usize) {
         assert!(
             dim > 0 && len.is_multiple_of(dim),
@@ -207,19 +214,14 @@ impl QuantizedRows {
     }
 
     fn quantize(&mut self, x: &[f32], peaks_known: bool) {
+        self.quantize_on(Isa::active(), x, peaks_known);
+    }
+
+    fn quantize_on(&mut self, isa: Isa, x: &[f32], peaks_known: bool) {
         let limit = f32::from(limit_i16(self.dim));
         let stride = self.stride();
         let (codes, scales) = (&mut self.codes, &mut self.scales);
-        cpu::quantize_i16(
-            Isa::active(),
-            x,
-            self.dim,
-            limit,
-            peaks_known,
-            stride,
-            codes,
-            scales,
-        );
+        cpu::quantize_i16(isa, x, self.dim, limit, peaks_known, stride, codes, scales);
     }
 
     /// Number of rows.

@@ -10,6 +10,8 @@ mod portable;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 use crate::Isa;
 use crate::attention::Heads;
@@ -19,7 +21,7 @@ use crate::product::{PackedF32, PackedI8, QuantizedRows};
 macro_rules! dispatch {
     ($isa:expr, $kernel:ident ( $($arg:expr),* )) => {{
         let isa: Isa = $isa;
-        debug_assert!(isa.is_available());
+        debug_assert!(isa == Isa::Portable || isa.is_available());
         match isa {
             // SAFETY: `Isa::available` lists a set only after the CPU was asked for each of its
             // features, and every `Isa` that reaches a kernel comes from that list.
@@ -57,7 +59,27 @@ pub(crate) fn dot_i8(isa: Isa, a: &[i8], b: &[i8]) -> i32 {
 
 /// See [`crate::product::linear_i8`], which checks the shapes.
 pub(crate) fn linear_i8(isa: Isa, x: &QuantizedRows, w: &PackedI8, bias: &[f32], out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512 {
+        debug_assert!(isa.is_available());
+        // SAFETY: `Isa::available` lists the set only after the CPU was asked for its features.
+        return unsafe { avx512::linear_i8(x, w, bias, out) };
+    }
     dispatch!(isa, linear_i8(x, w, bias, out));
+}
+
+/// Whether the AVX-512 path may be used on this CPU: it has the features, and the path gives there
+/// what the others give.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn avx512_is_sound() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni")
+        // SAFETY: the features were just asked for.
+        && unsafe { avx512::agrees() }
 }
 
 /// See [`crate::product::linear_f32`], which checks the shapes.

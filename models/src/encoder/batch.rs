@@ -1,8 +1,8 @@
 //! Cuts many texts into pieces of work of about equal cost.
 
 /// Tokens per piece of work. Enough rows to use each weight that was read many times, few enough
-/// that the cores finish together and cancelling is prompt (about 30 ms on one core).
-const TOKENS: usize = 192;
+/// that the cores finish together and cancelling is prompt (about 50 ms on one core).
+const TOKENS: usize = 256;
 
 /// Groups of positions in `lengths`, longest sequences first, so that the last groups to be worked
 /// on are cheap. Sequences of length 0 are left out.

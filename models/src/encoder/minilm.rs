@@ -231,7 +231,7 @@ impl Encoder for MiniLm {
         self.dims.hidden
     }
 
-    /// Queries and passages are encoded alike. Checks `cancel` about every 30 ms of a core's work.
+    /// Queries and passages are encoded alike. Checks `cancel` about every 50 ms of a core's work.
     fn encode(&self, texts: &[&str], _role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
         let sequences: Vec<Vec<Vec<u32>>> = texts
             .par_chunks(TOKENIZE_CHUNK)

@@ -27,9 +27,12 @@ pub(crate) fn attention(qkv: &[f32], heads: Heads, scratch: &mut Vec<f32>, out: 
                 step[j % PANEL] = *key;
             }
             let value = &row[2 * width + head * d..2 * width + (head + 1) * d];
-            for (p, value) in value.chunks(PANEL).enumerate() {
-                let at = (p * len + j) * PANEL;
-                values[at..at + value.len()].copy_from_slice(value);
+            let (whole, rest) = value.as_chunks::<PANEL>();
+            for (p, value) in whole.iter().enumerate() {
+                values[(p * len + j) * PANEL..][..PANEL].copy_from_slice(value);
+            }
+            if !rest.is_empty() {
+                values[(whole.len() * len + j) * PANEL..][..rest.len()].copy_from_slice(rest);
             }
         }
         let mut first = 0;

@@ -8,8 +8,8 @@ const LANES: usize = 8;
 
 #[inline(always)]
 fn sum_lanes(lanes: [f32; LANES]) -> f32 {
-    let four = [0, 1, 2, 3].map(|i| lanes[i] + lanes[i + 4]);
-    (four[0] + four[2]) + (four[1] + four[3])
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 #[inline(always)]

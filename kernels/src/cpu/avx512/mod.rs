@@ -1,0 +1,43 @@
+//! AVX-512 with VNNI: one 512-bit vector holds a whole panel of sums, and `vpdpwssd` multiplies
+//! pairs and adds them in one step. Only the int8 product has a path here; the rest runs as AVX2.
+//!
+//! The machines that this was developed on lack these instructions, so the code has been compiled
+//! but not run there. It is therefore used only after [`agrees`] has compared it with the portable
+//! path on the machine at hand: the integers must be the same and the results equal to the AVX2
+//! path's bit for bit.
+
+mod product;
+
+pub(super) use product::linear_i8;
+
+use crate::product::{PackedI8, QuantizedRows};
+
+/// Whether the int8 product gives on this CPU what the AVX2 path gives: full and ragged tiles and
+/// panels, odd lengths, extreme codes.
+///
+/// # Safety
+/// The CPU must have AVX2, FMA, AVX-512 F, BW, VL and VNNI.
+pub(super) unsafe fn agrees() -> bool {
+    [(1, 1, 1), (12, 16, 2), (13, 17, 7), (29, 40, 64)]
+        .into_iter()
+        .all(|(m, n, k)| {
+            let codes: Vec<i8> = (0..n * k).map(|i| (i * 89 % 256) as u8 as i8).collect();
+            let scales: Vec<f32> = (0..n).map(|j| 0.01 + j as f32 * 1e-4).collect();
+            let bias: Vec<f32> = (0..n).map(|j| j as f32 - 3.0).collect();
+            let x: Vec<f32> = (0..m * k)
+                .map(|i| ((i * 53) % 101) as f32 / 50.0 - 1.0)
+                .collect();
+            let Ok(weights) = PackedI8::pack(&codes, &scales, k) else {
+                return false;
+            };
+            let mut rows = QuantizedRows::default();
+            rows.fill_portable(&x, k);
+            let (mut found, mut expected) = (vec![0.0; m * n], vec![0.0; m * n]);
+            // SAFETY: the caller vouches for the CPU's features; shapes fit by construction.
+            unsafe {
+                linear_i8(&rows, &weights, &bias, &mut found);
+                super::avx2::linear_i8(&rows, &weights, &bias, &mut expected);
+            }
+            found == expected
+        })
+}
