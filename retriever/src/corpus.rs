@@ -16,13 +16,15 @@ use crate::dense::Vectors;
 use crate::error::{corrupt, read_error};
 use crate::filter::Allowed;
 use crate::lexical::Lexical;
-use crate::manifest::Manifest;
+use crate::manifest::{FileSum, Manifest};
 use crate::names::Names;
 use crate::store::Store;
 use crate::{near_duplicate, retrievers};
 
 /// How often a state that a writer replaced while it was being opened is tried anew.
 const ATTEMPTS: usize = 50;
+/// Size of an inverted index up to which it is checked whenever it is opened.
+const MAX_CHECKED_BYTES: u64 = 512 << 20;
 /// Sets of filters whose documents are remembered.
 const MAX_FILTERS: usize = 16;
 
@@ -40,8 +42,8 @@ struct Inner {
     store: Arc<Store>,
     lexical: Lexical,
     names: Names,
-    /// By fingerprint; opened when first asked for.
-    vectors: Mutex<HashMap<String, Arc<Vectors>>>,
+    /// By fingerprint.
+    vectors: HashMap<String, Arc<Vectors>>,
     filters: Mutex<Vec<(Filters, Arc<Allowed>)>>,
 }
 
@@ -53,7 +55,9 @@ impl Corpus {
     pub fn open(dir: &Path) -> Result<Option<Self>, RetrieveError> {
         let mut attempt = 1;
         loop {
-            let Some(manifest) = Manifest::read(dir)? else { return Ok(None) };
+            let Some(manifest) = Manifest::read(dir)? else {
+                return Ok(None);
+            };
             if manifest.generation == 0 {
                 return Ok(None);
             }
@@ -78,22 +82,23 @@ impl Corpus {
         if u64::from(store.n_passages()) != manifest.passages {
             return Err(corrupt(&path, "the manifest counts other passages"));
         }
+        verify_lexical(dir, manifest)?;
         let lexical = generation.join(names::LEXICAL);
-        let corpus = Self(Arc::new(Inner {
+        // All is opened now, because a writer may remove the files later.
+        let mut vectors = HashMap::new();
+        for set in &manifest.vectors {
+            let opened = Vectors::open(dir, set, Arc::clone(&store))?;
+            vectors.insert(set.fingerprint.clone(), Arc::new(opened));
+        }
+        Ok(Self(Arc::new(Inner {
             dir: dir.to_owned(),
             lexical: Lexical::open(&lexical, manifest.passages, manifest.terms)?,
             names: Names::open(&generation.join(names::NAMES), Arc::clone(&store))?,
             store,
             manifest: manifest.clone(),
-            vectors: Mutex::default(),
+            vectors,
             filters: Mutex::default(),
-        }));
-        // Opened now, because a writer may remove the files later.
-        for set in &manifest.vectors {
-            let vectors = Vectors::open(dir, set, Arc::clone(&corpus.0.store))?;
-            lock(&corpus.0.vectors).insert(set.fingerprint.clone(), Arc::new(vectors));
-        }
-        Ok(corpus)
+        })))
     }
 
     /// The folder it was opened from.
@@ -127,7 +132,11 @@ impl Corpus {
     pub fn encoders(&self) -> Vec<(String, String, IndexCoverage)> {
         let sets = self.0.manifest.vectors.iter();
         sets.map(|set| {
-            (set.encoder.clone(), set.fingerprint.clone(), self.coverage(&set.fingerprint))
+            (
+                set.encoder.clone(),
+                set.fingerprint.clone(),
+                self.coverage(&set.fingerprint),
+            )
         })
         .collect()
     }
@@ -142,7 +151,11 @@ impl Corpus {
     /// # Errors
     /// When the store is corrupt.
     pub fn passage(&self, id: PassageId) -> Result<Option<Passage>, RetrieveError> {
-        self.0.store.row_of(id).map(|row| self.0.store.passage(row)).transpose()
+        self.0
+            .store
+            .row_of(id)
+            .map(|row| self.0.store.passage(row))
+            .transpose()
     }
 
     /// The path and title of a passage's document; `None` when the passage is unknown.
@@ -150,10 +163,19 @@ impl Corpus {
     /// # Errors
     /// When the store is corrupt.
     pub fn source_of(&self, id: PassageId) -> Result<Option<SourceInfo>, RetrieveError> {
-        let Some(row) = self.0.store.row_of(id) else { return Ok(None) };
-        let record = self.0.store.record(self.0.store.passage_row(row).document)?;
+        let Some(row) = self.0.store.row_of(id) else {
+            return Ok(None);
+        };
+        let record = self
+            .0
+            .store
+            .record(self.0.store.passage_row(row).document)?;
         let document = DocumentId::new(record.id);
-        Ok(Some(SourceInfo { document, path: record.path, title: record.title }))
+        Ok(Some(SourceInfo {
+            document,
+            path: record.path,
+            title: record.title,
+        }))
     }
 
     /// Ids of a document's passages, in order; `None` when the document is unknown.
@@ -162,8 +184,15 @@ impl Corpus {
     /// When the store is corrupt.
     pub fn passages_of(&self, id: &DocumentId) -> Result<Option<Vec<PassageId>>, RetrieveError> {
         let store = &self.0.store;
-        let Some(document) = store.document_of(id)? else { return Ok(None) };
-        Ok(Some(store.passages_of(document).map(|row| store.passage_id(row)).collect()))
+        let Some(document) = store.document_of(id)? else {
+            return Ok(None);
+        };
+        Ok(Some(
+            store
+                .passages_of(document)
+                .map(|row| store.passage_id(row))
+                .collect(),
+        ))
     }
 
     /// Every passage id, in the order of the store.
@@ -193,15 +222,19 @@ impl Corpus {
         &self.0.lexical
     }
 
-    pub(crate) fn vectors(&self, fingerprint: &str) -> Result<Option<Arc<Vectors>>, RetrieveError> {
-        Ok(lock(&self.0.vectors).get(fingerprint).cloned())
+    pub(crate) fn vectors(&self, fingerprint: &str) -> Option<Arc<Vectors>> {
+        self.0.vectors.get(fingerprint).cloned()
     }
 
     /// Refuses an encoder when there are vectors and none are its own.
     pub(crate) fn check_model(&self, encoder: &dyn Encoder) -> Result<(), RetrieveError> {
         let sets = &self.0.manifest.vectors;
         match sets.first() {
-            Some(other) if sets.iter().all(|set| set.fingerprint != encoder.fingerprint()) => {
+            Some(other)
+                if sets
+                    .iter()
+                    .all(|set| set.fingerprint != encoder.fingerprint()) =>
+            {
                 Err(RetrieveError::ModelMismatch {
                     found: encoder.name().to_owned(),
                     expected: other.encoder.clone(),
@@ -216,7 +249,10 @@ impl Corpus {
         if filters.is_empty() {
             return Ok(None);
         }
-        let known = lock(&self.0.filters).iter().find(|(f, _)| f == filters).map(|(_, a)| a.clone());
+        let known = lock(&self.0.filters)
+            .iter()
+            .find(|(f, _)| f == filters)
+            .map(|(_, a)| a.clone());
         if let Some(known) = known {
             return Ok(Some(known));
         }
@@ -273,11 +309,14 @@ impl Summary {
     }
 }
 
+/// A corpus's name with what it holds, or why that cannot be read.
+pub type Listed = (String, Result<Summary, RetrieveError>);
+
 /// The corpora in a folder of corpora, by name; with what each holds, or why it cannot be read.
 ///
 /// # Errors
 /// When the folder cannot be listed. A folder that does not exist has no corpora.
-pub fn list(root: &Path) -> Result<Vec<(String, Result<Summary, RetrieveError>)>, RetrieveError> {
+pub fn list(root: &Path) -> Result<Vec<Listed>, RetrieveError> {
     let entries = match std::fs::read_dir(root) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -305,20 +344,44 @@ pub fn verify(dir: &Path) -> Result<Vec<RetrieveError>, RetrieveError> {
     Ok(Manifest::read(dir)?.map_or_else(Vec::new, |manifest| check(dir, &manifest)))
 }
 
-fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
-    let mut problems = Vec::new();
-    for sum in &manifest.files {
-        let path = dir.join(&sum.path);
-        match crate::disk::hash_file(&path) {
-            Ok(found) if found == (sum.xxh3, sum.bytes) => {}
-            Ok((_, bytes)) if bytes != sum.bytes => {
-                let reason = format!("{bytes} bytes, should be {}", sum.bytes);
-                problems.push(corrupt(&path, reason));
-            }
-            Ok(_) => problems.push(corrupt(&path, "does not match its checksum")),
-            Err(error) => problems.push(error),
-        }
+/// Compares a file with what the manifest says of it.
+fn check_file(dir: &Path, sum: &FileSum) -> Result<(), RetrieveError> {
+    let path = dir.join(&sum.path);
+    let (xxh3, bytes) = crate::disk::hash_file(&path)?;
+    if bytes != sum.bytes {
+        return Err(corrupt(
+            &path,
+            format!("{bytes} bytes, should be {}", sum.bytes),
+        ));
     }
+    if xxh3 != sum.xxh3 {
+        return Err(corrupt(&path, "does not match its checksum"));
+    }
+    Ok(())
+}
+
+/// tantivy takes the bytes of its files for granted and may panic on damaged ones, so they are
+/// compared with their checksums before it sees them; that reads some 10 GB/s from memory.
+fn verify_lexical(dir: &Path, manifest: &Manifest) -> Result<(), RetrieveError> {
+    let folder = format!("/{}/", names::LEXICAL);
+    let files: Vec<&FileSum> = manifest
+        .files
+        .iter()
+        .filter(|sum| sum.path.contains(&folder))
+        .collect();
+    // An index beyond this size would take longer to check than to search.
+    if files.iter().map(|sum| sum.bytes).sum::<u64>() > MAX_CHECKED_BYTES {
+        return Ok(());
+    }
+    files.into_iter().try_for_each(|sum| check_file(dir, sum))
+}
+
+fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
+    let mut problems: Vec<RetrieveError> = manifest
+        .files
+        .iter()
+        .filter_map(|sum| check_file(dir, sum).err())
+        .collect();
     let generation = dir.join(Manifest::generation_dir(manifest.generation));
     let store = Store::open(&generation.join(names::STORE)).map(Arc::new);
     for set in &manifest.vectors {
@@ -345,19 +408,27 @@ impl DocumentStore for Corpus {
     fn document(&self, id: &DocumentId) -> Result<Option<Document>, StoreError> {
         let store = &self.0.store;
         let row = store.document_of(id).map_err(store_error)?;
-        row.map(|row| store.document(row)).transpose().map_err(store_error)
+        row.map(|row| store.document(row))
+            .transpose()
+            .map_err(store_error)
     }
 
     fn passages(&self, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError> {
         let store = &self.0.store;
         let rows = ids.iter().filter_map(|id| store.row_of(*id));
-        rows.map(|row| store.passage(row)).collect::<Result<_, _>>().map_err(store_error)
+        rows.map(|row| store.passage(row))
+            .collect::<Result<_, _>>()
+            .map_err(store_error)
     }
 
     fn span(&self, id: &DocumentId, span: Range<u64>) -> Result<Option<String>, StoreError> {
         let store = &self.0.store;
-        let Some(row) = store.document_of(id).map_err(store_error)? else { return Ok(None) };
-        let slice = store.slice(row, span.start, span.end).map_err(store_error)?;
+        let Some(row) = store.document_of(id).map_err(store_error)? else {
+            return Ok(None);
+        };
+        let slice = store
+            .slice(row, span.start, span.end)
+            .map_err(store_error)?;
         Ok(slice.map(str::to_owned))
     }
 }
@@ -371,10 +442,14 @@ impl CorpusStats for Corpus {
     fn document_frequency(&self, term: &str) -> u64 {
         let mut frequency = None;
         indago_text::for_each_term(term, |term, _| {
-            let n = self.0.lexical.document_frequency(term).unwrap_or_else(|error| {
-                tracing::warn!(%error, term, "no document frequency");
-                0
-            });
+            let n = self
+                .0
+                .lexical
+                .document_frequency(term)
+                .unwrap_or_else(|error| {
+                    tracing::warn!(%error, term, "no document frequency");
+                    0
+                });
             // A word that the analyzer splits is as frequent as its rarest part.
             frequency = Some(frequency.map_or(n, |m: u64| m.min(n)));
         });

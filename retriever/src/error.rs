@@ -108,15 +108,24 @@ fn io_cause(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> 
 
 /// tantivy's error as a retrieval error.
 pub(crate) fn engine(error: tantivy::TantivyError) -> RetrieveError {
-    RetrieveError::Engine { engine: "tantivy", reason: error.to_string() }
+    RetrieveError::Engine {
+        engine: "tantivy",
+        reason: error.to_string(),
+    }
 }
 
 /// An error of the operating system while reading `path`.
 pub(crate) fn read_error(path: &Path, source: io::Error) -> RetrieveError {
-    RetrieveError::Io { path: path.to_owned(), source }
+    RetrieveError::Io {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// Bytes of `path` that do not fit.
 pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> RetrieveError {
-    RetrieveError::Corrupt { path: path.to_owned(), reason: reason.into() }
+    RetrieveError::Corrupt {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
 }

@@ -27,7 +27,10 @@ impl Allowed {
     pub(crate) fn new(store: &Arc<Store>, filters: &Filters) -> Result<Self, RetrieveError> {
         let globs = globs(&filters.paths)?;
         let after = filters.after.map(|date| pack_date(Some(date)));
-        let before = filters.before.map(last_day).map(|date| pack_date(Some(date)));
+        let before = filters
+            .before
+            .map(last_day)
+            .map(|date| pack_date(Some(date)));
         let mut documents = Vec::with_capacity(store.n_documents() as usize);
         for row in 0..store.n_documents() {
             let date = store.document_row(row).date;
@@ -39,7 +42,9 @@ impl Allowed {
             let passes = in_time
                 && (globs.is_none() && filters.metadata.is_empty() || {
                     let record = store.record(row)?;
-                    globs.as_ref().is_none_or(|globs| globs.is_match(&record.path))
+                    globs
+                        .as_ref()
+                        .is_none_or(|globs| globs.is_match(&record.path))
                         && filters
                             .metadata
                             .iter()
@@ -47,7 +52,10 @@ impl Allowed {
                 });
             documents.push(passes);
         }
-        Ok(Self { store: Arc::clone(store), documents })
+        Ok(Self {
+            store: Arc::clone(store),
+            documents,
+        })
     }
 
     /// Whether a passage's document passes.
@@ -58,14 +66,21 @@ impl Allowed {
     /// Whether the document of passage `row` passes.
     pub(crate) fn row(&self, row: u32) -> bool {
         let document = self.store.passage_row(row).document;
-        self.documents.get(document as usize).copied().unwrap_or(false)
+        self.documents
+            .get(document as usize)
+            .copied()
+            .unwrap_or(false)
     }
 }
 
 /// The end of a date whose day or month is unknown: "before 2023" includes all of 2023.
 fn last_day(date: Date) -> Date {
     let month = date.month.or(Some(12));
-    Date { month, day: date.day.or(Some(31)), ..date }
+    Date {
+        month,
+        day: date.day.or(Some(31)),
+        ..date
+    }
 }
 
 fn globs(patterns: &[String]) -> Result<Option<GlobSet>, RetrieveError> {
@@ -76,9 +91,14 @@ fn globs(patterns: &[String]) -> Result<Option<GlobSet>, RetrieveError> {
     for pattern in patterns {
         set.add(Glob::new(pattern).map_err(|e| bad(pattern, &e))?);
     }
-    set.build().map(Some).map_err(|e| bad(&patterns.join(" "), &e))
+    set.build()
+        .map(Some)
+        .map_err(|e| bad(&patterns.join(" "), &e))
 }
 
 fn bad(pattern: &str, error: &globset::Error) -> RetrieveError {
-    RetrieveError::BadFilter { filter: pattern.to_owned(), reason: error.kind().to_string() }
+    RetrieveError::BadFilter {
+        filter: pattern.to_owned(),
+        reason: error.kind().to_string(),
+    }
 }

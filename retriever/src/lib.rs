@@ -3,7 +3,7 @@
 //! [`ingest`] reads files and cuts them into passages. [`CorpusWriter`] builds the indexes of a
 //! corpus beside the current ones and switches in one step; [`Corpus`] reads what is current,
 //! without locks. Retrievers are made by name ([`Corpus::retriever`]), fused by [`fuse`](mod@fuse)
-//! and scored by `metrics`.
+//! and scored by [`metrics`].
 //!
 //! Models and agents are strangers here: encoders come in through a port of `indago-core`.
 
@@ -18,6 +18,7 @@ mod filter;
 pub mod fuse;
 mod lexical;
 mod manifest;
+pub mod metrics;
 mod names;
 mod near_duplicate;
 mod prepare;
@@ -27,7 +28,7 @@ mod store;
 pub use build::{
     Committed, CorpusWriter, FileState, Generation, Plan, Stage, WriterOptions,
 };
-pub use corpus::{Corpus, SourceInfo, Summary, list, verify};
+pub use corpus::{Corpus, Listed, SourceInfo, Summary, list, verify};
 pub use error::IndexError;
 pub use lexical::MAX_QUERY_TERMS;
 pub use manifest::FORMAT_VERSION;

@@ -106,7 +106,9 @@ impl Manifest {
         if magic != Some(MAGIC) || words.next().is_some() {
             return Err(bad("not a corpus manifest"));
         }
-        let found = version.and_then(|v| v.parse::<u32>().ok()).filter(|v| *v > 0);
+        let found = version
+            .and_then(|v| v.parse::<u32>().ok())
+            .filter(|v| *v > 0);
         let found = found.ok_or_else(|| bad("version is not a number"))?;
         if found != FORMAT_VERSION || version.is_some_and(|v| v.starts_with(['+', '0'])) {
             return Err(RetrieveError::FormatVersion {
@@ -136,7 +138,9 @@ impl Manifest {
 
     /// The vectors that `fingerprint` names.
     pub(crate) fn vectors_of(&self, fingerprint: &str) -> Option<&VectorSet> {
-        self.vectors.iter().find(|set| set.fingerprint == fingerprint)
+        self.vectors
+            .iter()
+            .find(|set| set.fingerprint == fingerprint)
     }
 }
 
@@ -150,7 +154,11 @@ mod tests {
         Manifest {
             generation: 7,
             settings: "chunk 256 \"quoted\"\n".into(),
-            files: vec![FileSum { path: "g000007/documents".into(), bytes: 3, xxh3: u64::MAX }],
+            files: vec![FileSum {
+                path: "g000007/documents".into(),
+                bytes: 3,
+                xxh3: u64::MAX,
+            }],
             ..Manifest::default()
         }
     }
@@ -169,7 +177,14 @@ mod tests {
         let bytes = sample().encode().unwrap();
         let text = String::from_utf8(bytes).unwrap().replacen(" 1 ", " 2 ", 1);
         let error = Manifest::decode(path, text.as_bytes()).unwrap_err();
-        assert!(matches!(error, RetrieveError::FormatVersion { found: 2, expected: 1, .. }));
+        assert!(matches!(
+            error,
+            RetrieveError::FormatVersion {
+                found: 2,
+                expected: 1,
+                ..
+            }
+        ));
     }
 
     proptest! {

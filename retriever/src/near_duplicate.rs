@@ -44,7 +44,11 @@ pub(crate) fn analyse(text: &str) -> Analysed {
         .iter()
         .enumerate()
         .fold(0, |hash, (bit, vote)| hash | (u64::from(*vote > 0) << bit));
-    Analysed { terms, n_terms, simhash }
+    Analysed {
+        terms,
+        n_terms,
+        simhash,
+    }
 }
 
 /// Hash of the text's letters and digits, lower-cased: equal for texts that differ in spacing and
@@ -93,14 +97,19 @@ struct Print {
 
 impl Print {
     fn of(store: &Store, row: u32) -> Self {
-        Self { row: store.passage_row(row) }
+        Self {
+            row: store.passage_row(row),
+        }
     }
 
     fn matches(&self, other: &Self, store: &Store) -> Result<bool, RetrieveError> {
         if (self.row.simhash ^ other.row.simhash).count_ones() > MAX_DISTANCE {
             return Ok(false);
         }
-        let (a, b) = (store.passage_text(&self.row)?, store.passage_text(&other.row)?);
+        let (a, b) = (
+            store.passage_text(&self.row)?,
+            store.passage_text(&other.row)?,
+        );
         // Same words under another title say something else: the title is part of the sentence.
         let titles = |p: &Self| store.record(p.row.document).map(|record| record.title);
         if titles(self)? != titles(other)? {

@@ -95,7 +95,10 @@ pub fn prepare(document: Document, passages: Vec<Passage>) -> Result<Prepared, I
         }
         let indexed = indexed_text(&passage.title, &passage.location.headings, &passage.text);
         let analysed = near_duplicate::analyse(&indexed);
-        let extra = Extra { headings: passage.location.headings.clone(), names };
+        let extra = Extra {
+            headings: passage.location.headings.clone(),
+            names,
+        };
         let extra = serde_json::to_vec(&extra).unwrap_or_default();
         prepared.rows.push(PassageRow {
             id: passage.id,

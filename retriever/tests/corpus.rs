@@ -1,4 +1,5 @@
 //! A corpus from documents to hits.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 
@@ -14,8 +15,14 @@ const OLSEN: &str = "Carsten Erik Olsen (1891-1974) was a Danish chemist and pla
 fn small(dir: &std::path::Path) -> Corpus {
     let pairs = [
         ("Danish chemists", OLSEN),
-        ("Rivers", "The Tyne is a river in England.\n\nThe Wear meets the sea at Sunderland."),
-        ("Copenhagen", "Copenhagen is the capital of Denmark. Chemists met there in 1924."),
+        (
+            "Rivers",
+            "The Tyne is a river in England.\n\nThe Wear meets the sea at Sunderland.",
+        ),
+        (
+            "Copenhagen",
+            "Copenhagen is the capital of Denmark. Chemists met there in 1924.",
+        ),
     ];
     index(dir, &files(&pairs));
     Corpus::open(dir).unwrap().unwrap()
@@ -26,7 +33,12 @@ fn texts(corpus: &Corpus, retriever: &str, query: &Query, k: usize) -> Vec<Strin
     let retriever = corpus.retriever(retriever, Some(encoder)).unwrap();
     let hits = retriever.search(query, k, &Cancel::new()).unwrap();
     let ids: Vec<_> = hits.iter().map(|hit| hit.passage).collect();
-    corpus.passages(&ids).unwrap().into_iter().map(|passage| passage.text).collect()
+    corpus
+        .passages(&ids)
+        .unwrap()
+        .into_iter()
+        .map(|passage| passage.text)
+        .collect()
 }
 
 #[test]
@@ -44,7 +56,9 @@ fn words_find_passages_and_spans_give_the_bytes_back() {
     assert_eq!(corpus.span(&rivers, 4..8000).unwrap(), None);
     assert_eq!(corpus.span(&DocumentId::new("none"), 0..1).unwrap(), None);
     let document = corpus.document(&rivers).unwrap().unwrap();
-    let passages = corpus.passages(&corpus.passages_of(&rivers).unwrap().unwrap()).unwrap();
+    let passages = corpus
+        .passages(&corpus.passages_of(&rivers).unwrap().unwrap())
+        .unwrap();
     assert_eq!(passages.len(), 2);
     for passage in &passages {
         let span = passage.span.start as usize..passage.span.end as usize;
@@ -60,7 +74,12 @@ fn names_lead_to_the_passage_that_is_about_them() {
     let about = |name: &str| -> Vec<String> {
         let hits = corpus.defining(name, 5);
         let ids: Vec<_> = hits.iter().map(|hit| hit.passage).collect();
-        corpus.passages(&ids).unwrap().into_iter().map(|passage| passage.text).collect()
+        corpus
+            .passages(&ids)
+            .unwrap()
+            .into_iter()
+            .map(|passage| passage.text)
+            .collect()
     };
     assert_eq!(about("Carsten Erik Olsen"), [OLSEN]);
     assert_eq!(about("carsten olsen's"), [OLSEN]);
@@ -79,8 +98,13 @@ fn vectors_fill_in_behind_and_are_made_once() {
     assert_eq!(texts(&corpus, "fused", &query, 1).len(), 1);
 
     let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
-    let coverage = writer.embed_missing(&encoder, |_| (), &Cancel::new()).unwrap();
-    assert_eq!((coverage.passages, coverage.embedded, encoder.count()), (4, 4, 4));
+    let coverage = writer
+        .embed_missing(&encoder, |_| (), &Cancel::new())
+        .unwrap();
+    assert_eq!(
+        (coverage.passages, coverage.embedded, encoder.count()),
+        (4, 4, 4)
+    );
     let corpus = Corpus::open(dir.path()).unwrap().unwrap();
     assert_eq!(corpus.coverage("word-hasher/1").embedded, 4);
     let found = texts(&corpus, "dense", &query, 3);
@@ -91,37 +115,64 @@ fn vectors_fill_in_behind_and_are_made_once() {
     writer.start_over();
     let more = files(&[
         ("Danish chemists", OLSEN),
-        ("Rivers", "The Tyne is a river in England.\n\nThe Wear meets the sea at Sunderland."),
-        ("Copenhagen", "Copenhagen is the capital of Denmark. Chemists met there in 1924."),
+        (
+            "Rivers",
+            "The Tyne is a river in England.\n\nThe Wear meets the sea at Sunderland.",
+        ),
+        (
+            "Copenhagen",
+            "Copenhagen is the capital of Denmark. Chemists met there in 1924.",
+        ),
         ("Oslo", "Oslo is the capital of Norway."),
     ]);
     support::index_with(&mut writer, &more, |_| Ok(())).unwrap();
     assert_eq!(writer.coverage("word-hasher/1").embedded, 4);
-    writer.embed_missing(&encoder, |_| (), &Cancel::new()).unwrap();
+    writer
+        .embed_missing(&encoder, |_| (), &Cancel::new())
+        .unwrap();
     assert_eq!(encoder.count(), 5);
     let corpus = Corpus::open(dir.path()).unwrap().unwrap();
     assert!(corpus.health().is_empty());
 
-    let other = WordHasher { fingerprint: "another".into(), ..WordHasher::default() };
-    let error = corpus.retriever("dense", Some(Arc::new(other))).err().unwrap();
-    assert!(matches!(error, RetrieveError::ModelMismatch { .. }), "{error}");
+    let other = WordHasher {
+        fingerprint: "another".into(),
+        ..WordHasher::default()
+    };
+    let error = corpus
+        .retriever("dense", Some(Arc::new(other)))
+        .err()
+        .unwrap();
+    assert!(
+        matches!(error, RetrieveError::ModelMismatch { .. }),
+        "{error}"
+    );
 }
 
 #[test]
 fn embedding_that_fails_goes_on_where_it_stopped() {
     let dir = tempfile::tempdir().unwrap();
-    let pairs: Vec<(String, String)> =
-        (0..200).map(|i| (format!("f{i}"), format!("word{i} and other{i}"))).collect();
+    let pairs: Vec<(String, String)> = (0..200)
+        .map(|i| (format!("f{i}"), format!("word{i} and other{i}")))
+        .collect();
     index(dir.path(), &pairs);
-    let broken = WordHasher { fails_after: 130, ..WordHasher::new() };
+    let broken = WordHasher {
+        fails_after: 130,
+        ..WordHasher::new()
+    };
     {
         let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
-        assert!(writer.embed_missing(&broken, |_| (), &Cancel::new()).is_err());
+        assert!(
+            writer
+                .embed_missing(&broken, |_| (), &Cancel::new())
+                .is_err()
+        );
         assert_eq!(writer.coverage("word-hasher/1").embedded, 128);
     }
     let encoder = WordHasher::new();
     let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
-    let coverage = writer.embed_missing(&encoder, |_| (), &Cancel::new()).unwrap();
+    let coverage = writer
+        .embed_missing(&encoder, |_| (), &Cancel::new())
+        .unwrap();
     assert_eq!((coverage.embedded, encoder.count()), (200, 72));
 }
 
@@ -131,14 +182,23 @@ fn hits_say_why_and_weights_choose_retrievers() {
     small(dir.path());
     let encoder = Arc::new(WordHasher::new());
     let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
-    writer.embed_missing(encoder.as_ref(), |_| (), &Cancel::new()).unwrap();
+    writer
+        .embed_missing(encoder.as_ref(), |_| (), &Cancel::new())
+        .unwrap();
     let corpus = Corpus::open(dir.path()).unwrap().unwrap();
     let fused = corpus.retriever("fused", Some(encoder)).unwrap();
     let mut query = Query::new("danish chemist");
     let hits = fused.search(&query, 2, &Cancel::new()).unwrap();
-    let why: Vec<&str> = hits[0].why.iter().map(|why| why.retriever.as_str()).collect();
+    let why: Vec<&str> = hits[0]
+        .why
+        .iter()
+        .map(|why| why.retriever.as_str())
+        .collect();
     assert_eq!(why, ["bm25", "dense"]);
-    query.retrievers = vec![RetrieverWeight { name: "bm25".into(), weight: 1.0 }];
+    query.retrievers = vec![RetrieverWeight {
+        name: "bm25".into(),
+        weight: 1.0,
+    }];
     let hits = fused.search(&query, 2, &Cancel::new()).unwrap();
     assert!(hits.iter().all(|hit| hit.why.len() == 1));
     query.retrievers[0].name = "oracle".into();
@@ -165,41 +225,92 @@ fn filters_hold_for_every_retriever() {
         next.add(&prepare(document, passages).unwrap()).unwrap();
     }
     next.commit(true, |_| Ok(())).unwrap();
-    writer.embed_missing(encoder.as_ref(), |_| (), &Cancel::new()).unwrap();
+    writer
+        .embed_missing(encoder.as_ref(), |_| (), &Cancel::new())
+        .unwrap();
     let corpus = Corpus::open(dir.path()).unwrap().unwrap();
     let date = |text: &str| Some(text.parse().unwrap());
     let some = |paths: &[&str]| paths.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
     let none = Filters::default();
     for (filters, expected) in [
-        (Filters { paths: some(&["a/**"]), ..none.clone() }, "a/2021.txt a/2023.txt"),
-        (Filters { after: date("2022"), ..none.clone() }, "a/2023.txt b/2023.txt"),
-        (Filters { before: date("2022"), ..none.clone() }, "a/2021.txt"),
         (
-            Filters { after: date("2021"), before: date("2023"), ..none.clone() },
+            Filters {
+                paths: some(&["a/**"]),
+                ..none.clone()
+            },
+            "a/2021.txt a/2023.txt",
+        ),
+        (
+            Filters {
+                after: date("2022"),
+                ..none.clone()
+            },
+            "a/2023.txt b/2023.txt",
+        ),
+        (
+            Filters {
+                before: date("2022"),
+                ..none.clone()
+            },
+            "a/2021.txt",
+        ),
+        (
+            Filters {
+                after: date("2021"),
+                before: date("2023"),
+                ..none.clone()
+            },
             "a/2021.txt a/2023.txt b/2023.txt",
         ),
         (
-            Filters { metadata: vec![("lang".into(), "en".into())], ..none.clone() },
+            Filters {
+                metadata: vec![("lang".into(), "en".into())],
+                ..none.clone()
+            },
             "a/2021.txt b/2023.txt b/undated.txt",
         ),
-        (Filters { paths: some(&["c/*", "**/undated.*"]), ..none.clone() }, "b/undated.txt"),
-        (Filters { paths: some(&["c/*"]), ..none.clone() }, ""),
+        (
+            Filters {
+                paths: some(&["c/*", "**/undated.*"]),
+                ..none.clone()
+            },
+            "b/undated.txt",
+        ),
+        (
+            Filters {
+                paths: some(&["c/*"]),
+                ..none.clone()
+            },
+            "",
+        ),
     ] {
         for name in ["bm25", "dense", "fused"] {
             let retriever = corpus.retriever(name, Some(encoder.clone())).unwrap();
-            let query = Query { filters: filters.clone(), ..Query::new("annual report") };
+            let query = Query {
+                filters: filters.clone(),
+                ..Query::new("annual report")
+            };
             let hits = retriever.search(&query, 10, &Cancel::new()).unwrap();
-            let all = hits.iter().flat_map(|hit| std::iter::once(&hit.passage).chain(&hit.duplicates));
-            let mut found: Vec<String> =
-                all.map(|id| corpus.source_of(*id).unwrap().unwrap().path).collect();
+            let all = hits
+                .iter()
+                .flat_map(|hit| std::iter::once(&hit.passage).chain(&hit.duplicates));
+            let mut found: Vec<String> = all
+                .map(|id| corpus.source_of(*id).unwrap().unwrap().path)
+                .collect();
             found.sort();
             assert_eq!(found.join(" "), expected, "{name} {filters:?}");
         }
     }
     let bad = Query {
-        filters: Filters { paths: some(&["a/["]), ..none },
+        filters: Filters {
+            paths: some(&["a/["]),
+            ..none
+        },
         ..Query::new("report")
     };
-    let error = corpus.retriever("bm25", None).unwrap().search(&bad, 1, &Cancel::new());
+    let error = corpus
+        .retriever("bm25", None)
+        .unwrap()
+        .search(&bad, 1, &Cancel::new());
     assert!(matches!(error, Err(RetrieveError::BadFilter { filter, .. }) if filter == "a/["));
 }

@@ -82,7 +82,10 @@ impl CorpusWriter {
                     log.append(*key, vectors.row(i))?;
                 }
                 done += batch.len() as u64;
-                progress(IndexCoverage { passages, embedded: done });
+                progress(IndexCoverage {
+                    passages,
+                    embedded: done,
+                });
             }
             log.sync()?;
             if published.elapsed() >= PUBLISH_EVERY {
@@ -136,9 +139,17 @@ impl CorpusWriter {
     ) -> Result<VectorSet, IndexError> {
         let mut manifest = self.manifest.clone();
         manifest.edition += 1;
-        let set =
-            dense::seal(&self.dir, store, log, set, manifest.generation, manifest.edition)?;
-        manifest.vectors.retain(|other| other.fingerprint != set.fingerprint);
+        let set = dense::seal(
+            &self.dir,
+            store,
+            log,
+            set,
+            manifest.generation,
+            manifest.edition,
+        )?;
+        manifest
+            .vectors
+            .retain(|other| other.fingerprint != set.fingerprint);
         manifest.vectors.push(set.clone());
         self.publish(manifest)?;
         self.remove_leftovers();
@@ -157,7 +168,9 @@ impl CorpusWriter {
             match VectorLog::open(&self.dir.join(&set.log), &set.fingerprint, set.dim) {
                 Ok(log) => {
                     let (log, set) = dense::without_stale(&self.dir, store, log, set, edition)?;
-                    sets.push(dense::seal(&self.dir, store, &log, &set, generation, edition)?);
+                    sets.push(dense::seal(
+                        &self.dir, store, &log, &set, generation, edition,
+                    )?);
                 }
                 Err(error) => tracing::warn!(%error, "vectors have to be made again"),
             }
@@ -171,5 +184,8 @@ fn embedded_text(store: &Store, row: u32) -> Result<([u8; 16], String), IndexErr
     let row = store.passage_row(row);
     let title = store.record(row.document)?.title;
     let headings = store.extra(&row)?.headings;
-    Ok((row.embed_key, indexed_text(&title, &headings, store.passage_text(&row)?)))
+    Ok((
+        row.embed_key,
+        indexed_text(&title, &headings, store.passage_text(&row)?),
+    ))
 }

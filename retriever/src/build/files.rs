@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::disk::sealed::{Kind, SealedFile, SealedWriter};
 use crate::error::{IndexError, corrupt};
 
-const KIND: Kind = Kind { name: "files", version: 1 };
+const KIND: Kind = Kind {
+    name: "files",
+    version: 1,
+};
 
 /// A file as the file system shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,13 +89,20 @@ pub(super) fn plan(files: &[FileState], there: Option<&BTreeMap<String, FileReco
             Some(record) if is_unchanged(file, &record.state) => {
                 // A later plan without hashes must not forget the one that is known.
                 let hash = file.hash.or(record.state.hash);
-                plan.unchanged.push(FileState { hash, ..file.clone() });
+                plan.unchanged.push(FileState {
+                    hash,
+                    ..file.clone()
+                });
             }
             Some(_) => plan.changed.push(file.clone()),
             None => plan.new.push(file.clone()),
         }
     }
-    plan.removed = there.keys().filter(|path| !wanted.contains(path.as_str())).cloned().collect();
+    plan.removed = there
+        .keys()
+        .filter(|path| !wanted.contains(path.as_str()))
+        .cloned()
+        .collect();
     plan
 }
 
@@ -117,7 +127,12 @@ mod tests {
 
     fn state(path: &str, bytes: u64, modified_ns: i64, content: Option<&str>) -> FileState {
         let hash = content.map(|content| ContentHash::of(content.as_bytes()));
-        FileState { path: path.into(), bytes, modified_ns, hash }
+        FileState {
+            path: path.into(),
+            bytes,
+            modified_ns,
+            hash,
+        }
     }
 
     #[test]
@@ -132,7 +147,16 @@ mod tests {
         .into_iter()
         .map(|state| {
             let path = state.path.clone();
-            (path, FileRecord { state, first_document: 0, documents: 1, first_passage: 0, passages: 1 })
+            (
+                path,
+                FileRecord {
+                    state,
+                    first_document: 0,
+                    documents: 1,
+                    first_passage: 0,
+                    passages: 1,
+                },
+            )
         })
         .collect();
         let files = [

@@ -64,7 +64,12 @@ pub struct Generation<'w> {
 
 impl std::fmt::Debug for Generation<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Generation({}, {} files)", self.dir.display(), self.files.len())
+        write!(
+            f,
+            "Generation({}, {} files)",
+            self.dir.display(),
+            self.files.len()
+        )
     }
 }
 
@@ -79,9 +84,15 @@ impl<'w> Generation<'w> {
             fs::remove_dir_all(&dir).map_err(|e| IndexError::write(&dir, e))?;
         }
         fs::create_dir_all(&dir).map_err(|e| IndexError::write(&dir, e))?;
-        let previous = writer.current.as_ref().map(|_| writer.generation_dir().join(names::LEXICAL));
-        let lexical =
-            LexicalWriter::create(&dir.join(names::LEXICAL), previous.as_deref(), writer.threads)?;
+        let previous = writer
+            .current
+            .as_ref()
+            .map(|_| writer.generation_dir().join(names::LEXICAL));
+        let lexical = LexicalWriter::create(
+            &dir.join(names::LEXICAL),
+            previous.as_deref(),
+            writer.threads,
+        )?;
         let store = StoreWriter::create(&dir.join(names::STORE))?;
         let mut next = Self {
             writer,
@@ -98,10 +109,14 @@ impl<'w> Generation<'w> {
     }
 
     fn carry_over(&mut self, keep: &[FileState]) -> Result<(), IndexError> {
-        let Some(current) = &self.writer.current else { return Ok(()) };
+        let Some(current) = &self.writer.current else {
+            return Ok(());
+        };
         let store = Arc::clone(&current.store);
-        let keep: HashMap<&str, &FileState> =
-            keep.iter().map(|state| (state.path.as_str(), state)).collect();
+        let keep: HashMap<&str, &FileState> = keep
+            .iter()
+            .map(|state| (state.path.as_str(), state))
+            .collect();
         let records: Vec<FileRecord> = current.files.values().cloned().collect();
         for record in records {
             let documents = record.first_document..record.first_document + record.documents;
@@ -114,7 +129,8 @@ impl<'w> Generation<'w> {
                 }
             } else {
                 for row in documents {
-                    self.outdated.insert(DocumentId::new(store.record(row)?.id), row);
+                    self.outdated
+                        .insert(DocumentId::new(store.record(row)?.id), row);
                 }
             }
         }
@@ -185,7 +201,9 @@ impl<'w> Generation<'w> {
 
     /// Whether the inverted index already holds these very passages.
     fn is_as_before(&self, prepared: &Prepared, row: u32) -> bool {
-        let Some(current) = &self.writer.current else { return false };
+        let Some(current) = &self.writer.current else {
+            return false;
+        };
         let before = current.store.passages_of(row);
         before.len() == prepared.rows.len()
             && before.zip(&prepared.rows).all(|(before, now)| {
@@ -206,7 +224,15 @@ impl<'w> Generation<'w> {
         mut on_stage: impl FnMut(Stage) -> Result<(), Cancelled>,
     ) -> Result<Committed, IndexError> {
         self.end_file();
-        let Self { writer, dir, store, lexical, files, outdated, .. } = self;
+        let Self {
+            writer,
+            dir,
+            store,
+            lexical,
+            files,
+            outdated,
+            ..
+        } = self;
         on_stage(Stage::Documents)?;
         let totals = store.finish()?;
         files::write(&dir.join(names::FILES), &files)?;
@@ -260,9 +286,13 @@ fn sums(corpus: &std::path::Path, generation: u64) -> Result<Vec<FileSum>, Index
         let entries = fs::read_dir(&path).map_err(|e| crate::error::read_error(&path, e))?;
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.path().is_file() && !name.ends_with(".lock") {
+            if entry.path().is_file() && !disk::is_lock(&name) {
                 let (xxh3, bytes) = disk::hash_file(&entry.path())?;
-                sums.push(FileSum { path: format!("{folder}/{name}"), bytes, xxh3 });
+                sums.push(FileSum {
+                    path: format!("{folder}/{name}"),
+                    bytes,
+                    xxh3,
+                });
             }
         }
     }

@@ -32,14 +32,18 @@ impl Lock {
                     pid if !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()) => pid,
                     _ => "unknown",
                 };
-                return Err(IndexError::Locked { path: dir.to_owned(), holder: holder.to_owned() });
+                return Err(IndexError::Locked {
+                    path: dir.to_owned(),
+                    holder: holder.to_owned(),
+                });
             }
             Err(TryLockError::Error(e)) => return Err(failed(e)),
         }
         // The holder's id is a courtesy to whoever waits; the lock itself is the system's.
         file.set_len(0).map_err(failed)?;
         file.rewind().map_err(failed)?;
-        file.write_all(format!("{}\n", std::process::id()).as_bytes()).map_err(failed)?;
+        file.write_all(format!("{}\n", std::process::id()).as_bytes())
+            .map_err(failed)?;
         file.flush().map_err(failed)?;
         Ok(Self { _file: file })
     }

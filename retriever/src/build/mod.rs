@@ -89,7 +89,8 @@ impl CorpusWriter {
 
     /// The folder of the current generation.
     fn generation_dir(&self) -> PathBuf {
-        self.dir.join(Manifest::generation_dir(self.manifest.generation))
+        self.dir
+            .join(Manifest::generation_dir(self.manifest.generation))
     }
 
     fn load(&mut self) -> Result<(), IndexError> {
@@ -98,7 +99,10 @@ impl CorpusWriter {
             let dir = self.generation_dir();
             let store = Arc::new(Store::open(&dir.join(names::STORE))?);
             let files = files::read(&dir.join(names::FILES))?;
-            let files = files.into_iter().map(|file| (file.state.path.clone(), file)).collect();
+            let files = files
+                .into_iter()
+                .map(|file| (file.state.path.clone(), file))
+                .collect();
             self.current = Some(Current { store, files });
         }
         Ok(())
@@ -117,7 +121,9 @@ impl CorpusWriter {
 
     /// The paths of the files that are in the corpus, ascending.
     pub fn files(&self) -> impl Iterator<Item = &FileState> {
-        self.current.iter().flat_map(|current| current.files.values().map(|file| &file.state))
+        self.current
+            .iter()
+            .flat_map(|current| current.files.values().map(|file| &file.state))
     }
 
     /// Notes of the application, such as the roots that were indexed.
@@ -148,7 +154,10 @@ impl CorpusWriter {
     pub fn coverage(&self, fingerprint: &str) -> IndexCoverage {
         IndexCoverage {
             passages: self.manifest.passages,
-            embedded: self.manifest.vectors_of(fingerprint).map_or(0, |set| set.embedded),
+            embedded: self
+                .manifest
+                .vectors_of(fingerprint)
+                .map_or(0, |set| set.embedded),
         }
     }
 
@@ -165,17 +174,27 @@ impl CorpusWriter {
         }
         let vectors = self.dir.join(crate::dense::FOLDER);
         for folder in [&self.dir, &vectors] {
-            let Ok(entries) = fs::read_dir(folder) else { continue };
+            let Ok(entries) = fs::read_dir(folder) else {
+                continue;
+            };
             for path in entries.flatten().map(|entry| entry.path()) {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
+                let is_vectors = || ["bin", "log"].iter().any(|e| disk::has_extension(&name, e));
                 let ours = is_generation(&name)
                     || name == "manifest.new"
-                    || (folder == &vectors && (name.ends_with(".bin") || name.ends_with(".log")));
+                    || (folder == &vectors && is_vectors());
                 if !ours || known.contains(&path) {
                     continue;
                 }
-                let removed =
-                    if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                let removed = if path.is_dir() {
+                    fs::remove_dir_all(&path)
+                } else {
+                    fs::remove_file(&path)
+                };
                 if let Err(error) = removed {
                     tracing::debug!(path = %path.display(), %error, "left behind");
                 }
@@ -197,5 +216,6 @@ impl CorpusWriter {
 
 /// Whether a folder name is one that [`Manifest::generation_dir`] makes.
 fn is_generation(name: &str) -> bool {
-    name.strip_prefix('g').is_some_and(|n| n.len() >= 6 && n.bytes().all(|b| b.is_ascii_digit()))
+    name.strip_prefix('g')
+        .is_some_and(|n| n.len() >= 6 && n.bytes().all(|b| b.is_ascii_digit()))
 }

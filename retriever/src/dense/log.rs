@@ -60,15 +60,26 @@ fn record_bytes(dim: u32) -> usize {
 }
 
 /// Compares a log's header with what is expected.
-fn check_header(path: &Path, bytes: &[u8], fingerprint: &str, dim: u32) -> Result<(), RetrieveError> {
-    let header_bytes = bytes.get(..HEADER).ok_or_else(|| misfit(path, "truncated"))?;
+fn check_header(
+    path: &Path,
+    bytes: &[u8],
+    fingerprint: &str,
+    dim: u32,
+) -> Result<(), RetrieveError> {
+    let header_bytes = bytes
+        .get(..HEADER)
+        .ok_or_else(|| misfit(path, "truncated"))?;
     if &header_bytes[..8] != MAGIC || xxh3_64(&header_bytes[..24]) != u64_at(header_bytes, 24) {
         return Err(misfit(path, "header does not match its checksum"));
     }
     let found = u32_at(header_bytes, 8);
     if found != VERSION {
         let path = path.to_owned();
-        return Err(RetrieveError::FormatVersion { path, found, expected: VERSION });
+        return Err(RetrieveError::FormatVersion {
+            path,
+            found,
+            expected: VERSION,
+        });
     }
     if header_bytes != header(fingerprint, dim) || dim == 0 || dim > MAX_DIM {
         return Err(misfit(path, "the log is of another encoder"));
@@ -85,7 +96,9 @@ fn is_whole(record: &[u8]) -> bool {
 /// The vector of a whole record.
 fn vector(record: &[u8]) -> Vec<f32> {
     let body = &record[16..record.len() - 8];
-    body.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+    body.chunks_exact(2)
+        .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+        .collect()
 }
 
 impl VectorLog {
@@ -119,7 +132,8 @@ impl VectorLog {
         let failed = |e| IndexError::write(path, e);
         // Opened without truncation: readers may have the log mapped.
         let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
-        file.seek(SeekFrom::Start((HEADER + len as usize * width) as u64)).map_err(failed)?;
+        file.seek(SeekFrom::Start((HEADER + len as usize * width) as u64))
+            .map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             dim,
@@ -171,7 +185,9 @@ impl VectorLog {
         self.len = index
             .checked_add(1)
             .ok_or(IndexError::TooMany(u64::from(u32::MAX), "vectors"))?;
-        self.out.write_all(record).map_err(|e| IndexError::write(&self.path, e))?;
+        self.out
+            .write_all(record)
+            .map_err(|e| IndexError::write(&self.path, e))?;
         self.fresh.extend(record);
         self.index.insert(key, index);
         Ok(())
@@ -213,7 +229,11 @@ impl LogReader {
     pub(crate) fn open(path: &Path, fingerprint: &str, dim: u32) -> Result<Self, RetrieveError> {
         let map = Map::open(path)?;
         check_header(path, map.bytes(), fingerprint, dim)?;
-        Ok(Self { path: path.to_owned(), map, width: record_bytes(dim) })
+        Ok(Self {
+            path: path.to_owned(),
+            map,
+            width: record_bytes(dim),
+        })
     }
 
     /// Dot product of record `index` with `query`.
@@ -224,7 +244,11 @@ impl LogReader {
         buffer: &mut Vec<f32>,
     ) -> Result<f32, RetrieveError> {
         let at = HEADER + index as usize * self.width;
-        let record = self.map.bytes().get(at..at + self.width).filter(|record| is_whole(record));
+        let record = self
+            .map
+            .bytes()
+            .get(at..at + self.width)
+            .filter(|record| is_whole(record));
         let record =
             record.ok_or_else(|| misfit(&self.path, "a vector does not match its checksum"))?;
         let halves: Vec<f16> = record[16..self.width - 8]
@@ -240,8 +264,10 @@ impl LogReader {
 /// Reads a log through; for the health check.
 pub(crate) fn check(path: &Path, fingerprint: &str, dim: u32) -> Result<(), RetrieveError> {
     let reader = LogReader::open(path, fingerprint, dim)?;
-    let damaged =
-        reader.map.bytes()[HEADER..].chunks_exact(reader.width).filter(|r| !is_whole(r)).count();
+    let damaged = reader.map.bytes()[HEADER..]
+        .chunks_exact(reader.width)
+        .filter(|r| !is_whole(r))
+        .count();
     if damaged > 0 {
         return Err(read_error(
             path,
@@ -284,7 +310,10 @@ mod tests {
         assert_eq!(log.vector(3).unwrap(), [9.0, 0.0, 0.0]);
         let log = VectorLog::open(&path, "model", 3).unwrap();
         assert_eq!(log.len(), 4);
-        assert_eq!(log.vector(log.find(&key(1)).unwrap()).unwrap(), [1.0, 0.5, -1.0]);
+        assert_eq!(
+            log.vector(log.find(&key(1)).unwrap()).unwrap(),
+            [1.0, 0.5, -1.0]
+        );
         assert!(VectorLog::open(&path, "another", 3).is_err());
         assert!(VectorLog::open(&path, "model", 4).is_err());
     }

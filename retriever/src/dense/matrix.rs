@@ -25,7 +25,10 @@ use crate::filter::Allowed;
 use crate::manifest::VectorSet;
 use crate::store::Store;
 
-const KIND: Kind = Kind { name: "vectors", version: 1 };
+const KIND: Kind = Kind {
+    name: "vectors",
+    version: 1,
+};
 /// Candidates that are scored again, per hit asked for.
 const OVERSAMPLE: usize = 3;
 
@@ -81,7 +84,9 @@ impl Vectors {
             file.verify(section)?;
         }
         let scales = &file.bytes()[file.span("scales")?];
-        let scales: Vec<f32> = (0..scales.len() / 4).map(|i| f32_at(scales, 4 * i)).collect();
+        let scales: Vec<f32> = (0..scales.len() / 4)
+            .map(|i| f32_at(scales, 4 * i))
+            .collect();
         let vectors = Self {
             codes: file.span("codes")?,
             rows: file.span("rows")?,
@@ -97,7 +102,11 @@ impl Vectors {
             && vectors.rows.len() == 4 * n
             && vectors.records.len() == 4 * n
             && n as u64 == set.embedded;
-        if fits { Ok(vectors) } else { Err(misfit(&path, "table lengths do not agree")) }
+        if fits {
+            Ok(vectors)
+        } else {
+            Err(misfit(&path, "table lengths do not agree"))
+        }
     }
 
     fn row(&self, i: usize) -> u32 {
@@ -119,7 +128,10 @@ impl Vectors {
         let codes: &[i8] = bytemuck::cast_slice(&self.file.bytes()[self.codes.clone()]);
         let shape = |e: &dyn std::fmt::Display| misfit(self.file.path(), &e.to_string());
         let rows = RowsI8::new(codes, &self.scales, self.dim).map_err(|e| shape(&e))?;
-        let wanted = k.saturating_mul(OVERSAMPLE).saturating_add(16).min(self.scales.len());
+        let wanted = k
+            .saturating_mul(OVERSAMPLE)
+            .saturating_add(16)
+            .min(self.scales.len());
         let keep = |i: usize| allowed.is_none_or(|allowed| allowed.row(self.row(i)));
         let best = top_k_i8_where(rows, query, wanted, keep, cancel).map_err(|e| match e {
             ScanError::Cancelled(cancelled) => RetrieveError::Cancelled(cancelled),

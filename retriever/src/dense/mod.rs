@@ -77,7 +77,10 @@ pub(crate) fn without_stale(
     if log.len() <= (used.len() + SMALL) * (1 + MAX_STALE) {
         return Ok((log, set));
     }
-    let set = VectorSet { log: log_path(&set.fingerprint, edition), ..set };
+    let set = VectorSet {
+        log: log_path(&set.fingerprint, edition),
+        ..set
+    };
     let mut compact = VectorLog::create(&dir.join(&set.log), &set.fingerprint, log.dim())?;
     let mut used: Vec<u32> = used.into_iter().collect();
     used.sort_unstable();

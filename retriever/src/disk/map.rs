@@ -1,5 +1,8 @@
 //! Read-only memory maps: the only `unsafe` of this crate.
-#![expect(unsafe_code, reason = "mapping a file is unsafe by nature; see `Map::open`")]
+#![expect(
+    unsafe_code,
+    reason = "mapping a file is unsafe by nature; see `Map::open`"
+)]
 
 use std::fs::File;
 use std::path::Path;

@@ -32,8 +32,23 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), IndexError> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Whether a file is one of tantivy's locks, which belong to no generation.
+pub(crate) fn is_lock(name: &str) -> bool {
+    has_extension(name, "lock")
+}
+
+/// Whether a file name ends in `.extension`.
+pub(crate) fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|found| found == extension)
+}
+
 /// Hash and length of a whole file.
 pub(crate) fn hash_file(path: &Path) -> Result<(u64, u64), indago_core::ports::RetrieveError> {
     let map = map::Map::open(path)?;
-    Ok((xxhash_rust::xxh3::xxh3_64(map.bytes()), map.bytes().len() as u64))
+    Ok((
+        xxhash_rust::xxh3::xxh3_64(map.bytes()),
+        map.bytes().len() as u64,
+    ))
 }

@@ -88,7 +88,9 @@ impl SealedWriter {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), IndexError> {
-        self.out.write_all(bytes).map_err(|e| IndexError::write(&self.path, e))?;
+        self.out
+            .write_all(bytes)
+            .map_err(|e| IndexError::write(&self.path, e))?;
         self.at += bytes.len() as u64;
         Ok(())
     }
@@ -96,7 +98,11 @@ impl SealedWriter {
     /// Ends the section before, if any, and begins the next.
     pub(crate) fn begin(&mut self, name: &str) -> Result<(), IndexError> {
         self.end_section()?;
-        self.section = Some(Open { name: padded(name), start: self.at, hash: Xxh3::new() });
+        self.section = Some(Open {
+            name: padded(name),
+            start: self.at,
+            hash: Xxh3::new(),
+        });
         Ok(())
     }
 
@@ -114,7 +120,9 @@ impl SealedWriter {
     }
 
     fn end_section(&mut self) -> Result<(), IndexError> {
-        let Some(mut open) = self.section.take() else { return Ok(()) };
+        let Some(mut open) = self.section.take() else {
+            return Ok(());
+        };
         let length = self.at - open.start;
         let padding = [0; ALIGN as usize];
         let missing = (ALIGN - self.at % ALIGN) % ALIGN;
@@ -142,8 +150,10 @@ impl SealedWriter {
         self.put(&table)?;
         self.put(&trailer)?;
         let path = self.path;
-        let file =
-            self.out.into_inner().map_err(|e| IndexError::write(&path, e.into_error()))?;
+        let file = self
+            .out
+            .into_inner()
+            .map_err(|e| IndexError::write(&path, e.into_error()))?;
         file.sync_all().map_err(|e| IndexError::write(&path, e))
     }
 }
@@ -206,17 +216,28 @@ impl SealedFile {
         }
         if found != kind.version {
             let expected = kind.version;
-            return Err(RetrieveError::FormatVersion { path: path.to_owned(), found, expected });
+            return Err(RetrieveError::FormatVersion {
+                path: path.to_owned(),
+                found,
+                expected,
+            });
         }
         let mut sections: Vec<Section> = Vec::with_capacity(count as usize);
         for entry in table.chunks_exact(ENTRY) {
             let start = u64_at(entry, 16);
-            let end = start.checked_add(u64_at(entry, 24)).filter(|end| *end <= table_at);
+            let end = start
+                .checked_add(u64_at(entry, 24))
+                .filter(|end| *end <= table_at);
             let end = end.ok_or_else(|| bad("section out of bounds"))?;
             let mut name = [0; 16];
             name.copy_from_slice(&entry[..16]);
             let span = start as usize..end as usize;
-            sections.push(Section { name, span, end: table_start, hash: u64_at(entry, 32) });
+            sections.push(Section {
+                name,
+                span,
+                end: table_start,
+                hash: u64_at(entry, 32),
+            });
         }
         for i in 1..sections.len() {
             sections[i - 1].end = sections[i].span.start;
@@ -224,7 +245,11 @@ impl SealedFile {
         if sections.iter().any(|s| s.end < s.span.end) {
             return Err(bad("sections overlap"));
         }
-        Ok(Self { path: path.to_owned(), map, sections })
+        Ok(Self {
+            path: path.to_owned(),
+            map,
+            sections,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -262,13 +287,18 @@ impl SealedFile {
         }
         let name = String::from_utf8_lossy(&section.name);
         let name = name.trim_end_matches('\0');
-        Err(corrupt(&self.path, format!("section `{name}` does not match its checksum")))
+        Err(corrupt(
+            &self.path,
+            format!("section `{name}` does not match its checksum"),
+        ))
     }
 
     /// Reads the whole file through.
     #[cfg(test)]
     pub(crate) fn verify_all(&self) -> Result<(), RetrieveError> {
-        self.sections.iter().try_for_each(|section| self.verify_section(section))
+        self.sections
+            .iter()
+            .try_for_each(|section| self.verify_section(section))
     }
 }
 
@@ -278,7 +308,10 @@ mod tests {
 
     use super::*;
 
-    const KIND: Kind = Kind { name: "test", version: 3 };
+    const KIND: Kind = Kind {
+        name: "test",
+        version: 3,
+    };
 
     fn write(path: &Path, sections: &[Vec<u8>]) {
         let mut writer = SealedWriter::create(path, KIND).unwrap();
@@ -337,6 +370,13 @@ mod tests {
         write(&path, &[]);
         let newer = Kind { version: 2, ..KIND };
         let error = SealedFile::open(&path, newer).unwrap_err();
-        assert!(matches!(error, RetrieveError::FormatVersion { found: 3, expected: 2, .. }));
+        assert!(matches!(
+            error,
+            RetrieveError::FormatVersion {
+                found: 3,
+                expected: 2,
+                ..
+            }
+        ));
     }
 }

@@ -36,7 +36,9 @@ impl PartialOrd for Scored {
 
 impl Ord for Scored {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.score.total_cmp(&other.score).then(other.id.cmp(&self.id))
+        self.score
+            .total_cmp(&other.score)
+            .then(other.id.cmp(&self.id))
     }
 }
 
@@ -56,10 +58,18 @@ impl Best {
     fn offer(&mut self, doc: DocId, score: Score) -> Score {
         let half = |column: &Column, doc| column.first(doc).unwrap_or(0);
         let id = (u128::from(half(&self.high, doc)) << 64) | u128::from(half(&self.low, doc));
-        let scored = Scored { score, id: PassageId(id.to_be_bytes()) };
+        let scored = Scored {
+            score,
+            id: PassageId(id.to_be_bytes()),
+        };
         let full = self.heap.len() >= self.k;
         let better = !full || self.heap.peek().is_some_and(|worst| scored > worst.0);
-        if better && self.allowed.as_ref().is_none_or(|allowed| allowed.passage(scored.id)) {
+        if better
+            && self
+                .allowed
+                .as_ref()
+                .is_none_or(|allowed| allowed.passage(scored.id))
+        {
             if full {
                 self.heap.pop();
             }
@@ -85,7 +95,11 @@ impl Collector for BestPassages {
     type Fruit = Vec<Scored>;
     type Child = Best;
 
-    fn for_segment(&self, _: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<Self::Child> {
+    fn for_segment(
+        &self,
+        _: SegmentOrdinal,
+        segment: &SegmentReader,
+    ) -> tantivy::Result<Self::Child> {
         let columns = segment.fast_fields();
         Ok(Best {
             k: self.k,
@@ -137,6 +151,9 @@ impl SegmentCollector for Best {
     }
 
     fn harvest(self) -> Vec<Scored> {
-        self.heap.into_iter().map(|Reverse(scored)| scored).collect()
+        self.heap
+            .into_iter()
+            .map(|Reverse(scored)| scored)
+            .collect()
     }
 }

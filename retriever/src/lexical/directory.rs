@@ -25,7 +25,10 @@ impl Directory for ReadOnly {
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
         let filepath = path.to_owned();
-        Err(DeleteError::IoError { io_error: Arc::new(refused()), filepath })
+        Err(DeleteError::IoError {
+            io_error: Arc::new(refused()),
+            filepath,
+        })
     }
 
     fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
@@ -34,7 +37,10 @@ impl Directory for ReadOnly {
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
         let filepath = path.to_owned();
-        Err(OpenWriteError::IoError { io_error: Arc::new(refused()), filepath })
+        Err(OpenWriteError::IoError {
+            io_error: Arc::new(refused()),
+            filepath,
+        })
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {

@@ -14,8 +14,7 @@ pub(crate) use search::Lexical;
 pub(crate) use write::LexicalWriter;
 
 use tantivy::schema::{
-    Field, IndexRecordOption, Schema, SchemaBuilder, STRING, TextFieldIndexing,
-    TextOptions,
+    Field, IndexRecordOption, STRING, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
 };
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream, Tokenizer};
 
@@ -45,7 +44,10 @@ fn schema() -> (Schema, Fields) {
         .set_fieldnorms(true);
     let id = tantivy::schema::NumericOptions::default().set_fast();
     let fields = Fields {
-        text: schema.add_text_field("text", TextOptions::default().set_indexing_options(indexing)),
+        text: schema.add_text_field(
+            "text",
+            TextOptions::default().set_indexing_options(indexing),
+        ),
         document: schema.add_text_field("document", STRING),
         id_high: schema.add_u64_field("id_high", id.clone()),
         id_low: schema.add_u64_field("id_low", id),
@@ -73,13 +75,18 @@ impl Tokenizer for Spaced {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Self::TokenStream<'a> {
         self.token.reset();
-        SpacedStream { rest: text, token: &mut self.token }
+        SpacedStream {
+            rest: text,
+            token: &mut self.token,
+        }
     }
 }
 
 impl TokenStream for SpacedStream<'_> {
     fn advance(&mut self) -> bool {
-        let Some((term, rest)) = self.rest.split_once(' ') else { return false };
+        let Some((term, rest)) = self.rest.split_once(' ') else {
+            return false;
+        };
         self.token.text.clear();
         self.token.text.push_str(term);
         self.token.position = self.token.position.wrapping_add(1);

@@ -30,7 +30,9 @@ pub(crate) struct Lexical {
 
 impl std::fmt::Debug for Lexical {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lexical").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Lexical")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -41,7 +43,10 @@ impl Lexical {
         let directory = MmapDirectory::open(dir).map_err(|e| corrupt(dir, e.to_string()))?;
         let index = Index::open(ReadOnly(directory)).map_err(|e| unreadable(dir, e))?;
         if index.schema() != schema {
-            return Err(corrupt(dir, "the index has other fields than this build writes"));
+            return Err(corrupt(
+                dir,
+                "the index has other fields than this build writes",
+            ));
         }
         let reader = index
             .reader_builder()
@@ -51,10 +56,20 @@ impl Lexical {
         let reader: IndexReader = reader;
         let searcher = reader.searcher();
         if searcher.num_docs() != n_passages {
-            let reason = format!("{} passages, the store has {n_passages}", searcher.num_docs());
+            let reason = format!(
+                "{} passages, the store has {n_passages}",
+                searcher.num_docs()
+            );
             return Err(corrupt(dir, reason));
         }
-        Ok(Self { fields, searcher, n_passages, n_terms, _reader: reader, path: dir.to_owned() })
+        Ok(Self {
+            fields,
+            searcher,
+            n_passages,
+            n_terms,
+            _reader: reader,
+            path: dir.to_owned(),
+        })
     }
 
     fn term(&self, text: &str) -> Term {
@@ -79,20 +94,33 @@ impl Lexical {
             return Ok(Vec::new());
         }
         let clauses = terms.into_iter().map(|(term, times)| {
-            let query: Box<dyn Query> =
-                Box::new(TermQuery::new(self.term(&term), IndexRecordOption::WithFreqs));
-            let query = if times > 1 { Box::new(BoostQuery::new(query, times as f32)) } else { query };
+            let query: Box<dyn Query> = Box::new(TermQuery::new(
+                self.term(&term),
+                IndexRecordOption::WithFreqs,
+            ));
+            let query = if times > 1 {
+                Box::new(BoostQuery::new(query, times as f32))
+            } else {
+                query
+            };
             (Occur::Should, query)
         });
         let query = BooleanQuery::new(clauses.collect());
         let k = k.min(self.n_passages as usize);
-        let collector = BestPassages { k, allowed, cancel: cancel.clone() };
+        let collector = BestPassages {
+            k,
+            allowed,
+            cancel: cancel.clone(),
+        };
         let best = self
             .searcher
             .search_with_statistics_provider(&query, &collector, self)
             .map_err(engine)?;
         cancel.check()?;
-        Ok(best.into_iter().map(|scored| (scored.id, scored.score)).collect())
+        Ok(best
+            .into_iter()
+            .map(|scored| (scored.id, scored.score))
+            .collect())
     }
 
     /// The query's terms with how often it has them: those found in the corpus, at most
@@ -114,7 +142,10 @@ impl Lexical {
         }
         terms.sort_unstable();
         terms.truncate(MAX_QUERY_TERMS);
-        Ok(terms.into_iter().map(|(_, term, times)| (term, times)).collect())
+        Ok(terms
+            .into_iter()
+            .map(|(_, term, times)| (term, times))
+            .collect())
     }
 }
 

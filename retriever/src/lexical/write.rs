@@ -50,10 +50,16 @@ impl LexicalWriter {
             index.tokenizers().register(ANALYZER, analyzer());
             index
         };
-        let writer = index.writer_with_num_threads(threads, MEMORY_BYTES).map_err(failed)?;
+        let writer = index
+            .writer_with_num_threads(threads, MEMORY_BYTES)
+            .map_err(failed)?;
         // Merging happens once, at the end: merges in between would be work done twice.
         writer.set_merge_policy(Box::new(NoMergePolicy));
-        Ok(Self { dir: dir.to_owned(), fields, writer })
+        Ok(Self {
+            dir: dir.to_owned(),
+            fields,
+            writer,
+        })
     }
 
     /// Adds the passages of a document.
@@ -66,14 +72,17 @@ impl LexicalWriter {
             let id = u128::from_be_bytes(row.id.0);
             document.add_u64(self.fields.id_high, (id >> 64) as u64);
             document.add_u64(self.fields.id_low, id as u64);
-            self.writer.add_document(document).map_err(|e| IndexError::tantivy(&self.dir, e))?;
+            self.writer
+                .add_document(document)
+                .map_err(|e| IndexError::tantivy(&self.dir, e))?;
         }
         Ok(())
     }
 
     /// Deletes the passages that a document had before this call.
     pub(crate) fn delete(&self, id: &DocumentId) {
-        self.writer.delete_term(Term::from_field_text(self.fields.document, id.as_str()));
+        self.writer
+            .delete_term(Term::from_field_text(self.fields.document, id.as_str()));
     }
 
     /// Makes everything durable. No deleted document is left in the index, so that document
@@ -82,8 +91,15 @@ impl LexicalWriter {
         let dir = self.dir;
         let failed = |e| IndexError::tantivy(&dir, e);
         self.writer.commit().map_err(failed)?;
-        let segments = self.writer.index().searchable_segment_metas().map_err(failed)?;
-        let dirty = segments.iter().filter(|s| s.has_deletes()).map(tantivy::SegmentMeta::id);
+        let segments = self
+            .writer
+            .index()
+            .searchable_segment_metas()
+            .map_err(failed)?;
+        let dirty = segments
+            .iter()
+            .filter(|s| s.has_deletes())
+            .map(tantivy::SegmentMeta::id);
         let mut merge: Vec<_> = dirty.collect();
         if segments.len() > MAX_SEGMENTS {
             merge = segments.iter().map(tantivy::SegmentMeta::id).collect();
@@ -102,7 +118,7 @@ fn link_all(from: &Path, to: &Path) -> Result<(), IndexError> {
     let entries = fs::read_dir(from).map_err(|e| crate::error::read_error(from, e))?;
     for entry in entries {
         let entry = entry.map_err(|e| crate::error::read_error(from, e))?;
-        if entry.file_name().to_string_lossy().ends_with(".lock") {
+        if disk::is_lock(&entry.file_name().to_string_lossy()) {
             continue;
         }
         let (source, target) = (entry.path(), to.join(entry.file_name()));

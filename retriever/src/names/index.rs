@@ -20,7 +20,10 @@ use crate::disk::sealed::{Kind, SealedFile, SealedWriter};
 use crate::error::{IndexError, corrupt};
 use crate::store::Store;
 
-const KIND: Kind = Kind { name: "names", version: 1 };
+const KIND: Kind = Kind {
+    name: "names",
+    version: 1,
+};
 const ENTRY: usize = 16;
 const WORD: usize = 12;
 /// Entries that share a word beyond which the word is too common to link by.
@@ -35,7 +38,7 @@ pub(crate) fn write(store: &Store, path: &Path) -> Result<(), IndexError> {
         let passage = store.passage_row(row);
         for (name, basis) in store.extra(&passage)?.names {
             let key = normalize_name(&name);
-            if !key.is_empty() && key.len() <= usize::from(u16::MAX) {
+            if !key.is_empty() && u16::try_from(key.len()).is_ok() {
                 entries.push((key, row, basis, name));
             }
         }
@@ -50,7 +53,11 @@ pub(crate) fn write(store: &Store, path: &Path) -> Result<(), IndexError> {
     let mut words = Vec::new();
     for (i, (key, row, basis, name)) in entries.iter().enumerate() {
         let bytes = (key.len() + name.len()) as u32;
-        for value in [at.to_le_bytes(), row.to_le_bytes(), (*basis as u32).to_le_bytes()] {
+        for value in [
+            at.to_le_bytes(),
+            row.to_le_bytes(),
+            (*basis as u32).to_le_bytes(),
+        ] {
             file.write(&value)?;
         }
         file.write(&(key.len() as u16).to_le_bytes())?;
@@ -60,7 +67,11 @@ pub(crate) fn write(store: &Store, path: &Path) -> Result<(), IndexError> {
             .ok_or(IndexError::TooMany(u64::from(u32::MAX), "bytes of names"))?;
         // The stripped form is found through its words, so those of the parenthesis are left out.
         let stripped = normalize_name(strip_disambiguation(name));
-        words.extend(stripped.split(' ').map(|word| (xxh3_64(word.as_bytes()), i as u32)));
+        words.extend(
+            stripped
+                .split(' ')
+                .map(|word| (xxh3_64(word.as_bytes()), i as u32)),
+        );
     }
     file.begin("strings")?;
     for (key, _, _, name) in &entries {
@@ -95,10 +106,7 @@ struct Entry<'a> {
 }
 
 impl Names {
-    pub(crate) fn open(
-        path: &Path,
-        store: std::sync::Arc<Store>,
-    ) -> Result<Self, RetrieveError> {
+    pub(crate) fn open(path: &Path, store: std::sync::Arc<Store>) -> Result<Self, RetrieveError> {
         let file = SealedFile::open(path, KIND)?;
         for section in ["entries", "strings", "words"] {
             file.verify(section)?;
@@ -110,8 +118,13 @@ impl Names {
             file,
             store,
         };
-        let whole = names.entries.len() % ENTRY == 0 && names.words.len() % WORD == 0;
-        if whole { Ok(names) } else { Err(corrupt(path, "table lengths do not agree")) }
+        let whole =
+            names.entries.len().is_multiple_of(ENTRY) && names.words.len().is_multiple_of(WORD);
+        if whole {
+            Ok(names)
+        } else {
+            Err(corrupt(path, "table lengths do not agree"))
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -119,16 +132,29 @@ impl Names {
     }
 
     fn entry(&self, i: usize) -> Entry<'_> {
-        let table = self.file.bytes().get(self.entries.clone()).unwrap_or_default();
+        let table = self
+            .file
+            .bytes()
+            .get(self.entries.clone())
+            .unwrap_or_default();
         let bytes = table.get(i * ENTRY..(i + 1) * ENTRY).unwrap_or(&[0; ENTRY]);
         let lengths = u32_at(bytes, 12);
         let (key, name) = ((lengths & 0xffff) as usize, (lengths >> 16) as usize);
         let at = u32_at(bytes, 0) as usize;
-        let strings = self.file.bytes().get(self.strings.clone()).unwrap_or_default();
+        let strings = self
+            .file
+            .bytes()
+            .get(self.strings.clone())
+            .unwrap_or_default();
         let text = |from: usize, len: usize| {
-            strings.get(from..from + len).and_then(|s| str::from_utf8(s).ok()).unwrap_or_default()
+            strings
+                .get(from..from + len)
+                .and_then(|s| str::from_utf8(s).ok())
+                .unwrap_or_default()
         };
-        let basis = Basis::ALL.into_iter().find(|basis| *basis as u32 == u32_at(bytes, 8));
+        let basis = Basis::ALL
+            .into_iter()
+            .find(|basis| *basis as u32 == u32_at(bytes, 8));
         Entry {
             key: text(at, key),
             name: text(at + key, name),
@@ -146,7 +172,11 @@ impl Names {
 
     /// Entries that hold `word`, ascending.
     fn holding(&self, word: &str) -> Vec<u32> {
-        let table = self.file.bytes().get(self.words.clone()).unwrap_or_default();
+        let table = self
+            .file
+            .bytes()
+            .get(self.words.clone())
+            .unwrap_or_default();
         let wanted = xxh3_64(word.as_bytes());
         let start = partition_point(table.len() / WORD, |i| u64_at(table, i * WORD) < wanted);
         (start..table.len() / WORD)
@@ -161,7 +191,11 @@ fn partition_point(n: usize, less: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, n);
     while low < high {
         let middle = low + (high - low) / 2;
-        if less(middle) { low = middle + 1 } else { high = middle }
+        if less(middle) {
+            low = middle + 1
+        } else {
+            high = middle
+        }
     }
     low
 }
@@ -195,7 +229,11 @@ impl NameIndex for Names {
         let words: Vec<&str> = bare.split(' ').collect();
         let lists = words.iter().map(|word| self.holding(word));
         let lists: Vec<Vec<u32>> = lists.filter(|list| list.len() <= MAX_SHARED).collect();
-        let rarest = lists.iter().min_by_key(|list| list.len()).cloned().unwrap_or_default();
+        let rarest = lists
+            .iter()
+            .min_by_key(|list| list.len())
+            .cloned()
+            .unwrap_or_default();
         for i in &rarest {
             let i = *i as usize;
             let entry = self.entry(i);

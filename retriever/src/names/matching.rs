@@ -6,7 +6,11 @@
 pub(super) fn loose(query: &str, entry: &str, unique: bool) -> Option<f32> {
     let q: Vec<&str> = query.split(' ').collect();
     let e: Vec<&str> = entry.split(' ').collect();
-    let (short, long) = if q.len() < e.len() { (&q, &e) } else { (&e, &q) };
+    let (short, long) = if q.len() < e.len() {
+        (&q, &e)
+    } else {
+        (&e, &q)
+    };
     if long.len() == short.len() || long.len() > short.len() + 3 {
         return None;
     }
@@ -19,7 +23,11 @@ pub(super) fn loose(query: &str, entry: &str, unique: bool) -> Option<f32> {
         // "King Lothair II" and "Lothair II", "Edward Baring 1st Baron Revelstoke" and "Edward
         // Baring": a title before or after. A shorter *entry* must be more than a common pair.
         if long.starts_with(short) || long.ends_with(short) {
-            return Some(if unique || q.len() > e.len() { 0.65 } else { 0.55 });
+            return Some(if unique || q.len() > e.len() {
+                0.65
+            } else {
+                0.55
+            });
         }
         return None;
     }
@@ -48,7 +56,12 @@ mod tests {
         for (query, entry, unique, linked) in [
             ("stephen donaldson", "stephen r donaldson", false, true),
             ("king lothair ii", "lothair ii", false, true),
-            ("edward baring 1st baron revelstoke", "edward baring", false, true),
+            (
+                "edward baring 1st baron revelstoke",
+                "edward baring",
+                false,
+                true,
+            ),
             ("beethoven", "ludwig van beethoven", true, true),
             ("beethoven", "ludwig van beethoven", false, false),
             ("henry baring", "baring", true, false),
@@ -57,7 +70,11 @@ mod tests {
             ("paris", "university of paris", true, false),
             ("dickinson", "emily dickinson", true, true),
         ] {
-            assert_eq!(loose(query, entry, unique).is_some(), linked, "{query} / {entry}");
+            assert_eq!(
+                loose(query, entry, unique).is_some(),
+                linked,
+                "{query} / {entry}"
+            );
         }
     }
 }

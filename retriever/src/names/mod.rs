@@ -51,7 +51,14 @@ pub(crate) fn of_passage(passage: &Passage) -> Vec<(String, Basis)> {
     }
     let introduced = indago_text::introduced_names(&passage.text);
     for (i, name) in introduced.into_iter().enumerate() {
-        names.push((name, if i == 0 { Basis::Introduced } else { Basis::Alias }));
+        names.push((
+            name,
+            if i == 0 {
+                Basis::Introduced
+            } else {
+                Basis::Alias
+            },
+        ));
     }
     names.retain(|(name, _)| name.len() <= MAX_NAME);
     names

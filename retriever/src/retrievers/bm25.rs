@@ -12,7 +12,9 @@ pub(super) struct Bm25 {
 
 impl Bm25 {
     pub(super) fn new(corpus: &Corpus) -> Self {
-        Self { corpus: corpus.clone() }
+        Self {
+            corpus: corpus.clone(),
+        }
     }
 }
 
@@ -24,7 +26,10 @@ impl Retriever for Bm25 {
     fn search(&self, query: &Query, k: usize, cancel: &Cancel) -> Result<Vec<Hit>, RetrieveError> {
         cancel.check()?;
         let allowed = self.corpus.allowed(&query.filters)?;
-        let ranked = self.corpus.lexical().search(&query.text, k, allowed, cancel)?;
+        let ranked = self
+            .corpus
+            .lexical()
+            .search(&query.text, k, allowed, cancel)?;
         Ok(hits(self.name(), ranked))
     }
 }

@@ -30,7 +30,11 @@ impl Dense {
             reason: format!("retriever `{name}` needs an encoder and none is configured"),
         })?;
         corpus.check_model(encoder.as_ref())?;
-        Ok(Self { corpus: corpus.clone(), encoder, name })
+        Ok(Self {
+            corpus: corpus.clone(),
+            encoder,
+            name,
+        })
     }
 }
 
@@ -41,7 +45,7 @@ impl Retriever for Dense {
 
     fn search(&self, query: &Query, k: usize, cancel: &Cancel) -> Result<Vec<Hit>, RetrieveError> {
         cancel.check()?;
-        let Some(vectors) = self.corpus.vectors(self.encoder.fingerprint())? else {
+        let Some(vectors) = self.corpus.vectors(self.encoder.fingerprint()) else {
             return Ok(Vec::new());
         };
         let text = query.text.trim();

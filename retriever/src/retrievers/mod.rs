@@ -19,8 +19,12 @@ type Make = fn(&Corpus, Option<Arc<dyn Encoder>>) -> Result<Arc<dyn Retriever>, 
 /// Every retriever.
 const REGISTRY: &[(&str, Make)] = &[
     ("bm25", |corpus, _| Ok(Arc::new(bm25::Bm25::new(corpus)))),
-    ("dense", |corpus, encoder| Ok(Arc::new(dense::Dense::new(corpus, encoder, "dense")?))),
-    ("fused", |corpus, encoder| Ok(Arc::new(Fused::over(corpus, encoder)?))),
+    ("dense", |corpus, encoder| {
+        Ok(Arc::new(dense::Dense::new(corpus, encoder, "dense")?))
+    }),
+    ("fused", |corpus, encoder| {
+        Ok(Arc::new(Fused::over(corpus, encoder)?))
+    }),
 ];
 
 /// The registered names.
@@ -43,7 +47,11 @@ fn hits(retriever: &str, ranked: Vec<(PassageId, f32)>) -> Vec<Hit> {
     let hit = |(i, (passage, score)): (usize, (PassageId, f32))| Hit {
         passage,
         score,
-        why: vec![Provenance { retriever: retriever.to_owned(), rank: i as u32 + 1, score }],
+        why: vec![Provenance {
+            retriever: retriever.to_owned(),
+            rank: i as u32 + 1,
+            score,
+        }],
         duplicates: Vec::new(),
     };
     ranked.into_iter().enumerate().map(hit).collect()

@@ -13,7 +13,10 @@ pub(crate) use write::StoreWriter;
 
 use crate::disk::sealed::Kind;
 
-const KIND: Kind = Kind { name: "docs", version: 1 };
+const KIND: Kind = Kind {
+    name: "docs",
+    version: 1,
+};
 
 use std::collections::BTreeMap;
 

@@ -39,7 +39,10 @@ impl Store {
         }
         let documents = file.span("documents")?;
         let passages = file.span("passages")?;
-        let (n_docs, n_passages) = (documents.len() / DOCUMENT_BYTES, passages.len() / PASSAGE_BYTES);
+        let (n_docs, n_passages) = (
+            documents.len() / DOCUMENT_BYTES,
+            passages.len() / PASSAGE_BYTES,
+        );
         let store = Self {
             heap: file.span("heap")?,
             document_ids: file.span("document-ids")?,
@@ -54,7 +57,11 @@ impl Store {
             && store.document_ids.len() == n_docs * ID_BYTES
             && store.passage_ids.len() == n_passages * 4
             && u32::try_from(n_docs.max(n_passages)).is_ok();
-        if fits { Ok(store) } else { Err(store.bad("table lengths do not agree")) }
+        if fits {
+            Ok(store)
+        } else {
+            Err(store.bad("table lengths do not agree"))
+        }
     }
 
     fn bad(&self, reason: impl Into<String>) -> RetrieveError {
@@ -87,7 +94,10 @@ impl Store {
 
     /// The id of passage `row`, without decoding the rest.
     pub(crate) fn passage_id(&self, row: u32) -> PassageId {
-        PassageId(crate::disk::bytes::id_at(self.table(&self.passages, PASSAGE_BYTES, row), 0))
+        PassageId(crate::disk::bytes::id_at(
+            self.table(&self.passages, PASSAGE_BYTES, row),
+            0,
+        ))
     }
 
     /// Rows of a document's passages, in order.
@@ -119,7 +129,11 @@ impl Store {
         let (mut low, mut high) = (0, self.n_documents());
         while low < high {
             let middle = low + (high - low) / 2;
-            if hash(middle) < wanted { low = middle + 1 } else { high = middle }
+            if hash(middle) < wanted {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         while low < self.n_documents() && hash(low) == wanted {
             let row = u32_at(self.table(&self.document_ids, ID_BYTES, low), 8);
@@ -135,13 +149,19 @@ impl Store {
     pub(crate) fn heap_of(&self, document: u32) -> Result<&[u8], RetrieveError> {
         let row = self.document_row(document);
         let heap = self.file.bytes().get(self.heap.clone()).unwrap_or_default();
-        let end = row.heap.checked_add(row.heap_bytes).filter(|end| *end <= heap.len() as u64);
+        let end = row
+            .heap
+            .checked_add(row.heap_bytes)
+            .filter(|end| *end <= heap.len() as u64);
         let inner = row.text_bytes.checked_add(u64::from(row.record_bytes));
         let (Some(end), true) = (end, inner.is_some_and(|inner| inner <= row.heap_bytes)) else {
             return Err(self.bad(format!("document {document} is out of bounds")));
         };
         let bytes = &heap[row.heap as usize..end as usize];
-        let (cell, bit) = (self.verified.get(document as usize / 8), 1u8 << (document % 8));
+        let (cell, bit) = (
+            self.verified.get(document as usize / 8),
+            1u8 << (document % 8),
+        );
         if cell.is_some_and(|cell| cell.load(Ordering::Relaxed) & bit != 0) {
             return Ok(bytes);
         }
@@ -172,7 +192,9 @@ impl Store {
             return Ok(None);
         };
         // The text is UTF-8 as a whole, so a slice that is not has been cut inside a character.
-        Ok(text.get(start..end).and_then(|bytes| str::from_utf8(bytes).ok()))
+        Ok(text
+            .get(start..end)
+            .and_then(|bytes| str::from_utf8(bytes).ok()))
     }
 
     /// What is stored of a document beside its text.
@@ -190,7 +212,9 @@ impl Store {
             return Ok(Extra::default());
         }
         let start = row.extra as usize;
-        let bytes = self.heap_of(row.document)?.get(start..start + row.extra_bytes as usize);
+        let bytes = self
+            .heap_of(row.document)?
+            .get(start..start + row.extra_bytes as usize);
         let bytes = bytes.ok_or_else(|| self.bad("passage data out of bounds"))?;
         serde_json::from_slice(bytes).map_err(|e| self.bad(format!("passage data: {e}")))
     }

@@ -122,7 +122,9 @@ pub(crate) fn pack_date(date: Option<Date>) -> i32 {
     let Some(date) = date else { return UNDATED };
     let month = i32::from(date.month.unwrap_or(0));
     let day = i32::from(date.day.unwrap_or(0));
-    date.year.saturating_mul(512).saturating_add(month * 32 + day)
+    date.year
+        .saturating_mul(512)
+        .saturating_add(month * 32 + day)
 }
 
 #[cfg(test)]

@@ -96,10 +96,19 @@ impl StoreWriter {
         }
         let document = self.totals.documents;
         let first_passage = self.totals.passages;
-        DocumentRow { first_passage, passages: n as u32, ..row }.encode(&mut self.documents);
+        DocumentRow {
+            first_passage,
+            passages: n as u32,
+            ..row
+        }
+        .encode(&mut self.documents);
         self.ids.push((xxh3_64(id.as_bytes()), document));
         for passage in passages {
-            PassageRow { document, ..passage }.encode(&mut self.passages);
+            PassageRow {
+                document,
+                ..passage
+            }
+            .encode(&mut self.passages);
             self.passage_ids.push((passage.id.0, self.totals.passages));
             self.totals.passages += 1;
             self.totals.terms += u64::from(passage.terms);

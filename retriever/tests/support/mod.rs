@@ -1,5 +1,6 @@
 //! Small corpora and an encoder without weights.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,27 +15,30 @@ use indago_retriever::{CorpusWriter, FileState, Stage, WriterOptions, prepare};
 
 /// Hashes words into a vector: equal words, equal directions. Counts what it encodes.
 #[derive(Debug, Default)]
-pub struct WordHasher {
-    pub fingerprint: String,
-    pub encoded: AtomicUsize,
+pub(crate) struct WordHasher {
+    pub(crate) fingerprint: String,
+    pub(crate) encoded: AtomicUsize,
     /// Fails after this many texts, when not 0.
-    pub fails_after: usize,
+    pub(crate) fails_after: usize,
 }
 
-pub const DIM: usize = 32;
+pub(crate) const DIM: usize = 32;
 
 impl WordHasher {
-    pub fn new() -> Self {
-        Self { fingerprint: "word-hasher/1".into(), ..Self::default() }
+    pub(crate) fn new() -> Self {
+        Self {
+            fingerprint: "word-hasher/1".into(),
+            ..Self::default()
+        }
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.encoded.load(Ordering::SeqCst)
     }
 }
 
 impl Encoder for WordHasher {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "word-hasher"
     }
 
@@ -50,7 +54,10 @@ impl Encoder for WordHasher {
         cancel.check()?;
         let before = self.encoded.fetch_add(texts.len(), Ordering::SeqCst);
         if self.fails_after > 0 && before + texts.len() > self.fails_after {
-            return Err(EncodeError::Model { model: "test".into(), reason: "told to fail".into() });
+            return Err(EncodeError::Model {
+                model: "test".into(),
+                reason: "told to fail".into(),
+            });
         }
         let mut matrix = Matrix::zeros(texts.len(), DIM);
         for (i, text) in texts.iter().enumerate() {
@@ -62,7 +69,9 @@ impl Encoder for WordHasher {
             });
             let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
             if norm > 0.0 {
-                row.iter_mut().for_each(|x| *x /= norm);
+                for x in row.iter_mut() {
+                    *x /= norm;
+                }
             }
         }
         Ok(matrix)
@@ -70,19 +79,21 @@ impl Encoder for WordHasher {
 }
 
 /// A document of one passage per paragraph.
-pub fn document(id: &str, title: &str, text: &str) -> (Document, Vec<Passage>) {
+pub(crate) fn document(id: &str, title: &str, text: &str) -> (Document, Vec<Passage>) {
     document_with(id, title, text, None, &[])
 }
 
-pub fn document_with(
+pub(crate) fn document_with(
     id: &str,
     title: &str,
     text: &str,
     date: Option<&str>,
     metadata: &[(&str, &str)],
 ) -> (Document, Vec<Passage>) {
-    let metadata: BTreeMap<String, String> =
-        metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let metadata: BTreeMap<String, String> = metadata
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
     let date = date.map(|date| date.parse().unwrap());
     let document = Document {
         id: DocumentId::new(id),
@@ -118,7 +129,7 @@ pub fn document_with(
 }
 
 /// A file whose content is `text`, changed whenever `text` is.
-pub fn state(path: &str, text: &str) -> FileState {
+pub(crate) fn state(path: &str, text: &str) -> FileState {
     FileState {
         path: path.to_owned(),
         bytes: text.len() as u64,
@@ -127,18 +138,21 @@ pub fn state(path: &str, text: &str) -> FileState {
     }
 }
 
-pub fn options() -> WriterOptions {
-    WriterOptions { settings: "test".into(), threads: 1 }
+pub(crate) fn options() -> WriterOptions {
+    WriterOptions {
+        settings: "test".into(),
+        threads: 1,
+    }
 }
 
 /// Brings the corpus in `dir` to hold exactly `files` (path, text), one document each; titles are
 /// the paths. Returns how many files were read.
-pub fn index(dir: &Path, files: &[(String, String)]) -> usize {
+pub(crate) fn index(dir: &Path, files: &[(String, String)]) -> usize {
     let mut writer = CorpusWriter::open(dir, &options()).unwrap();
     index_with(&mut writer, files, |_| Ok(())).unwrap()
 }
 
-pub fn index_with(
+pub(crate) fn index_with(
     writer: &mut CorpusWriter,
     files: &[(String, String)],
     on_stage: impl FnMut(Stage) -> Result<(), indago_core::Cancelled>,
@@ -158,6 +172,9 @@ pub fn index_with(
     Ok(read)
 }
 
-pub fn files(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+pub(crate) fn files(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+        .collect()
 }
