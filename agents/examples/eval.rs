@@ -191,7 +191,7 @@ fn answer_one(
     let mut removed = None;
     if examine && !question.gold.is_empty() {
         let mut without = MemoryLibrary::new(library.corpus.clone());
-        without.without = question.gold.clone();
+        without.without.clone_from(&question.gold);
         let searched = block_on(search_sub_question(&mut cx, &without, &input))?;
         let evidence = if examine {
             block_on(calibration::examine(&mut cx, &without, &input))?.evidence

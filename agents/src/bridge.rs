@@ -19,6 +19,18 @@ const MAX_READINGS: usize = 12;
 /// Names of one passage that are looked up; long passages are read from their beginning.
 const MAX_NAMES: usize = 64;
 
+/// Least score of a match that is exact but for a parenthesis: what is asked of a reading that the
+/// text does not have as a name of its own.
+const EXACT: f32 = 0.8;
+
+/// One way to read a name.
+struct Reading {
+    range: Range<usize>,
+    name: String,
+    /// Made from the name's words rather than written as a name.
+    derived: bool,
+}
+
 /// A name of a text that the corpus knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
@@ -35,7 +47,7 @@ pub(crate) async fn known_names(
     names: &[Name],
     text: &str,
 ) -> Result<Vec<Known>, RetrieveError> {
-    let readings: Vec<(Range<usize>, String)> = names
+    let readings: Vec<Reading> = names
         .iter()
         .take(MAX_NAMES)
         .flat_map(|name| readings(name, text))
@@ -43,13 +55,17 @@ pub(crate) async fn known_names(
     if readings.is_empty() {
         return Ok(Vec::new());
     }
-    let asked = readings.iter().map(|(_, name)| name.clone()).collect();
+    let asked = readings.iter().map(|r| r.name.clone()).collect();
     let about = library.defining(asked, DEFINITIONS).await?;
     let mut hits: Vec<(Range<usize>, String, Vec<NameHit>)> = readings
         .into_iter()
         .zip(about)
-        .filter(|(_, about)| !about.is_empty())
-        .map(|((range, name), about)| (range, name, about))
+        .filter_map(|(reading, mut about)| {
+            if reading.derived {
+                about.retain(|hit| hit.score >= EXACT);
+            }
+            (!about.is_empty()).then_some((reading.range, reading.name, about))
+        })
         .collect();
     // Longest first; a reading inside an accepted one is not what the text means.
     hits.sort_by(|a, b| (b.0.len(), a.0.start).cmp(&(a.0.len(), b.0.start)));
@@ -74,13 +90,16 @@ pub(crate) async fn known_names(
 }
 
 /// Ways to read a name: as it stands, its alternatives, and shorter runs of its words.
-fn readings(name: &Name, text: &str) -> Vec<(Range<usize>, String)> {
-    let mut found: Vec<(Range<usize>, String)> = vec![(name.range.clone(), name.text.clone())];
-    for alternative in &name.alternatives {
-        // An alternative may reach beyond the name's own span; its length ranks it.
-        let start = name.range.start;
-        found.push((start..start + alternative.len(), alternative.clone()));
-    }
+fn readings(name: &Name, text: &str) -> Vec<Reading> {
+    let start = name.range.start;
+    let reading = |from: usize, part: &str, derived: bool| Reading {
+        range: from..from + part.len(),
+        name: part.to_owned(),
+        derived,
+    };
+    let mut found = vec![reading(start, &name.text, false)];
+    // An alternative may reach beyond the name's own span; its length ranks it.
+    found.extend(name.alternatives.iter().map(|a| reading(start, a, false)));
     let words: Vec<Range<usize>> = indago_text::words(&name.text);
     let capital = |r: &Range<usize>| {
         name.text[r.clone()]
@@ -103,18 +122,20 @@ fn readings(name: &Name, text: &str) -> Vec<(Range<usize>, String)> {
             if found.len() >= MAX_READINGS {
                 break 'all;
             }
-            let start = name.range.start + first.start;
-            found.push((start..start + part.len(), part.to_owned()));
+            found.push(reading(start + first.start, part, true));
         }
     }
     // `Robert Plant discography`: a title may go on in lower case.
     if let Some(rest) = text.get(name.range.end..) {
         let next = indago_text::words(rest.get(..40.min(rest.len())).unwrap_or_default());
-        if let Some(word) = next.first().filter(|w| rest[..w.start] == *" ") {
-            let end = name.range.end + word.end;
-            found.push((
-                name.range.start..end,
-                text[name.range.start..end].to_owned(),
+        let goes_on = |w: &&Range<usize>| {
+            rest[..w.start] == *" " && !indago_text::is_function_word(&rest[w.start..w.end])
+        };
+        if let Some(word) = next.first().filter(goes_on) {
+            found.push(reading(
+                start,
+                &text[start..name.range.end + word.end],
+                true,
             ));
         }
     }

@@ -11,6 +11,8 @@ mod answer;
 mod asked;
 mod bridge;
 pub mod calibration;
+mod contradict;
+mod entail;
 pub mod evaluate;
 mod judge;
 mod pool;
@@ -24,6 +26,7 @@ mod verify;
 mod weights;
 mod write;
 
+pub use entail::{Verdict, entails};
 pub use search::search_sub_question;
 pub use task::{Limits, SearchInput, Searched, WriteInput};
 pub use verify::{Verified, verify};

@@ -5,16 +5,15 @@ use std::ops::Range;
 use indago_core::ports::{Library, RetrieveError};
 use indago_core::{Claim, PassageId, Quote};
 
+use crate::answer::Place;
 use crate::asked::Asked;
 use crate::pool::{Candidate, Pool};
 
-/// A quote and what it is worth.
+/// A quote chosen to be shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Selected {
     /// The exact span.
     pub(crate) quote: Quote,
-    /// Probability that the answer needs its passage.
-    pub(crate) p: f64,
 }
 
 impl Selected {
@@ -39,6 +38,7 @@ pub(crate) async fn read(
     asked: &Asked,
     pool: &Pool,
     selected: &[PassageId],
+    places: &[Place],
 ) -> Result<Vec<Selected>, RetrieveError> {
     let candidates: Vec<&Candidate> = selected.iter().filter_map(|&id| pool.get(id)).collect();
     let sentences: Vec<String> = candidates
@@ -56,6 +56,10 @@ pub(crate) async fn read(
     let mut quotes = Vec::new();
     for candidate in candidates {
         let names = led_on(pool, selected, candidate);
+        let answers = places
+            .iter()
+            .find(|(id, _)| *id == candidate.passage.id)
+            .map(|(_, r)| r.start);
         let mut best: Option<(f64, Range<usize>)> = None;
         for (i, sentence) in candidate.sentences.iter().enumerate() {
             let likeness = f64::from(similar.next().unwrap_or(0.0));
@@ -64,17 +68,19 @@ pub(crate) async fn read(
             let score = asked.share(sentence.terms)
                 + 0.5 * likeness
                 + 0.3 * leads.min(2.0)
-                + if i == 0 { 0.15 } else { 0.0 };
+                + if i == 0 { 0.15 } else { 0.0 }
+                + if answers.is_some_and(|at| sentence.range.contains(&at)) {
+                    10.0
+                } else {
+                    0.0
+                };
             if best.as_ref().is_none_or(|(b, _)| score > *b) {
                 best = Some((score, sentence.range.clone()));
             }
         }
         let range = best.map_or(0..candidate.passage.text.len(), |(_, range)| range);
         if let Some(quote) = quote(candidate, range) {
-            quotes.push(Selected {
-                quote,
-                p: candidate.p,
-            });
+            quotes.push(Selected { quote });
         }
     }
     Ok(quotes)

@@ -14,7 +14,7 @@ use crate::pool::{FollowUp, Pool, Ranked};
 use crate::read::{Selected, read};
 use crate::retrieve::{Ask, Found, retrieve};
 use crate::rewrite::rewrite;
-use crate::select::select;
+use crate::select::{include, lead_with, select};
 use crate::{SearchInput, Searched};
 
 /// Depth of the lists of the first round.
@@ -29,6 +29,12 @@ const REWRITTEN: (usize, usize) = (4, 5);
 const FOLLOW_UP_DEPTH: usize = 6;
 /// Rounds after which further hops stop paying, whatever the limits allow.
 const MAX_ROUNDS: u32 = 3;
+/// Documents that the finding of a part may quote, and rounds spent on it: the whole question is
+/// searched in depth anyway.
+const PART_SOURCES: usize = 3;
+const PART_ROUNDS: u32 = 2;
+/// Certainty from which an answer counts as reasoned rather than guessed.
+const REASONED: f64 = 0.8;
 /// Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
 const FUSION_CONSTANT: f64 = 60.0;
 
@@ -60,8 +66,16 @@ pub async fn search_sub_question(
     input: &SearchInput,
 ) -> Result<Searched, TaskError> {
     let trail = explore(cx, library, input).await?;
-    let selected = select(&trail.pool, input.limits.sources as usize);
-    let quotes = read(library, &trail.asked, &trail.pool, &selected).await?;
+    let sources = limit(input);
+    let mut selected = select(&trail.pool, sources);
+    let answered = answer(&trail.asked, &trail.pool, &selected);
+    let evidence = evidence(&trail.asked, &trail.pool, &selected, answered.as_ref());
+    let places = answered.as_ref().map_or(&[][..], |a| &a.from);
+    include(&trail.pool, &mut selected, places, sources);
+    if answered.as_ref().is_some_and(|a| a.certainty >= REASONED) {
+        lead_with(&mut selected, places);
+    }
+    let quotes = read(library, &trail.asked, &trail.pool, &selected, places).await?;
     for Selected { quote, .. } in &quotes {
         cx.emit(Event::Quoted {
             node: input.node,
@@ -69,8 +83,6 @@ pub async fn search_sub_question(
             text: quote.text.clone(),
         });
     }
-    let answered = answer(&trail.asked, &trail.pool, &selected);
-    let evidence = evidence(&trail.asked, &trail.pool, &selected, answered.as_ref());
     Ok(conclude(
         input,
         trail,
@@ -138,6 +150,21 @@ fn open(asked: &Asked, pool: &Pool, claims: &[Claim]) -> Vec<String> {
     }
 }
 
+/// Documents that a finding may quote. A part of the question stands on few.
+fn limit(input: &SearchInput) -> usize {
+    let sources = input.limits.sources as usize;
+    if is_part(input) {
+        sources.min(PART_SOURCES)
+    } else {
+        sources
+    }
+}
+
+/// Whether this is a part of the run's question rather than the question itself.
+fn is_part(input: &SearchInput) -> bool {
+    input.question.trim() != input.whole.trim()
+}
+
 /// Names that led to the selected passages.
 fn bridges(pool: &Pool, quotes: &[Selected]) -> Vec<Bridge> {
     let mut found: Vec<Bridge> = Vec::new();
@@ -193,7 +220,12 @@ pub(crate) async fn explore(
     let top = input.limits.sources.max(1) as usize;
     let mut leading = trail.pool.best(top);
     trail.stop = StopReason::Budget;
-    for round in 1..input.limits.rounds.min(MAX_ROUNDS) {
+    let rounds = if is_part(input) {
+        PART_ROUNDS
+    } else {
+        MAX_ROUNDS
+    };
+    for round in 1..input.limits.rounds.min(rounds) {
         if cx.is_cancelled() {
             return Err(TaskError::Cancelled);
         }

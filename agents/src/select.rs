@@ -35,3 +35,42 @@ pub(crate) fn select(pool: &Pool, documents: usize) -> Vec<PassageId> {
     }
     chosen
 }
+
+/// Puts the passages that carry a reasoned answer first, in the order of the reasoning.
+pub(crate) fn lead_with(selected: &mut Vec<PassageId>, places: &[crate::answer::Place]) {
+    let mut front: Vec<PassageId> = Vec::new();
+    for (id, _) in places {
+        if selected.contains(id) && !front.contains(id) {
+            front.push(*id);
+        }
+    }
+    selected.retain(|id| !front.contains(id));
+    front.append(selected);
+    *selected = front;
+}
+
+/// Makes sure that what the answer was read from is quoted, in place of the least probable rest.
+pub(crate) fn include(
+    pool: &Pool,
+    selected: &mut Vec<PassageId>,
+    places: &[crate::answer::Place],
+    documents: usize,
+) {
+    let document = |id: PassageId| pool.get(id).map(|c| c.passage.document.clone());
+    for (id, _) in places {
+        if selected.contains(id) || pool.get(*id).is_none() {
+            continue;
+        }
+        let known = selected
+            .iter()
+            .any(|other| document(*other) == document(*id));
+        if !known && selected.len() >= documents {
+            let spare = selected
+                .iter()
+                .rposition(|o| places.iter().all(|(p, _)| p != o));
+            let Some(spare) = spare else { continue };
+            selected.remove(spare);
+        }
+        selected.push(*id);
+    }
+}

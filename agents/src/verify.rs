@@ -3,6 +3,8 @@
 use indago_core::Claim;
 use indago_core::ports::{Library, TaskError};
 
+use crate::entail::{Verdict, entails};
+
 /// Claims that survived, and those that did not with the reason.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verified {
@@ -12,7 +14,8 @@ pub struct Verified {
     pub dropped: Vec<(String, String)>,
 }
 
-/// Reads each quote again and drops the claims whose quotes no longer stand where they say.
+/// Reads each quote again, byte for byte, and drops the claims whose quotes no longer stand where
+/// they say or that say otherwise than their quotes.
 pub async fn verify(library: &dyn Library, claims: Vec<Claim>) -> Result<Verified, TaskError> {
     let mut verified = Verified::default();
     for claim in claims {
@@ -33,6 +36,11 @@ pub async fn verify(library: &dyn Library, claims: Vec<Claim>) -> Result<Verifie
                     ));
                 }
             }
+        }
+        if broken.is_none()
+            && let Verdict::Contradicted(reason) = entails(&claim)
+        {
+            broken = Some(reason);
         }
         match broken {
             None => verified.kept.push(claim),

@@ -1,83 +1,69 @@
 //! The report: verified claims by sub-question, sources in order of importance.
 
+use std::collections::BTreeMap;
+
 use indago_core::ports::{Library, TaskCtx, TaskError};
-use indago_core::{Event, NodeId, NodeState, NotFound, Report, Section, Source, StopReason};
+use indago_core::{
+    Claim, DocumentId, Event, Finding, NodeId, NodeState, NotFound, Passage, PassageId, Report,
+    Section, Source, StopReason, SubQuestion,
+};
 
 use crate::abstain::abstains;
+use crate::contradict::contradictions;
 use crate::{WriteInput, verify};
+
+/// The question itself.
+const ROOT: NodeId = NodeId(0);
 
 /// Writes the report from the findings in the graph. Never writes a claim without a quote that was
 /// read again from the stored document.
+///
+/// The documents that the root's finding quotes come first; findings of sub-questions add theirs
+/// as far as there is room. A quote is shown once, under the first sub-question that has it.
 pub async fn write(
     cx: &mut dyn TaskCtx,
     library: &dyn Library,
     input: WriteInput,
 ) -> Result<Report, TaskError> {
-    let mut sections: Vec<Section> = Vec::new();
-    let mut sources: Vec<Source> = Vec::new();
-    let mut not_found = Vec::new();
-    for node in &input.graph.nodes {
+    let mut verified: Vec<(&SubQuestion, &Finding, Vec<Claim>)> = Vec::new();
+    for node in input
+        .graph
+        .nodes
+        .iter()
+        .filter(|n| n.state != NodeState::Pruned)
+    {
         let Some(finding) = &node.finding else {
             continue;
         };
-        if node.state == NodeState::Pruned {
-            continue;
-        }
-        let verified = verify(library, finding.claims.clone()).await?;
-        for (claim, reason) in verified.dropped {
+        let checked = verify(library, finding.claims.clone()).await?;
+        for (claim, reason) in checked.dropped {
             cx.emit(Event::Dropped { claim, reason });
         }
-        let mut claims = Vec::new();
-        for claim in verified.kept {
-            let mut fits = true;
-            for quote in claim.quotes() {
-                if sources.iter().any(|s| s.document == quote.document) {
-                    continue;
-                }
-                let passages = library.passages(vec![quote.passage]).await?;
-                match passages.into_iter().next() {
-                    Some(passage) if sources.len() < input.sources as usize => {
-                        sources.push(Source {
-                            n: sources.len() as u32 + 1,
-                            document: quote.document.clone(),
-                            title: if passage.title.is_empty() {
-                                quote.document.to_string()
-                            } else {
-                                passage.title
-                            },
-                            location: passage.location,
-                            passage: quote.passage,
-                        });
-                    }
-                    _ => fits = false,
-                }
-            }
-            if fits {
-                claims.push(claim);
-            }
-        }
-        if claims.is_empty() {
-            not_found.push(NotFound {
-                node: node.id,
-                question: node.text.clone(),
-                tried: finding.tried.clone(),
-                missing: finding.open.clone(),
-            });
-        } else {
-            sections.push(Section {
-                node: node.id,
-                heading: node.text.clone(),
-                claims,
-            });
-        }
+        verified.push((node, finding, checked.kept));
     }
-    let root = input.graph.node(NodeId(0)).and_then(|n| n.finding.as_ref());
+    let root = input.graph.node(ROOT).and_then(|n| n.finding.as_ref());
+    let sources = sources(library, &verified, input.sources as usize).await?;
+    let (sections, mut not_found) = sections(&verified, &sources);
+
     let confidence = root.map_or(0.0, |f| f.confidence);
     let abstained = sections.is_empty() || abstains(f64::from(confidence));
-    let stop_reason = input.stopped.unwrap_or(if abstained {
-        StopReason::NothingFound
-    } else {
-        StopReason::Answered
+    if abstained && not_found.iter().all(|n| n.node != ROOT) {
+        not_found.insert(
+            0,
+            NotFound {
+                node: ROOT,
+                question: input.question.clone(),
+                tried: root.map(|f| f.tried.clone()).unwrap_or_default(),
+                missing: root.map(|f| f.open.clone()).unwrap_or_default(),
+            },
+        );
+    }
+    let all: Vec<&Claim> = sections.iter().flat_map(|s| &s.claims).collect();
+    let contradictions = contradictions(&all);
+    let stop_reason = input.stopped.unwrap_or(match root {
+        _ if abstained => StopReason::NothingFound,
+        Some(finding) => finding.stop,
+        None => StopReason::NothingFound,
     });
     let report = Report {
         run: cx.run().clone(),
@@ -89,7 +75,7 @@ pub async fn write(
         sections,
         sources,
         not_found,
-        contradictions: Vec::new(),
+        contradictions,
         graph: input.graph,
         stop_reason,
         usage: input.usage,
@@ -100,4 +86,106 @@ pub async fn write(
         sources: report.sources.len() as u32,
     });
     Ok(report)
+}
+
+/// The first `limit` documents that claims quote: the root's in its order, then the others'.
+async fn sources(
+    library: &dyn Library,
+    verified: &[(&SubQuestion, &Finding, Vec<Claim>)],
+    limit: usize,
+) -> Result<Vec<Source>, TaskError> {
+    let (of_root, of_parts): (Vec<_>, Vec<_>) =
+        verified.iter().partition(|(node, _, _)| node.id == ROOT);
+    let mut chosen: Vec<(DocumentId, PassageId)> = Vec::new();
+    let claims = of_root
+        .iter()
+        .chain(&of_parts)
+        .flat_map(|(_, _, claims)| claims);
+    for quote in claims.flat_map(Claim::quotes) {
+        if chosen.len() < limit
+            && chosen
+                .iter()
+                .all(|(document, _)| *document != quote.document)
+        {
+            chosen.push((quote.document.clone(), quote.passage));
+        }
+    }
+    let passages = library
+        .passages(chosen.iter().map(|(_, id)| *id).collect())
+        .await?;
+    let mut passages: BTreeMap<PassageId, Passage> =
+        passages.into_iter().map(|p| (p.id, p)).collect();
+    let sources = chosen
+        .into_iter()
+        .enumerate()
+        .map(|(i, (document, passage))| {
+            let (title, location) = passages
+                .remove(&passage)
+                .map(|p| (p.title, p.location))
+                .unwrap_or_default();
+            Source {
+                n: i as u32 + 1,
+                title: if title.is_empty() {
+                    document.to_string()
+                } else {
+                    title
+                },
+                document,
+                location,
+                passage,
+            }
+        });
+    Ok(sources.collect())
+}
+
+/// Claims that stand on `sources` under their sub-questions, the root's last, and the
+/// sub-questions that are left without any.
+fn sections(
+    verified: &[(&SubQuestion, &Finding, Vec<Claim>)],
+    sources: &[Source],
+) -> (Vec<Section>, Vec<NotFound>) {
+    let mut order: Vec<_> = verified.iter().collect();
+    order.sort_by_key(|(node, _, _)| (node.id == ROOT, node.id));
+    let mut shown: Vec<(DocumentId, u64, u64)> = Vec::new();
+    let mut sections = Vec::new();
+    let mut not_found = Vec::new();
+    for (node, finding, claims) in order {
+        let mut kept = Vec::new();
+        let mut repeated = false;
+        for claim in claims {
+            let stands = claim
+                .quotes()
+                .iter()
+                .all(|q| sources.iter().any(|s| s.document == q.document));
+            let key = |c: &Claim| {
+                c.quotes()
+                    .first()
+                    .map(|q| (q.document.clone(), q.start, q.end))
+            };
+            let Some(place) = key(claim).filter(|_| stands) else {
+                continue;
+            };
+            if shown.contains(&place) {
+                repeated = true;
+            } else {
+                shown.push(place);
+                kept.push(claim.clone());
+            }
+        }
+        if !kept.is_empty() {
+            sections.push(Section {
+                node: node.id,
+                heading: node.text.clone(),
+                claims: kept,
+            });
+        } else if !repeated {
+            not_found.push(NotFound {
+                node: node.id,
+                question: node.text.clone(),
+                tried: finding.tried.clone(),
+                missing: finding.open.clone(),
+            });
+        }
+    }
+    (sections, not_found)
 }

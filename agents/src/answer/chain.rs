@@ -1,10 +1,11 @@
 //! From a named thing through its relations to an answer, one passage a step.
 
-use indago_core::{Answer, AnswerKind};
+use indago_core::{Answer, AnswerKind, PassageId};
 
 use super::facts::{Reading, Value};
 use super::relation::{Attribute, Path};
 use super::{Answered, Place, about};
+use crate::asked::Asked;
 use crate::pool::{Candidate, Pool};
 
 /// Entities that a step may branch into.
@@ -98,3 +99,56 @@ pub(super) fn follow(pool: &Pool, anchor: &str, path: &Path, kind: AnswerKind) -
         from: reached.from,
     })
 }
+
+/// The last relation of a path that is not understood as a whole, read from the selected passages:
+/// those that were reached from others first.
+pub(super) fn last_step(
+    asked: &Asked,
+    pool: &Pool,
+    selected: &[PassageId],
+    path: &Path,
+) -> Option<Answered> {
+    let kind = asked.analysis.answer;
+    let role = path
+        .roles
+        .last()
+        .copied()
+        .filter(|_| path.attribute.is_none());
+    // Without a relation to a person or work that was understood, the attribute may belong to
+    // anything.
+    if path.roles.is_empty() || path.attribute.is_none() && kind != AnswerKind::Person {
+        return None;
+    }
+    let mut candidates: Vec<&Candidate> = selected
+        .iter()
+        .take(READ_FOR_LAST)
+        .filter_map(|&id| pool.get(id))
+        .collect();
+    candidates.sort_by_key(|c| {
+        !c.leads
+            .iter()
+            .any(|l| !l.asked && selected.contains(&l.from))
+    });
+    for candidate in candidates {
+        let reading = Reading::new(&candidate.passage.text);
+        let values = match (path.attribute, role) {
+            (Some(attribute), _) => reading.attribute(attribute),
+            (None, Some(role)) => reading.people(role),
+            (None, None) => Vec::new(),
+        };
+        if let Some(value) = values.into_iter().find(|v| !asked.mentions(&v.text)) {
+            return Some(Answered {
+                from: vec![(candidate.passage.id, value.range)],
+                answer: Answer {
+                    text: value.text,
+                    kind,
+                },
+                certainty: 0.4,
+            });
+        }
+    }
+    None
+}
+
+/// Passages that the last relation is read from.
+const READ_FOR_LAST: usize = 5;

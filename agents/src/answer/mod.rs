@@ -12,6 +12,8 @@ use indago_core::{Answer, AnswerKind, PassageId};
 
 use crate::asked::Asked;
 use crate::pool::{Candidate, Pool};
+pub(crate) use facts::Reading;
+pub(crate) use relation::Attribute;
 use relation::path;
 
 /// A passage and the bytes of its text that matter.
@@ -39,17 +41,18 @@ pub(crate) fn answer(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Opti
     {
         return Some(found);
     }
+    if let Some(found) = several::consistency(asked, pool, selected) {
+        return Some(found);
+    }
     if question.answer == AnswerKind::YesNo {
         return several::yes_or_no(asked, pool, selected);
-    }
-    if !question.sources.is_empty()
-        && let Some(found) = several::consistency(asked, pool, selected)
-    {
-        return Some(found);
     }
     if let Some(anchor) = question.hops.iter().find_map(|hop| hop.anchor.as_deref())
         && let Some(found) = chain::follow(pool, anchor, &path, question.answer)
     {
+        return Some(found);
+    }
+    if let Some(found) = chain::last_step(asked, pool, selected, &path) {
         return Some(found);
     }
     span::best_span(asked, pool, selected)

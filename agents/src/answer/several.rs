@@ -7,7 +7,7 @@ use crate::asked::Asked;
 use crate::pool::Pool;
 
 /// Share of a clause's words that its best passage must have to count as said.
-const SAID: f64 = 0.35;
+const SAID: f64 = 0.15;
 
 /// Yes when every clause is said somewhere among `selected`, turned around by a question that
 /// asks for the absence of something.

@@ -43,6 +43,11 @@ pub(super) fn best_span(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> O
                 + 2.0 * asked.weight(near.0 & last & !own) / asked.weight(last).max(1e-9)
                 + closeness(asked, candidate, &near.1, &range, last)
                 + if reached { 0.5 } else { 0.0 }
+                + if kind == AnswerKind::Person {
+                    personal(&text)
+                } else {
+                    0.0
+                }
                 - if leads_on(pool, selected, id, &text) {
                     0.7
                 } else {
@@ -58,6 +63,7 @@ pub(super) fn best_span(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> O
             });
         }
     }
+    merge_short_forms(&mut spans);
     // A name that several passages agree on is likelier.
     let mut agreed: BTreeMap<&str, Vec<PassageId>> = BTreeMap::new();
     for span in &spans {
@@ -93,6 +99,44 @@ pub(super) fn best_span(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> O
     })
 }
 
+/// How far `name` looks like a person's: several words do, an acronym does not.
+fn personal(name: &str) -> f64 {
+    if name.contains(' ') {
+        0.6
+    } else if name.chars().all(|c| c.is_uppercase() || !c.is_alphabetic()) {
+        -1.0
+    } else {
+        0.0
+    }
+}
+
+/// Gives a surname the full name that some span has: `Quill` becomes `Ada Quill`.
+fn merge_short_forms(spans: &mut [Span]) {
+    let full: Vec<(String, String)> = spans
+        .iter()
+        .map(|s| (s.key.clone(), s.text.clone()))
+        .collect();
+    for span in spans {
+        if span.text.contains(' ') {
+            continue;
+        }
+        let ending = format!(" {}", span.key);
+        let mut counts: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+        for (key, text) in &full {
+            if key.ends_with(&ending) && key.split(' ').count() <= 4 {
+                counts.entry(key).or_insert((0, text)).0 += 1;
+            }
+        }
+        let longest = counts
+            .iter()
+            .max_by(|a, b| a.1.0.cmp(&b.1.0).then(b.0.cmp(a.0)));
+        if let Some((key, (_, text))) = longest {
+            (*key).clone_into(&mut span.key);
+            (*text).clone_into(&mut span.text);
+        }
+    }
+}
+
 /// Terms of the relation that gives the answer.
 fn last_hop(asked: &Asked) -> TermSet {
     let words = asked
@@ -125,8 +169,17 @@ fn of_kind(asked: &Asked, candidate: &Candidate, kind: AnswerKind) -> Vec<(Strin
                 .map(|n| (n.text, n.range))
                 .collect();
             let title = indago_text::strip_disambiguation(&candidate.passage.title);
-            if !title.is_empty() && asked.analysis.sources.is_empty() {
-                names.push((title.to_owned(), 0..0));
+            if asked.analysis.sources.is_empty() {
+                if !title.is_empty() {
+                    names.push((title.to_owned(), 0..0));
+                }
+            } else {
+                // An article's title is a sentence; the names in it are worth as much as any.
+                names.extend(
+                    indago_text::names(title)
+                        .into_iter()
+                        .map(|n| (n.text, 0..0)),
+                );
             }
             names
         }

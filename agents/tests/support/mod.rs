@@ -469,7 +469,7 @@ impl Library for MemoryLibrary {
 
 /// Runs steps at once and keeps events; records nothing.
 pub struct PlainCtx {
-    run: RunId,
+    pub run: RunId,
     pub events: Vec<Event>,
     pub cancelled: bool,
 }

@@ -1,0 +1,110 @@
+//! Entailment by rules: does a claim say only what its quotes say?
+//!
+//! Numbers, dates and names of the claim must stand in the quotes, and a claim may not negate what
+//! its quotes state. Rules cannot see paraphrase, so "unknown" is a common and honest verdict.
+
+use indago_core::Claim;
+use indago_text::{normalize_name, polarity, quote};
+
+use crate::asked::contains_phrase;
+
+/// How quotes bear on a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The quotes say what the claim says.
+    Supported,
+    /// The quotes say otherwise; the reason in words.
+    Contradicted(String),
+    /// The rules cannot tell; the reason in words.
+    Unknown(String),
+}
+
+/// Checks a claim against its own quotes.
+pub fn entails(claim: &Claim) -> Verdict {
+    let quotes: Vec<&str> = claim.quotes().iter().map(|q| q.text.as_str()).collect();
+    verdict(claim.text(), &quotes)
+}
+
+fn verdict(claim: &str, quotes: &[&str]) -> Verdict {
+    let folded = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let claim_words = folded(claim);
+    if quotes
+        .iter()
+        .any(|q| quote::equivalent(&folded(q), &claim_words))
+    {
+        return Verdict::Supported;
+    }
+    let together = quotes.join(" \n");
+    let said: Vec<f64> = indago_text::numbers(&together)
+        .into_iter()
+        .map(|n| n.value)
+        .collect();
+    for number in indago_text::numbers(claim) {
+        if !said.contains(&number.value) {
+            let text = &claim[number.range];
+            return if said.is_empty() {
+                Verdict::Unknown(format!("no quote has a number like {text}"))
+            } else {
+                Verdict::Contradicted(format!("no quote has the number {text}"))
+            };
+        }
+    }
+    let dates: Vec<_> = indago_text::dates(&together)
+        .into_iter()
+        .map(|d| d.date)
+        .collect();
+    for mention in indago_text::dates(claim) {
+        if !dates.contains(&mention.date) {
+            return Verdict::Unknown(format!("no quote has the date {}", mention.date));
+        }
+    }
+    let normal = normalize_name(&together);
+    for name in indago_text::names(claim) {
+        if !contains_phrase(&normal, &normalize_name(&name.text)) {
+            return Verdict::Unknown(format!("no quote names {}", name.text));
+        }
+    }
+    let terms = indago_text::terms(claim);
+    let there = indago_text::terms(&together);
+    let shared = terms.iter().filter(|t| there.contains(t)).count();
+    if 10 * shared < 8 * terms.len() {
+        return Verdict::Unknown("the quotes have other words".to_owned());
+    }
+    if quotes.len() == 1 && polarity::negated(claim) != polarity::negated(&together) {
+        return Verdict::Contradicted("one of claim and quote is negated".to_owned());
+    }
+    Verdict::Supported
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUOTE: &str = "Ada Quill (born 4 May 1970) led Harbour Works with 250 people.";
+
+    #[test]
+    fn a_quote_supports_itself_and_what_is_left_of_it() {
+        assert_eq!(verdict(QUOTE, &[QUOTE]), Verdict::Supported);
+        assert_eq!(
+            verdict("Ada Quill led Harbour Works", &[QUOTE]),
+            Verdict::Supported
+        );
+    }
+
+    #[test]
+    fn other_numbers_and_negation_contradict() {
+        let wrong = verdict("Ada Quill led Harbour Works with 300 people", &[QUOTE]);
+        assert!(matches!(wrong, Verdict::Contradicted(_)), "{wrong:?}");
+        let negated = verdict(
+            "Ada Quill never led Harbour Works",
+            &["Ada Quill led Harbour Works"],
+        );
+        assert!(matches!(negated, Verdict::Contradicted(_)), "{negated:?}");
+    }
+
+    #[test]
+    fn other_names_are_not_supported() {
+        let other = verdict("Ben Ashe led Harbour Works", &[QUOTE]);
+        assert!(matches!(other, Verdict::Unknown(_)), "{other:?}");
+    }
+}
