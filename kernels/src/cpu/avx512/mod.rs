@@ -1,6 +1,9 @@
 //! AVX-512 with VNNI: one 512-bit vector holds a whole panel of sums, and `vpdpwssd` multiplies
 //! pairs and adds them in one step. Only the int8 product has a path here; the rest runs as AVX2.
 //!
+//! Seen in the generated code: with its generic tuning the compiler splits most of the
+//! `vpdpwssd` of the full tile into `vpmaddwd` and `vpaddd` again (same integers, one more step).
+//!
 //! The machines that this was developed on lack these instructions, so the code has been compiled
 //! but not run there. It is therefore used only after [`agrees`] has compared it with the portable
 //! path on the machine at hand: the integers must be the same and the results equal to the AVX2
