@@ -30,6 +30,9 @@ pub(crate) type Evidence = [f64; EVIDENCE.len()];
 /// Passages that are looked at together.
 const TOGETHER: usize = 5;
 
+/// Best dense score where there are no vectors: what is typical of questions that are answered.
+const TYPICAL_BEST_DENSE: f64 = 0.65;
+
 /// What speaks for an answer being in `selected`.
 pub(crate) fn evidence(
     asked: &Asked,
@@ -89,7 +92,8 @@ pub(crate) fn evidence(
         .iter()
         .filter_map(|c| c.dense)
         .map(|r| r.score)
-        .fold(0.0, f64::max);
+        .max_by(f64::total_cmp)
+        .unwrap_or(TYPICAL_BEST_DENSE);
     [
         p(0),
         p(1),

@@ -48,6 +48,11 @@ pub(crate) struct Scales {
     pub(crate) depth: f64,
 }
 
+/// Dense score of a candidate, and its distance from the best, where there are no vectors: what is
+/// typical of candidates that have one, so that its absence speaks neither for nor against.
+const TYPICAL_DENSE: f64 = 0.35;
+const TYPICAL_GAP: f64 = -0.25;
+
 /// Features of one candidate. `round` counts from 0; links count from round 1 on.
 pub(crate) fn features(
     asked: &Asked,
@@ -58,7 +63,11 @@ pub(crate) fn features(
     round: usize,
 ) -> Features {
     let lexical = candidate.lexical.map_or(0.0, |r| r.score);
-    let dense = candidate.dense.map_or(scales.dense_floor, |r| r.score);
+    let (dense, gap) = match candidate.dense {
+        _ if scales.dense <= 0.0 => (TYPICAL_DENSE, TYPICAL_GAP),
+        Some(ranked) => (ranked.score, ranked.score - scales.dense),
+        None => (scales.dense_floor, scales.dense_floor - scales.dense),
+    };
     let fused = candidate.fused.map_or(0.0, |r| r.score);
     let rank = candidate.fused.map_or(scales.depth, |r| f64::from(r.rank));
     let (named, named_share) = candidate.named.unwrap_or((0.0, 0.0));
@@ -69,7 +78,7 @@ pub(crate) fn features(
         0.0
     };
     values[1] = dense;
-    values[2] = dense - scales.dense;
+    values[2] = gap;
     values[3] = fused * 30.0;
     values[4] = -(1.0 + rank).ln();
     values[5] = asked.share(candidate.terms);

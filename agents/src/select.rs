@@ -4,23 +4,25 @@ use indago_core::PassageId;
 
 use crate::pool::Pool;
 
-/// Selection stops when the probability that is left outside falls below this.
-const LEFT_OUT: f64 = 0.0;
+/// Least probability of a passage that is quoted beside the best two.
+const LEAST: f64 = 0.012;
 
-/// At most `documents` passages, most probable first: as few as leave little probability outside.
+/// Passages that are quoted however improbable they are, so that a "not found" can show how near
+/// the corpus comes.
+const ALWAYS: usize = 2;
+
+/// Passages of at most `documents` documents, most probable first: fewer where the rest is
+/// improbable.
 pub(crate) fn select(pool: &Pool, documents: usize) -> Vec<PassageId> {
-    let order = pool.best(pool.len());
-    let mut rest: f64 = pool.iter().map(|c| c.p).sum();
     let mut chosen: Vec<PassageId> = Vec::new();
     let mut seen: Vec<&indago_core::DocumentId> = Vec::new();
-    for id in order {
-        if rest < LEFT_OUT {
-            break;
-        }
+    for id in pool.best(pool.len()) {
         let Some(candidate) = pool.get(id) else {
             continue;
         };
-        rest -= candidate.p;
+        if chosen.len() >= ALWAYS && candidate.p < LEAST || chosen.len() >= 2 * documents {
+            break;
+        }
         let document = &candidate.passage.document;
         if !seen.contains(&document) {
             if seen.len() >= documents {
@@ -29,9 +31,6 @@ pub(crate) fn select(pool: &Pool, documents: usize) -> Vec<PassageId> {
             seen.push(document);
         }
         chosen.push(id);
-        if chosen.len() >= 2 * documents {
-            break;
-        }
     }
     chosen
 }
