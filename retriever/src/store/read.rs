@@ -130,9 +130,9 @@ impl Store {
         while low < high {
             let middle = low + (high - low) / 2;
             if hash(middle) < wanted {
-                low = middle + 1
+                low = middle + 1;
             } else {
-                high = middle
+                high = middle;
             }
         }
         while low < self.n_documents() && hash(low) == wanted {
