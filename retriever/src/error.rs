@@ -91,19 +91,23 @@ impl IndexError {
     }
 }
 
-/// The kind of the operating system's error at the root of `error`, if there is one.
-fn io_cause(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
-    let mut cause = Some(error);
-    while let Some(inner) = cause {
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            return Some(io.kind());
-        }
-        if let Some(io) = inner.downcast_ref::<std::sync::Arc<io::Error>>() {
-            return Some(io.kind());
-        }
-        cause = inner.source();
+/// The kind of the operating system's error behind one of tantivy's, if there is one.
+fn io_cause(error: &tantivy::TantivyError) -> Option<io::ErrorKind> {
+    use tantivy::TantivyError::{IoError, OpenWriteError};
+    use tantivy::directory::error::OpenWriteError::IoError as OpenFailed;
+    // What goes wrong in one of its threads arrives as text, also inside of other errors.
+    let text = error.to_string();
+    if ["No space left on device", "StorageFull"]
+        .iter()
+        .any(|sign| text.contains(sign))
+    {
+        return Some(io::ErrorKind::StorageFull);
     }
-    None
+    match error {
+        IoError(io) => Some(io.kind()),
+        OpenWriteError(OpenFailed { io_error, .. }) => Some(io_error.kind()),
+        _ => None,
+    }
 }
 
 /// tantivy's error as a retrieval error.
