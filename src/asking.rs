@@ -91,6 +91,24 @@ impl Asker {
         read_report(&id, output)
     }
 
+    /// Goes on with a recorded run whose process is gone and waits for its report. Needs a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// [`Error::Run`] when it was ended on purpose, or another build made it.
+    pub async fn resume(&self, id: &RunId) -> Result<Report, Error> {
+        self.engine.resume(id).await?;
+        read_report(id, self.engine.attach(id.clone()).await?)
+    }
+
+    /// Runs a finished run again from its record alone. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Run`] when something is missing, or another report comes out.
+    pub async fn replay(&self, id: &RunId) -> Result<Report, Error> {
+        read_report(id, self.engine.replay(id).await?)
+    }
+
     /// Waits for a run; asks it once to finish with what it has when `cancel` is set.
     async fn wait(&self, id: &RunId, cancel: &Cancel) -> Result<Output, Error> {
         let mut output = self.engine.attach(id.clone());

@@ -1,4 +1,35 @@
 //! indago: ask a hard question of your own documents; every sentence of the answer is cited.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path();
+//! # std::fs::create_dir(folder.join("notes"))?;
+//! # std::fs::write(
+//! #     folder.join("notes/lighthouse.md"),
+//! #     "# Skerry Lighthouse\n\nThe Skerry Lighthouse was designed by Ines Falk in 1888.\n",
+//! # )?;
+//! use indago::core::Cancel;
+//! use indago::{AskSettings, IndexRequest, Project};
+//!
+//! // Indexes live in `.indago/` of a project folder.
+//! let project = Project::at(folder);
+//! let request = IndexRequest::new("notes", vec![folder.join("notes")]);
+//! let indexed = indago::index(&project, &request, &mut |_progress| {}, &Cancel::new())?;
+//! assert_eq!(indexed.documents, 1);
+//!
+//! let question = "Who designed the Skerry Lighthouse?";
+//! let report = indago::ask(&project, "notes", question, &AskSettings::default())?;
+//! for claim in report.sections.iter().flat_map(|section| &section.claims) {
+//!     println!("{} ({})", claim.text(), claim.quotes()[0].document);
+//! }
+//! # assert_eq!(report.sources[0].document.as_str(), "lighthouse.md");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`embed`] adds vectors to a corpus; [`Asker`] answers many questions on one open index;
+//! [`report`] renders what comes back. The binary `indago` is [`cli::run`] over the same calls.
 
 mod asking;
 pub mod cli;

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use indago_core::ports::{EncodeError, Encoder, PlanPolicy, Retriever, Role};
 use indago_core::{Cancel, IndexCoverage};
-use indago_models::MiniLm;
+use indago_models::{MiniLm, StaticEncoder};
 use indago_planner::policy;
 use indago_retriever::Corpus;
 use indago_workflows::deep_research::Research;
@@ -25,6 +25,24 @@ pub fn encoder() -> Result<Arc<dyn Encoder>, Error> {
     made.clone().map_err(|reason| {
         Error::Encode(EncodeError::Model {
             model: "all-MiniLM-L6-v2/int8".to_owned(),
+            reason,
+        })
+    })
+}
+
+/// The fast tier: close enough to compare hundreds of sentences with a question in milliseconds.
+///
+/// # Errors
+/// When its bytes are damaged.
+pub fn fast_encoder() -> Result<Arc<dyn Encoder>, Error> {
+    static ENCODER: OnceLock<Result<Arc<dyn Encoder>, String>> = OnceLock::new();
+    let made = ENCODER.get_or_init(|| match StaticEncoder::embedded() {
+        Ok(encoder) => Ok(Arc::new(encoder)),
+        Err(error) => Err(error.to_string()),
+    });
+    made.clone().map_err(|reason| {
+        Error::Encode(EncodeError::Model {
+            model: "static-minilm/int8".to_owned(),
             reason,
         })
     })
@@ -70,7 +88,7 @@ pub fn engine(
         store: Arc::new(corpus.clone()),
         stats: Arc::new(corpus.clone()),
         names: Arc::new(corpus.clone()),
-        similarity: Similarity::Encoder(encoder()?),
+        similarity: Similarity::Encoder(fast_encoder()?),
         coverage: coverage(corpus).unwrap_or_default(),
     };
     let library = CpuLibrary::new(parts, threads).map_err(|e| Error::Threads(e.to_string()))?;
@@ -104,13 +122,22 @@ pub struct Carried {
 
 /// Every model that is part of the program.
 pub fn carried() -> Vec<Carried> {
-    vec![Carried {
-        name: "all-MiniLM-L6-v2/int8",
-        purpose: "vectors of passages and questions",
-        dim: 384,
-        licence: "Apache-2.0",
-        open: || Ok(Arc::new(MiniLm::embedded()?)),
-    }]
+    vec![
+        Carried {
+            name: "all-MiniLM-L6-v2/int8",
+            purpose: "vectors of passages and questions",
+            dim: 384,
+            licence: "Apache-2.0",
+            open: || Ok(Arc::new(MiniLm::embedded()?)),
+        },
+        Carried {
+            name: "static-minilm/int8",
+            purpose: "comparing sentences with a question; distilled from the former",
+            dim: 256,
+            licence: "Apache-2.0",
+            open: || Ok(Arc::new(StaticEncoder::embedded()?)),
+        },
+    ]
 }
 
 /// Two sentences of one meaning and one of another: a sound encoder tells them apart.

@@ -88,7 +88,8 @@ pub(super) enum Command {
 /// Which corpus.
 #[derive(Args, Debug)]
 pub(super) struct CorpusChoice {
-    /// Name of the corpus [default: `default`]
+    /// Name of the corpus; for `ask` and `search` also a folder, which is indexed first
+    /// [default: `default`]
     #[arg(short, long, value_name = "NAME")]
     pub(super) corpus: Option<String>,
 }
@@ -234,6 +235,22 @@ pub(super) enum RunsCommand {
         /// How to print the report
         #[arg(short, long, value_enum)]
         format: Option<Format>,
+    },
+    /// Go on with a run whose process is gone; finished steps are not repeated
+    Resume {
+        /// The run's id, or `last`
+        run: String,
+        /// How to print the report
+        #[arg(short, long, value_enum, default_value = "markdown")]
+        format: Format,
+    },
+    /// Run a finished run again from its record alone and check that it gives the same report
+    Replay {
+        /// The run's id, or `last`
+        run: String,
+        /// How to print the report
+        #[arg(short, long, value_enum, default_value = "markdown")]
+        format: Format,
     },
 }
 

@@ -12,7 +12,7 @@ use super::batch::{self, Item};
 use super::printer::Printer;
 use super::progress::{Meter, Unit};
 use super::settings::Settings;
-use super::{Exit, project, search};
+use super::{Exit, folder, project, search};
 use crate::asking::runtime;
 use crate::report::{self, Contexts};
 use crate::{AskSettings, Asker, Error};
@@ -30,11 +30,8 @@ pub(super) fn run(
     if let Some(question) = &question {
         crate::check_question(question)?;
     }
-    let asker = Asker::open(
-        &project(settings),
-        &settings.corpus.value,
-        settings.threads.value,
-    )?;
+    let corpus = folder::resolve(settings, printer, cancel)?;
+    let asker = Asker::open(&project(settings), &corpus, settings.threads.value)?;
     search::note_coverage(asker.corpus(), "fused", printer);
     let ask = ask_settings(args, settings);
     let runtime = runtime()?;

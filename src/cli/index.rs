@@ -1,5 +1,6 @@
 //! `indago index`: lexical first, vectors behind.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use indago_core::{Cancel, IndexCoverage};
@@ -39,7 +40,7 @@ pub(super) fn run(
     let corpus = &settings.corpus.value;
     let started = Instant::now();
     if args.vectors_only {
-        let coverage = vectors(settings, printer, cancel)?;
+        let coverage = vectors(settings, corpus, printer, cancel)?;
         if json {
             printer.json(&coverage)?;
         } else {
@@ -73,7 +74,7 @@ pub(super) fn run(
     let mut vector_seconds = None;
     if settings.index_vectors.value {
         let began = Instant::now();
-        match vectors(settings, printer, cancel) {
+        match vectors(settings, corpus, printer, cancel) {
             Ok(filled) => coverage = Some(filled),
             Err(error) if error.is_cancelled() => {
                 printer.note(
@@ -110,8 +111,51 @@ pub(super) fn run(
     })
 }
 
+/// Brings a corpus up to date with `paths`, vectors included, and says little about it.
+pub(super) fn update(
+    settings: &Settings,
+    corpus: &str,
+    paths: Vec<PathBuf>,
+    printer: Printer,
+    cancel: &Cancel,
+) -> Result<(), crate::Error> {
+    let request = IndexRequest {
+        threads: settings.threads.value,
+        ..IndexRequest::new(corpus, paths)
+    };
+    let mut meter = None;
+    let mut on_progress = |progress: Progress<'_>| show(progress, &mut meter, printer, false);
+    match crate::index(&project(settings), &request, &mut on_progress, cancel) {
+        Ok(indexed) => {
+            let Indexed {
+                added,
+                changed,
+                removed,
+                documents,
+                skipped,
+                ..
+            } = &indexed;
+            if added + changed + removed > 0 {
+                printer.note(&format!("corpus `{corpus}`: {documents} documents"));
+                unreadable(skipped, false, printer);
+            }
+        }
+        // Somebody else brings it up to date; what is there can be read meanwhile.
+        Err(error) if error.is_busy() => {
+            printer.note(&format!("note: {error}; asking what is there"));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    }
+    if settings.index_vectors.value {
+        vectors(settings, corpus, printer, cancel)?;
+    }
+    Ok(())
+}
+
 fn vectors(
     settings: &Settings,
+    corpus: &str,
     printer: Printer,
     cancel: &Cancel,
 ) -> Result<IndexCoverage, crate::Error> {
@@ -119,7 +163,7 @@ fn vectors(
     let mut meter: Option<Meter> = None;
     crate::embed(
         &project(settings),
-        &settings.corpus.value,
+        corpus,
         encoder.as_ref(),
         &mut |progress| {
             if let Progress::Vectors(coverage) = progress {

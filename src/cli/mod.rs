@@ -10,6 +10,7 @@ mod corpus;
 mod doctor;
 mod eval;
 mod exit;
+mod folder;
 mod index;
 mod interrupt;
 mod models;

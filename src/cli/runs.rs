@@ -1,4 +1,4 @@
-//! `indago runs list|show`.
+//! `indago runs list|show|resume|replay`.
 
 use indago_core::ports::{RunError, RunStatus};
 use indago_core::{Report, RunId, RunState};
@@ -11,9 +11,9 @@ use super::printer::Printer;
 use super::settings::Settings;
 use super::table::Table;
 use super::{Exit, project};
-use crate::asking::read_report;
+use crate::asking::{read_report, runtime};
 use crate::report::Contexts;
-use crate::{Error, wire};
+use crate::{Asker, Error, wire};
 
 /// A run in detail, as JSON.
 #[derive(Serialize)]
@@ -45,7 +45,9 @@ pub(super) fn run(
                 printer.note("no runs yet; `indago ask QUESTION` makes one");
                 Ok(Exit::Done)
             }
-            RunsCommand::Show { run, .. } => {
+            RunsCommand::Show { run, .. }
+            | RunsCommand::Resume { run, .. }
+            | RunsCommand::Replay { run, .. } => {
                 Err(Error::from(RunError::Unknown(RunId::new(run))).into())
             }
         };
@@ -58,7 +60,51 @@ pub(super) fn run(
             events,
             format,
         } => show(&journal, run, *events, *format, json, printer),
+        RunsCommand::Resume { run, format } => {
+            let id = find(&journal, run)?;
+            again(settings, &id, Again::Resume, *format, json, printer)
+        }
+        RunsCommand::Replay { run, format } => {
+            let id = find(&journal, run)?;
+            again(settings, &id, Again::Replay, *format, json, printer)
+        }
     }
+}
+
+/// How a recorded run is run again.
+#[derive(Clone, Copy)]
+enum Again {
+    Resume,
+    Replay,
+}
+
+/// The id given, or that of the newest run for `last`.
+fn find(journal: &SqliteJournal, run: &str) -> Result<RunId, Error> {
+    if run != "last" {
+        return Ok(RunId::new(run));
+    }
+    let last = journal.list()?.into_iter().next();
+    Ok(last.map_or_else(|| RunId::new(run), |meta| meta.id))
+}
+
+fn again(
+    settings: &Settings,
+    id: &RunId,
+    how: Again,
+    format: Format,
+    json: bool,
+    printer: Printer,
+) -> anyhow::Result<Exit> {
+    let project = project(settings);
+    let meta = wire::journal(&project)?.meta(id).map_err(Error::from)?;
+    let asker = Asker::open(&project, &meta.spec.corpus, settings.threads.value)?;
+    let report = runtime()?.block_on(async {
+        match how {
+            Again::Resume => asker.resume(id).await,
+            Again::Replay => asker.replay(id).await,
+        }
+    })?;
+    print_report(&report, if json { Format::Json } else { format }, printer)
 }
 
 fn status_of(journal: &SqliteJournal, meta: &indago_workflows::journal::RunMeta) -> RunStatus {
@@ -104,12 +150,7 @@ fn show(
     json: bool,
     printer: Printer,
 ) -> anyhow::Result<Exit> {
-    let id = if run == "last" {
-        let last = journal.list().map_err(Error::from)?.into_iter().next();
-        last.map_or_else(|| RunId::new(run), |meta| meta.id)
-    } else {
-        RunId::new(run)
-    };
+    let id = find(journal, run)?;
     let meta = journal.meta(&id).map_err(Error::from)?;
     let status = status_of(journal, &meta);
     let log = if events {

@@ -13,7 +13,7 @@ use super::batch::{self, Item};
 use super::printer::Printer;
 use super::settings::Settings;
 use super::table::printable;
-use super::{Exit, project};
+use super::{Exit, folder, project};
 use crate::{Error, wire};
 
 /// Longest excerpt of a passage, in characters, unless the whole is asked for.
@@ -44,7 +44,7 @@ pub(super) fn run(
     cancel: &Cancel,
 ) -> anyhow::Result<Exit> {
     let project = project(settings);
-    let corpus = crate::open(&project, &settings.corpus.value)?;
+    let corpus = crate::open(&project, &folder::resolve(settings, printer, cancel)?)?;
     let name = settings.search_retriever.value.as_str();
     let retriever = wire::retriever(&corpus, name)?;
     note_coverage(&corpus, name, printer);

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use indago_core::{Claim, DocumentId, Quote, Report};
+use indago_planner::export;
 
 use super::contexts::Contexts;
 use super::markdown::numbers;
-use super::{confidence_in_words, coverage_note, graph_svg, label, one_line, stop_in_words};
+use super::{confidence_in_words, coverage_note, label, one_line, stop_in_words};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -42,7 +43,7 @@ pub fn html(report: &Report, contexts: &Contexts) -> String {
             out,
             "<section class=\"plan\">\n<h2>How the question was taken apart</h2>\n\
              <div class=\"scroll\">{}</div>\n</section>\n",
-            graph_svg::svg(&report.graph)
+            export::svg(&report.graph).trim_end()
         );
     }
     footer(&mut out, report);
@@ -71,6 +72,9 @@ impl Page<'_> {
                 out.push_str(
                     "<p class=\"answer\"><strong>Not found in this corpus.</strong></p>\n",
                 );
+                if !report.sections.is_empty() {
+                    out.push_str("<p>The nearest that it says:</p>\n");
+                }
             }
             None => out.push_str(
                 "<p class=\"answer\">The documents say the following; no short answer follows \

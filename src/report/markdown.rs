@@ -11,7 +11,7 @@ use super::{confidence_in_words, coverage_note, label, one_line, stop_in_words};
 const QUOTE_CHARS: usize = 400;
 /// Most claims that are printed of one section. A page is for reading; the JSON and the HTML have
 /// all of them.
-const SECTION_CLAIMS: usize = 6;
+const SECTION_CLAIMS: usize = 4;
 
 /// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
@@ -59,6 +59,10 @@ impl Page {
             }
             None if report.abstained => {
                 self.line("**Not found in this corpus.**");
+                if !report.sections.is_empty() {
+                    self.line("");
+                    self.line("The nearest that it says:");
+                }
             }
             None => {
                 self.line("The documents say the following; no short answer follows from it.");

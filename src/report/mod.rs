@@ -5,7 +5,6 @@
 //! it. Text from documents is escaped for the format it enters, always.
 
 mod contexts;
-mod graph_svg;
 mod html;
 mod json;
 mod markdown;
