@@ -146,6 +146,16 @@ fn two_relations_are_followed_in_turn() {
 }
 
 #[test]
+fn a_year_is_answered_with_a_year() {
+    let library = MemoryLibrary::of(&films(true));
+    let (searched, _) = ask(
+        &library,
+        "In what year was the director of film Copper Moon born?",
+    );
+    assert_eq!(answer(&searched.finding), Some("1921"));
+}
+
+#[test]
 fn comparisons_compare_values() {
     let library = MemoryLibrary::of(&films(true));
     for (question, expected) in [

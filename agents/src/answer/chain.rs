@@ -100,8 +100,8 @@ pub(super) fn follow(pool: &Pool, anchor: &str, path: &Path, kind: AnswerKind) -
     })
 }
 
-/// The last relation of a path that is not understood as a whole, read from the selected passages:
-/// those that were reached from others first.
+/// The last relation of a path whose steps could not be followed one by one, read from the selected
+/// passages: those that were reached from others first.
 pub(super) fn last_step(
     asked: &Asked,
     pool: &Pool,
@@ -114,9 +114,8 @@ pub(super) fn last_step(
         .last()
         .copied()
         .filter(|_| path.attribute.is_none());
-    // Without a relation to a person or work that was understood, the attribute may belong to
-    // anything.
-    if path.roles.is_empty() || path.attribute.is_none() && kind != AnswerKind::Person {
+    // Of a question that is only half understood, the attribute may belong to anything.
+    if !path.whole || path.attribute.is_none() && (role.is_none() || kind != AnswerKind::Person) {
         return None;
     }
     let mut candidates: Vec<&Candidate> = selected

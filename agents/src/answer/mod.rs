@@ -31,6 +31,18 @@ pub(crate) struct Answered {
 
 /// The short answer to `asked` from the passages `selected`.
 pub(crate) fn answer(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> {
+    let mut found = find(asked, pool, selected)?;
+    let focus = asked.analysis.focus.as_deref();
+    if focus == Some("year") && found.answer.kind == AnswerKind::Time {
+        let dates = indago_text::dates(&found.answer.text);
+        if let Some(mention) = dates.first() {
+            found.answer.text = mention.date.year.to_string();
+        }
+    }
+    Some(found)
+}
+
+fn find(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> {
     let question = &asked.analysis;
     if selected.is_empty() {
         return None;

@@ -57,23 +57,28 @@ pub(crate) fn path(question: &Question) -> Path {
         .flat_map(|hop| &hop.relation)
         .map(|word| word.to_lowercase())
         .collect();
-    let mut roles = Vec::new();
+    let mut roles: Vec<Role> = Vec::new();
     let mut whole = true;
     let mut line = Role::Father;
-    for word in &words {
-        match word.as_str() {
-            "maternal" => line = Role::Mother,
-            "paternal" => line = Role::Father,
-            other => match roles_of(other, line) {
-                Some(found) => {
-                    for role in found {
-                        if roles.last() != Some(&role) || is_grand(other) {
-                            roles.push(role);
+    for hop in &question.hops {
+        // One hop may say one role in two words; two hops may have the same role.
+        let before = roles.len();
+        for word in hop.relation.iter().map(|word| word.to_lowercase()) {
+            match word.as_str() {
+                "maternal" => line = Role::Mother,
+                "paternal" => line = Role::Father,
+                other => match roles_of(other, line) {
+                    Some(found) if found.len() > 1 => roles.extend(found),
+                    Some(found) => {
+                        for role in found {
+                            if !said(&roles, before, role) {
+                                roles.push(role);
+                            }
                         }
                     }
-                }
-                None => whole &= is_attribute_word(other),
-            },
+                    None => whole &= is_attribute_word(other),
+                },
+            }
         }
     }
     let attribute = attribute(question, &words);
@@ -84,8 +89,9 @@ pub(crate) fn path(question: &Question) -> Path {
     }
 }
 
-fn is_grand(word: &str) -> bool {
-    word.starts_with("grand")
+/// Whether the hop whose roles begin at `from` has `role` already.
+fn said(roles: &[Role], from: usize, role: Role) -> bool {
+    roles.iter().skip(from).any(|r| *r == role)
 }
 
 fn roles_of(word: &str, line: Role) -> Option<Vec<Role>> {

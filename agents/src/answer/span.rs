@@ -24,6 +24,8 @@ struct Span {
 pub(super) fn best_span(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> {
     let kind = asked.analysis.answer;
     let last = last_hop(asked);
+    // The title of a passage on the way is a step, not the answer.
+    let chained = asked.analysis.hops.len() >= 2;
     let mut spans: Vec<Span> = Vec::new();
     for &id in selected.iter().take(PASSAGES) {
         let Some(candidate) = pool.get(id) else {
@@ -43,6 +45,12 @@ pub(super) fn best_span(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> O
                 + 2.0 * asked.weight(near.0 & last & !own) / asked.weight(last).max(1e-9)
                 + closeness(asked, candidate, &near.1, &range, last)
                 + if reached { 0.5 } else { 0.0 }
+                + of_focus(asked, &text)
+                - if chained && range.is_empty() {
+                    0.8
+                } else {
+                    0.0
+                }
                 + if kind == AnswerKind::Person {
                     personal(&text)
                 } else {
@@ -97,6 +105,25 @@ pub(super) fn best_span(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> O
         certainty: 0.3,
         from: vec![(best.1.passage, best.1.range.clone())],
     })
+}
+
+/// How far `name` is the kind of thing that the question's head noun says.
+fn of_focus(asked: &Asked, name: &str) -> f64 {
+    let Some(focus) = asked.analysis.focus.as_deref() else {
+        return 0.0;
+    };
+    let country = matches!(focus, "country" | "nation");
+    if country {
+        return if countries::country(name).is_some() {
+            1.5
+        } else {
+            -0.5
+        };
+    }
+    let has = indago_text::words(name)
+        .into_iter()
+        .any(|word| name[word].eq_ignore_ascii_case(focus));
+    if has { 1.0 } else { 0.0 }
 }
 
 /// How far `name` looks like a person's: several words do, an acronym does not.
