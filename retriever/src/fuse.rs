@@ -3,7 +3,8 @@
 //! Two rules. *Convex combination* (the default) brings every list's scores to 0..=1 by its
 //! theoretical minimum and its observed maximum and adds them up by weight (Bruch, Gai and Ingber,
 //! "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023). It decides per query how far
-//! each list is to be trusted, because a list whose scores hardly differ hardly reorders anything.
+//! each list is to be trusted: a list whose scores hardly differ hardly reorders anything, and a
+//! list whose best score is that of a stranger ([`ScoreScale::silent`]) has next to no say.
 //! *Reciprocal rank fusion* (Cormack, Clarke and Buettcher, SIGIR 2009) sees ranks only, so a list
 //! that knows nothing about a query weighs as much as one that knows everything.
 //!
@@ -30,6 +31,10 @@ pub struct RankedList {
     pub hits: Vec<Hit>,
 }
 
+/// Say that a list keeps whose best score is at [`ScoreScale::silent`]: enough to order the
+/// passages that no other list has, too little to reorder the rest.
+const WHISPER: f32 = 0.02;
+
 /// The scale of a retriever's scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScoreScale {
@@ -38,6 +43,10 @@ pub struct ScoreScale {
     /// What a passage scores that has nothing to do with the query, or that the retriever does not
     /// hold: 0 for both.
     pub unrelated: f32,
+    /// A best score at which the list has recognised nothing; its say is then next to none.
+    pub silent: f32,
+    /// A best score from which the list has its full say; in between it grows evenly.
+    pub sure: f32,
 }
 
 impl ScoreScale {
@@ -75,7 +84,7 @@ pub fn fuse(lists: &[RankedList], rule: &FusionRule) -> Vec<Hit> {
             let rank = i as u32 + 1;
             let entry = fused.entry(hit.passage).or_default();
             // Relative to a passage the list lacks, so that lists may be added one by one.
-            entry.0 += list.weight * (value.present(hit.score, rank) - value.missing);
+            entry.0 += value.say * (value.present(hit.score, rank) - value.missing);
             let why = Provenance {
                 retriever: list.name.clone(),
                 rank,
@@ -86,7 +95,8 @@ pub fn fuse(lists: &[RankedList], rule: &FusionRule) -> Vec<Hit> {
     }
     let everywhere: f32 = lists
         .iter()
-        .map(|list| list.weight * Value::of(list, *rule).missing)
+        .map(|list| Value::of(list, *rule))
+        .map(|value| value.say * value.missing)
         .sum();
     let weight = |name: &str| {
         lists
@@ -110,6 +120,8 @@ pub fn fuse(lists: &[RankedList], rule: &FusionRule) -> Vec<Hit> {
 /// What a place in one list is worth.
 struct Value {
     rule: FusionRule,
+    /// The list's weight, less where its best score says that it recognised nothing.
+    say: f32,
     floor: f32,
     range: f32,
     /// The worth of a passage that the list lacks.
@@ -118,10 +130,22 @@ struct Value {
 
 impl Value {
     fn of(list: &RankedList, rule: FusionRule) -> Self {
-        let ScoreScale { floor, unrelated } = list.scale;
+        let ScoreScale {
+            floor,
+            unrelated,
+            silent,
+            sure,
+        } = list.scale;
         let best = list.hits.first().map_or(floor, |hit| hit.score);
+        let trust = match rule {
+            FusionRule::Convex if best < sure => {
+                ((best - silent) / (sure - silent)).clamp(WHISPER, 1.0)
+            }
+            FusionRule::Convex | FusionRule::ReciprocalRank { .. } => 1.0,
+        };
         let mut value = Self {
             rule,
+            say: list.weight * trust,
             floor,
             range: best - floor,
             missing: 0.0,
@@ -200,6 +224,20 @@ mod tests {
         let lists = [lexical, dense];
         assert_eq!(order(&fuse(&lists, &FusionRule::Convex))[..2], [1, 2]);
         assert_eq!(order(&fuse(&lists, &RANKS))[..2], [2, 1]);
+    }
+
+    #[test]
+    fn a_list_that_recognises_nothing_orders_only_what_others_lack() {
+        let lexical = scored("bm25", ScoreScale::TERM_WEIGHTS, &[(1, 4.0), (2, 3.9)]);
+        let dense = scored(
+            "dense",
+            ScoreScale::COSINE,
+            &[(4, 0.3), (3, 0.2), (2, 0.19), (1, 0.1)],
+        );
+        assert_eq!(
+            order(&fuse(&[lexical, dense], &FusionRule::Convex)),
+            [1, 2, 4, 3]
+        );
     }
 
     #[test]

@@ -25,9 +25,7 @@ mod prepare;
 pub mod retrievers;
 mod store;
 
-pub use build::{
-    Committed, CorpusWriter, FileState, Generation, Plan, Stage, WriterOptions,
-};
+pub use build::{Committed, CorpusWriter, FileState, Generation, Plan, Stage, WriterOptions};
 pub use corpus::{Corpus, Listed, SourceInfo, Summary, list, verify};
 pub use error::IndexError;
 pub use lexical::MAX_QUERY_TERMS;

@@ -205,6 +205,16 @@ fn json_lines_give_a_document_each() {
 }
 
 #[test]
+fn a_record_that_is_only_a_title_can_be_found_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "{\"_id\": \"t\", \"title\": \"Report on Lamps\", \"text\": \"\"}\n";
+    let file = write(folder.path(), "a.jsonl", line);
+    let (parsed, skipped, _) = read(&file, &LoadLimits::default());
+    assert_eq!(&*parsed[0].document.text, "Report on Lamps");
+    assert!(skipped.is_empty());
+}
+
+#[test]
 fn json_arrays_and_packed_files_give_the_same_records() {
     use std::io::Write as _;
     let folder = tempfile::tempdir().unwrap();

@@ -52,6 +52,10 @@ pub(super) fn parse(
     if !has_text {
         describe(&object, &mut draft.text);
     }
+    // A record that is nothing but a title still says something: it can be found and quoted.
+    if draft.text.trim().is_empty() {
+        draft.text.clone_from(&draft.title);
+    }
     for (key, value) in object {
         match value {
             Value::Object(inner) if key == "metadata" => {
