@@ -1,5 +1,6 @@
 //! The composition root: the only place that names concrete models, retrievers and engines.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use indago_core::ports::{EncodeError, Encoder, PlanPolicy, Retriever, Role};
@@ -48,14 +49,38 @@ pub fn fast_encoder() -> Result<Arc<dyn Encoder>, Error> {
     })
 }
 
-/// The retriever registered as `name` over `corpus`. While the corpus has no vectors the default
-/// one searches by words and costs no encoder.
+/// An encoder by name: `minilm` (the embedded one), `static` (the fast tier), or a folder with
+/// published weights of a MiniLM, which are used unquantised.
+///
+/// # Errors
+/// When the folder holds no such model.
+pub fn encoder_named(name: &str) -> Result<Arc<dyn Encoder>, Error> {
+    match name {
+        "minilm" => encoder(),
+        "static" => fast_encoder(),
+        folder => Ok(Arc::new(MiniLm::open(Path::new(folder))?)),
+    }
+}
+
+/// A retriever's registered name and, after an `@`, the name of its encoder: `dense@static`.
+pub fn split_retriever(name: &str) -> (&str, &str) {
+    name.split_once('@').unwrap_or((name, "minilm"))
+}
+
+/// The retriever registered as `name` over `corpus`, with the embedded encoder unless the name
+/// says otherwise ([`split_retriever`]). While the corpus has no vectors the default one searches
+/// by words and costs no encoder.
 ///
 /// # Errors
 /// [`Error::Retrieve`] for an unknown name, or vectors of another encoder.
 pub fn retriever(corpus: &Corpus, name: &str) -> Result<Arc<dyn Retriever>, Error> {
+    let (name, encoder) = split_retriever(name);
     let without = name == "bm25" || (name == "fused" && corpus.encoders().is_empty());
-    let encoder = if without { None } else { Some(encoder()?) };
+    let encoder = if without {
+        None
+    } else {
+        Some(encoder_named(encoder)?)
+    };
     Ok(corpus.retriever(name, encoder)?)
 }
 

@@ -15,11 +15,12 @@ fn retrieval_and_answers_do_not_fall_on_the_regression_set() {
     let sets = data::read(&folder, &[]).expect("the set");
     let workplace = Workplace::new(None).expect("a folder");
     let (cancel, set) = (Cancel::new(), &sets[0]);
+    let encoders = ["minilm".to_owned(), "static".to_owned()];
     let project = workplace
-        .prepare(set, "whole", &Changes::default(), 2, &mut |_| {}, &cancel)
+        .prepare(set, "whole", &Changes::default(), &encoders, 2, &mut |_| {}, &cancel)
         .expect("an index");
 
-    let names = ["bm25", "dense", "fused"].map(str::to_owned);
+    let names = ["bm25", "dense", "fused", "rrf", "dense@static"].map(str::to_owned);
     let scored = retrieval::score(&project, set, Half::All, None, &names, &cancel).expect("scores");
     let scores: Vec<_> = scored.into_iter().map(|(scores, _)| scores).collect();
     println!("{}", retrieval::table(&scores));
@@ -39,6 +40,7 @@ fn retrieval_and_answers_do_not_fall_on_the_regression_set() {
     // Plain rank fusion gives 76.0 and 78.7.
     assert!(of("fused", "recall@5") > 80.0);
     assert!(of("fused", "allr@10") > 80.0);
+    assert!(of("fused", "recall@5") > of("rrf", "recall@5"));
 
     let asked = ask::ask_all(
         &project,

@@ -30,6 +30,10 @@ impl Cancel {
 
     /// `Err` once somebody asked to stop; for use with `?` inside loops.
     pub fn check(&self) -> Result<(), Cancelled> {
-        if self.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+        if self.is_cancelled() {
+            Err(Cancelled)
+        } else {
+            Ok(())
+        }
     }
 }

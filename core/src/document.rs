@@ -172,7 +172,10 @@ impl FromStr for Date {
         let year = parts.next().filter(|y| y.len() == 4).ok_or_else(bad)?;
         let year = year.parse().map_err(|_not_a_number| bad())?;
         let mut part = || -> Result<Option<u8>, BadDate> {
-            parts.next().map(|p| p.parse().map_err(|_not_a_number| bad())).transpose()
+            parts
+                .next()
+                .map(|p| p.parse().map_err(|_not_a_number| bad()))
+                .transpose()
         };
         let (month, day) = (part()?, part()?);
         Self::new(year, month, day).ok_or_else(bad)
@@ -187,7 +190,9 @@ impl Serialize for Date {
 
 impl<'de> Deserialize<'de> for Date {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -200,7 +205,13 @@ mod tests {
         for text in ["2023", "2023-10", "2023-10-30"] {
             assert_eq!(text.parse::<Date>().unwrap().to_string(), text);
         }
-        assert_eq!("2023-10-30T20:56:51+00:00".parse::<Date>().unwrap().to_string(), "2023-10-30");
+        assert_eq!(
+            "2023-10-30T20:56:51+00:00"
+                .parse::<Date>()
+                .unwrap()
+                .to_string(),
+            "2023-10-30"
+        );
         for text in ["", "23", "2023-13", "2023-1-99", "soon"] {
             assert!(text.parse::<Date>().is_err(), "{text}");
         }
@@ -208,8 +219,11 @@ mod tests {
 
     #[test]
     fn a_location_reads_from_coarse_to_fine() {
-        let location =
-            Location { page: Some(3), line: None, headings: vec!["Setup".into(), "Linux".into()] };
+        let location = Location {
+            page: Some(3),
+            line: None,
+            headings: vec!["Setup".into(), "Linux".into()],
+        };
         assert_eq!(location.to_string(), "page 3, Setup > Linux");
     }
 }

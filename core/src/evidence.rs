@@ -37,7 +37,10 @@ impl Claim {
     /// `None` when `quotes` is empty: an unquoted sentence is not a claim. The first quote is the
     /// main one.
     pub fn new(text: impl Into<String>, quotes: Vec<Quote>) -> Option<Self> {
-        (!quotes.is_empty()).then(|| Self { text: text.into(), quotes })
+        (!quotes.is_empty()).then(|| Self {
+            text: text.into(),
+            quotes,
+        })
     }
 
     /// The sentence.
@@ -61,7 +64,10 @@ impl TryFrom<ClaimParts> for Claim {
 
 impl From<Claim> for ClaimParts {
     fn from(claim: Claim) -> Self {
-        Self { text: claim.text, quotes: claim.quotes }
+        Self {
+            text: claim.text,
+            quotes: claim.quotes,
+        }
     }
 }
 

@@ -168,6 +168,9 @@ impl GraphView {
 
     /// What `id` waits for.
     pub fn dependencies(&self, id: NodeId) -> impl Iterator<Item = &SubQuestion> {
-        self.edges.iter().filter(move |e| e.from == id).filter_map(|e| self.node(e.on))
+        self.edges
+            .iter()
+            .filter(move |e| e.from == id)
+            .filter_map(|e| self.node(e.on))
     }
 }

@@ -134,7 +134,9 @@ macro_rules! serde_as_hex {
         }
         impl<'de> Deserialize<'de> for $id {
             fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+                String::deserialize(d)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
             }
         }
     };
@@ -143,9 +145,7 @@ serde_as_hex!(PassageId);
 serde_as_hex!(ContentHash);
 
 /// A node of a run's question graph, numbered from 0 (the question itself) in order of creation.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(pub u32);
 
@@ -199,6 +199,9 @@ mod tests {
     #[test]
     fn a_bad_id_is_named_in_the_error() {
         let error = "zz".parse::<PassageId>().unwrap_err();
-        assert_eq!(error.to_string(), "`zz` is not an id of 32 hexadecimal digits");
+        assert_eq!(
+            error.to_string(),
+            "`zz` is not an id of 32 hexadecimal digits"
+        );
     }
 }

@@ -25,7 +25,10 @@ pub struct Query {
 impl Query {
     /// An unfiltered query for `text` by the default retrievers.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -90,6 +93,9 @@ pub struct Hit {
 impl Hit {
     /// Best first: higher score, then lower id, so equal scores never reorder between runs.
     pub fn best_first(&self, other: &Self) -> Ordering {
-        other.score.total_cmp(&self.score).then(self.passage.cmp(&other.passage))
+        other
+            .score
+            .total_cmp(&self.score)
+            .then(self.passage.cmp(&other.passage))
     }
 }

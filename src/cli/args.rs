@@ -314,7 +314,8 @@ pub(super) struct EvalData {
     /// Score only the first N questions of the half
     #[arg(long, value_name = "N")]
     pub(super) limit: Option<usize>,
-    /// Which retrievers to score [default: bm25, dense, fused]
+    /// Which retrievers to score, each with `@` and an encoder where it is not the embedded one:
+    /// `dense@static`, `dense@FOLDER` with published weights [default: bm25, dense, fused]
     #[arg(long = "retriever", value_name = "NAME")]
     pub(super) retrievers: Vec<String>,
     /// Without titles

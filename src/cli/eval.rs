@@ -15,7 +15,7 @@ use super::progress::{Meter, Unit};
 use super::settings::Settings;
 use crate::eval::data::{self, Changes, Dataset};
 use crate::eval::{Half, Workplace, ask, retrieval};
-use crate::{Error, Progress};
+use crate::{Error, Progress, wire};
 
 pub(super) fn run(
     args: &EvalArgs,
@@ -161,8 +161,22 @@ impl Evaluation<'_> {
             }
         };
         let threads = self.threads;
-        self.workplace
-            .prepare(set, &variant, &changes, threads, &mut show, self.cancel)
+        let mut encoders: Vec<String> = vec!["minilm".to_owned()];
+        for name in &self.data.retrievers {
+            let (_, encoder) = wire::split_retriever(name);
+            if encoders.iter().all(|known| known != encoder) {
+                encoders.push(encoder.to_owned());
+            }
+        }
+        self.workplace.prepare(
+            set,
+            &variant,
+            &changes,
+            &encoders,
+            threads,
+            &mut show,
+            self.cancel,
+        )
     }
 
     fn per_question(&self, lines: &[serde_json::Value]) -> anyhow::Result<()> {

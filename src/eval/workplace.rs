@@ -42,15 +42,18 @@ impl Workplace {
         }
     }
 
-    /// Indexes a data set, with `changes`, under `variant`'s name; all of it has vectors afterwards.
+    /// Indexes a data set, with `changes`, under `variant`'s name; all of it has vectors of each of
+    /// `encoders` ([`wire::encoder_named`]) afterwards.
     ///
     /// # Errors
     /// When the set cannot be read or indexed.
+    #[expect(clippy::too_many_arguments, reason = "one call, all of it needed")]
     pub fn prepare(
         &self,
         dataset: &Dataset,
         variant: &str,
         changes: &Changes,
+        encoders: &[String],
         threads: usize,
         progress: &mut dyn FnMut(Progress<'_>),
         cancel: &Cancel,
@@ -68,13 +71,10 @@ impl Workplace {
             ..IndexRequest::new(CORPUS, vec![corpus])
         };
         crate::index(&project, &request, progress, cancel)?;
-        crate::embed(
-            &project,
-            CORPUS,
-            wire::encoder()?.as_ref(),
-            progress,
-            cancel,
-        )?;
+        for name in encoders {
+            let encoder = wire::encoder_named(name)?;
+            crate::embed(&project, CORPUS, encoder.as_ref(), progress, cancel)?;
+        }
         Ok(project)
     }
 }

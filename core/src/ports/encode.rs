@@ -25,7 +25,11 @@ pub struct Matrix {
 impl Matrix {
     /// A matrix of zeros.
     pub fn zeros(rows: usize, dim: usize) -> Self {
-        Self { rows, dim, data: vec![0.0; rows * dim] }
+        Self {
+            rows,
+            dim,
+            data: vec![0.0; rows * dim],
+        }
     }
 
     /// Row `i`.

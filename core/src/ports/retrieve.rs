@@ -92,8 +92,7 @@ pub trait PairScorer: Send + Sync {
     fn name(&self) -> &str;
 
     /// One score per text, higher is better, comparable within one scorer.
-    fn score(&self, query: &str, texts: &[&str], cancel: &Cancel)
-    -> Result<Vec<f32>, EncodeError>;
+    fn score(&self, query: &str, texts: &[&str], cancel: &Cancel) -> Result<Vec<f32>, EncodeError>;
 }
 
 /// What agents see of a corpus: everything they may await. `indago-workflows` puts it over the
@@ -107,10 +106,7 @@ pub trait Library: Send + Sync {
     ) -> BoxFuture<'_, Result<Vec<Vec<Hit>>, RetrieveError>>;
 
     /// The passages with these ids, in their order; unknown ids are left out.
-    fn passages(
-        &self,
-        ids: Vec<PassageId>,
-    ) -> BoxFuture<'_, Result<Vec<Passage>, RetrieveError>>;
+    fn passages(&self, ids: Vec<PassageId>) -> BoxFuture<'_, Result<Vec<Passage>, RetrieveError>>;
 
     /// For each name, the passages that are *about* it, best first, at most `k`.
     fn defining(

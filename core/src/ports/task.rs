@@ -58,7 +58,10 @@ pub struct RetryPolicy {
 
 impl RetryPolicy {
     /// One attempt: for local work, which fails the same way twice.
-    pub const ONCE: Self = Self { attempts: 1, backoff_ms: 0 };
+    pub const ONCE: Self = Self {
+        attempts: 1,
+        backoff_ms: 0,
+    };
 }
 
 /// A task or step did not give a result.
@@ -199,8 +202,10 @@ pub trait TaskCtxExt: TaskCtx {
         });
         let recorded = self.step(key, RetryPolicy::ONCE, work);
         Box::pin(async move {
-            serde_json::from_value(recorded.await?)
-                .map_err(|e| TaskError::Incompatible { step: name, reason: e.to_string() })
+            serde_json::from_value(recorded.await?).map_err(|e| TaskError::Incompatible {
+                step: name,
+                reason: e.to_string(),
+            })
         })
     }
 }
@@ -306,8 +311,7 @@ pub trait RunEngine: Send + Sync {
     fn attach(&self, id: RunId) -> BoxFuture<'_, Result<Output, RunError>>;
 
     /// Delivers a named, one-shot signal; the first write wins. May come before the wait.
-    fn signal(&self, id: RunId, name: String, value: Value)
-    -> BoxFuture<'_, Result<(), RunError>>;
+    fn signal(&self, id: RunId, name: String, value: Value) -> BoxFuture<'_, Result<(), RunError>>;
 
     /// Asks a run to stop at its next step boundary.
     fn cancel(&self, id: RunId) -> BoxFuture<'_, Result<(), RunError>>;

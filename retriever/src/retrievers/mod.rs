@@ -25,6 +25,9 @@ const REGISTRY: &[(&str, Make)] = &[
     ("fused", |corpus, encoder| {
         Ok(Arc::new(Fused::over(corpus, encoder)?))
     }),
+    ("rrf", |corpus, encoder| {
+        Ok(Arc::new(Fused::by_ranks(corpus, encoder)?))
+    }),
 ];
 
 /// The registered names.
