@@ -17,7 +17,15 @@ fn retrieval_and_answers_do_not_fall_on_the_regression_set() {
     let (cancel, set) = (Cancel::new(), &sets[0]);
     let encoders = ["minilm".to_owned(), "static".to_owned()];
     let project = workplace
-        .prepare(set, "whole", &Changes::default(), &encoders, 2, &mut |_| {}, &cancel)
+        .prepare(
+            set,
+            "whole",
+            &Changes::default(),
+            &encoders,
+            2,
+            &mut |_| {},
+            &cancel,
+        )
         .expect("an index");
 
     let names = ["bm25", "dense", "fused", "rrf", "dense@static"].map(str::to_owned);
