@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use indago_core::ports::{DocumentStore, StoreError};
-use indago_core::{DocumentId, Quote, Report};
+use indago_core::{Claim, DocumentId, Quote, Report};
 
 /// How much text is shown on either side of a quote.
 const AROUND_BYTES: u64 = 400;
@@ -60,7 +60,7 @@ impl Contexts {
 fn quotes(report: &Report) -> impl Iterator<Item = &Quote> {
     let sections = report.sections.iter().flat_map(|s| &s.claims);
     let disputed = report.contradictions.iter().flat_map(|c| &c.claims);
-    sections.chain(disputed).flat_map(|claim| claim.quotes())
+    sections.chain(disputed).flat_map(Claim::quotes)
 }
 
 /// Up to [`AROUND_BYTES`] on either side of `start..end`, cut at spaces.
