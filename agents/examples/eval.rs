@@ -40,15 +40,19 @@ struct Options {
     dump: Option<PathBuf>,
     show: bool,
     removed: bool,
+    /// Only the questions of this half: `Some(true)` for development.
+    half: Option<bool>,
+    spans: Option<PathBuf>,
 }
 
 fn main() -> Result<(), Failure> {
     let options = options()?;
     let mut dump = options.dump.as_ref().map(fs::File::create).transpose()?;
+    let mut spans = options.spans.as_ref().map(fs::File::create).transpose()?;
     for set in &options.sets {
         let folder = options.data.join(set);
         let docs = read_corpus(&folder.join("corpus.jsonl.gz"), options.titles)?;
-        let questions = read_questions(&folder)?;
+        let mut questions = read_questions(&folder)?;
         let mut corpus = Corpus::new(&docs);
         if let Some(vectors) = &options.vectors {
             let (dim, rows) = read_npy(&vectors.join(format!("{set}.npy")))?;
@@ -61,7 +65,13 @@ fn main() -> Result<(), Failure> {
             corpus = corpus.with_vectors(dim, rows, queries);
         }
         let corpus = Arc::new(corpus);
-        let outcomes = answer_all(&corpus, &questions, dump.is_some() || options.removed)?;
+        questions.retain(|q| options.half.is_none_or(|dev| q.dev == dev));
+        let outcomes = answer_all(
+            &corpus,
+            &questions,
+            dump.is_some() || spans.is_some(),
+            dump.is_some() || options.removed,
+        )?;
         if let Some(file) = &mut dump {
             for (question, outcome) in questions.iter().zip(&outcomes) {
                 write_evidence(file, set, question, outcome)?;
@@ -83,7 +93,34 @@ fn main() -> Result<(), Failure> {
                 }
             }
         }
+        if let Some(file) = &mut spans {
+            for (question, outcome) in questions.iter().zip(&outcomes).filter(|(q, _)| q.dev) {
+                write_spans(file, set, question, outcome)?;
+            }
+        }
         report(set, &questions, &outcomes, options.show);
+    }
+    Ok(())
+}
+
+/// One line for each possible answer of a question that has a right one among them.
+fn write_spans(
+    file: &mut fs::File,
+    set: &str,
+    question: &Question,
+    outcome: &Outcome,
+) -> Result<(), Failure> {
+    for (text, features) in &outcome.examined.spans {
+        let right = exact_match(text, &question.answers);
+        let values: Vec<String> = features.iter().map(|x| format!("{x:.5}")).collect();
+        writeln!(
+            file,
+            "{set}\t{}\t{}\t{}\t{}",
+            question.id,
+            u8::from(right),
+            text.replace(['\t', '\n'], " "),
+            values.join("\t")
+        )?;
     }
     Ok(())
 }
@@ -133,6 +170,7 @@ fn answer_all(
     corpus: &Arc<Corpus>,
     questions: &[Question],
     examine: bool,
+    remove: bool,
 ) -> Result<Vec<Outcome>, Failure> {
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism()?.get();
@@ -146,7 +184,7 @@ fn answer_all(
             };
             done.push((
                 i,
-                answer_one(&library, question, examine).map_err(|e| e.to_string())?,
+                answer_one(&library, question, examine, remove).map_err(|e| e.to_string())?,
             ));
         }
     };
@@ -170,6 +208,7 @@ fn answer_one(
     library: &MemoryLibrary,
     question: &Question,
     examine: bool,
+    remove: bool,
 ) -> Result<Outcome, Failure> {
     let input = SearchInput {
         node: NodeId(0),
@@ -189,7 +228,7 @@ fn answer_one(
         calibration::Examined::default()
     };
     let mut removed = None;
-    if examine && !question.gold.is_empty() {
+    if remove && !question.gold.is_empty() {
         let mut without = MemoryLibrary::new(library.corpus.clone());
         without.without.clone_from(&question.gold);
         let searched = block_on(search_sub_question(&mut cx, &without, &input))?;
@@ -228,6 +267,9 @@ fn report(set: &str, questions: &[Question], outcomes: &[Outcome], show: bool) {
             .zip(outcomes)
             .filter(|(q, _)| q.dev == dev)
             .collect();
+        if of_half.is_empty() {
+            continue;
+        }
         let needed: Vec<_> = of_half.iter().filter(|(q, _)| !q.gold.is_empty()).collect();
         let supports: Vec<Support> = needed
             .iter()
@@ -337,6 +379,8 @@ fn options() -> Result<Options, Failure> {
         dump: None,
         show: false,
         removed: false,
+        half: None,
+        spans: None,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -348,6 +392,14 @@ fn options() -> Result<Options, Failure> {
             "--dump" => options.dump = Some(value()?.into()),
             "--no-titles" => options.titles = false,
             "--removed" => options.removed = true,
+            "--half" => {
+                options.half = Some(match value()?.as_str() {
+                    "dev" => true,
+                    "report" => false,
+                    other => return Err(format!("no half `{other}`: dev or report").into()),
+                });
+            }
+            "--spans" => options.spans = Some(value()?.into()),
             "--show" => options.show = true,
             other => return Err(format!("unknown argument `{other}`").into()),
         }

@@ -126,6 +126,73 @@ impl Asked {
     pub(crate) fn mentions(&self, name: &str) -> bool {
         contains_phrase(&self.normal, &indago_text::normalize_name(name))
     }
+
+    /// Whether every term of `text` is one of the question's.
+    pub(crate) fn has_all(&self, text: &str) -> bool {
+        let terms = indago_text::terms(text);
+        !terms.is_empty() && terms.iter().all(|t| self.bit(t) != 0)
+    }
+
+    /// Terms of the relation that gives the answer: `founded` in `who founded the company that
+    /// made N`, `capital` in `what is the capital of the state where N is`, and the verb at the
+    /// end in `when was the director of N born`. The whole question where nothing nests.
+    pub(crate) fn outermost(&self) -> TermSet {
+        let words: Vec<(&str, std::ops::Range<usize>)> = indago_text::words(&self.text)
+            .into_iter()
+            .map(|r| (&self.text[r.clone()], r))
+            .collect();
+        let named = |r: &std::ops::Range<usize>| {
+            let names = &self.analysis.names;
+            names
+                .iter()
+                .any(|n| n.range.start <= r.start && r.end <= n.range.end)
+        };
+        let mut set = 0;
+        let asks = [
+            "who", "what", "which", "when", "where", "how", "whom", "whose",
+        ];
+        let first = words
+            .iter()
+            .position(|(w, r)| !named(r) && asks.contains(&w.to_lowercase().as_str()))
+            .map_or(0, |i| i + 1);
+        for (word, range) in words.iter().skip(first) {
+            let lower = word.to_lowercase();
+            let nests = matches!(
+                lower.as_str(),
+                "the"
+                    | "a"
+                    | "an"
+                    | "of"
+                    | "that"
+                    | "which"
+                    | "who"
+                    | "whose"
+                    | "whom"
+                    | "where"
+                    | "when"
+                    | "from"
+                    | "after"
+                    | "before"
+            );
+            if set != 0 && (nests || named(range)) {
+                break;
+            }
+            if !named(range) {
+                set |= self.terms_in(word);
+            }
+        }
+        // The main verb may stand at the end, behind the last name.
+        let last = words.iter().rposition(|(_, r)| named(r));
+        if let Some(last) = last {
+            let rest: Vec<&str> = words.iter().skip(last + 1).map(|(w, _)| *w).collect();
+            if rest.len() <= 2
+                && let Some(word) = rest.last()
+            {
+                set |= self.terms_in(word);
+            }
+        }
+        if set == 0 { self.all() } else { set }
+    }
 }
 
 /// Inverse document frequency in BM25's form: large for rare terms, near zero for common ones.

@@ -5,6 +5,7 @@ use indago_core::{DocumentId, PassageId};
 
 use crate::SearchInput;
 pub use crate::abstain::EVIDENCE;
+pub use crate::answer::SPAN_FEATURES;
 pub use crate::judge::FEATURES;
 
 /// One candidate in one round.
@@ -27,6 +28,8 @@ pub struct Examined {
     pub rows: Vec<Row>,
     /// Values of [`EVIDENCE`].
     pub evidence: Vec<f64>,
+    /// Possible answers with their values of [`SPAN_FEATURES`].
+    pub spans: Vec<(String, Vec<f64>)>,
 }
 
 /// Searches for `input` and gives what its probabilities rest on.
@@ -54,8 +57,13 @@ pub async fn examine(
     let answered = crate::answer::answer(&trail.asked, &trail.pool, &selected);
     let evidence =
         crate::abstain::evidence(&trail.asked, &trail.pool, &selected, answered.as_ref());
+    let spans = crate::answer::spans(&trail.asked, &trail.pool, &selected)
+        .into_iter()
+        .map(|s| (s.text, s.features.to_vec()))
+        .collect();
     Ok(Examined {
         rows,
+        spans,
         evidence: evidence.to_vec(),
     })
 }

@@ -32,6 +32,24 @@ impl Selected {
 /// Longest quote, in bytes; longer sentences are cut at a word.
 const MAX_QUOTE: usize = 600;
 
+/// What a heading, a label or a question loses against sentences: it is quoted where a passage has
+/// nothing else, or where the answer stands in it.
+const LABEL: f64 = 5.0;
+
+/// Most words of a line without an end that is taken for a heading.
+const HEADING_WORDS: usize = 6;
+
+/// Whether `text` says nothing by itself: a heading, a label in front of a list, a question.
+fn is_label(text: &str) -> bool {
+    let text = text.trim();
+    if text.starts_with('#') && !text.contains('\n') || text.ends_with(['?', ':']) {
+        return true;
+    }
+    let ended = text.ends_with(['.', '!', '"', '\u{201d}', ')', ';', '\u{3002}']);
+    let row = text.contains(['|', '\t', '=']) || text.contains(char::is_numeric);
+    !ended && !row && text.split_whitespace().count() <= HEADING_WORDS
+}
+
 /// One quote for each of `selected`, in their order.
 pub(crate) async fn read(
     library: &dyn Library,
@@ -69,6 +87,7 @@ pub(crate) async fn read(
                 + 0.5 * likeness
                 + 0.3 * leads.min(2.0)
                 + if i == 0 { 0.15 } else { 0.0 }
+                - if is_label(text) { LABEL } else { 0.0 }
                 + if answers.is_some_and(|at| sentence.range.contains(&at)) {
                     10.0
                 } else {
@@ -143,4 +162,28 @@ pub(crate) fn quote(candidate: &Candidate, range: Range<usize>) -> Option<Quote>
         end: start + text.len() as u64,
         text: text.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_labels_and_questions_are_no_sentences() {
+        for label in [
+            "# Supplier file: Varga",
+            "Who flies them",
+            "Parts:",
+            "Who flies them?",
+        ] {
+            assert!(is_label(label), "{label}");
+        }
+        for sentence in [
+            "It was founded in 1994 by Katalin Varga.",
+            "Beatriz Coelho | 2020 | present",
+            "# Boats\nThe mill is old and stands by the river.",
+        ] {
+            assert!(!is_label(sentence), "{sentence}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use indago_core::{
 };
 
 use crate::abstain::abstains;
+use crate::asked::contains_phrase;
 use crate::contradict::contradictions;
 use crate::{WriteInput, verify};
 
@@ -43,7 +44,10 @@ pub async fn write(
     }
     let root = input.graph.node(ROOT).and_then(|n| n.finding.as_ref());
     let sources = sources(library, &verified, input.sources as usize).await?;
-    let (sections, mut not_found) = sections(&verified, &sources);
+    let (mut sections, mut not_found) = sections(&verified, &sources);
+    if let Some(answer) = root.and_then(|f| f.answer.as_ref()) {
+        answer_first(&mut sections, &answer.text);
+    }
 
     let confidence = root.map_or(0.0, |f| f.confidence);
     let abstained = sections.is_empty() || abstains(f64::from(confidence));
@@ -136,6 +140,16 @@ async fn sources(
             }
         });
     Ok(sources.collect())
+}
+
+/// Puts sections, and the claims in each, that have the words of the answer before the others.
+fn answer_first(sections: &mut [Section], answer: &str) {
+    let key = indago_text::normalize_name(answer);
+    let has = |claim: &Claim| contains_phrase(&indago_text::normalize_name(claim.text()), &key);
+    for section in sections.iter_mut() {
+        section.claims.sort_by_key(|claim| !has(claim));
+    }
+    sections.sort_by_key(|section| !section.claims.iter().any(has));
 }
 
 /// Claims that stand on `sources` under their sub-questions, the root's last, and the

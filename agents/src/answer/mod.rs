@@ -4,6 +4,7 @@ mod chain;
 mod compare;
 mod countries;
 mod facts;
+mod kinds;
 mod relation;
 mod several;
 mod span;
@@ -15,6 +16,8 @@ use crate::pool::{Candidate, Pool};
 pub(crate) use facts::Reading;
 pub(crate) use relation::Attribute;
 use relation::path;
+pub use span::SPAN_FEATURES;
+pub(crate) use span::spans;
 
 /// A passage and the bytes of its text that matter.
 pub(crate) type Place = (PassageId, std::ops::Range<usize>);

@@ -6,6 +6,7 @@ use indago_core::ports::{BoxFuture, PlanPolicy, TaskCtx, TaskError};
 use indago_core::{Finding, GraphEdit, GraphView, NodeId, NodeState, SubQuestion};
 use indago_text::question::{Hop, Question, Shape, analyze};
 
+use super::phrase::{inner, substitute};
 use crate::ROOT;
 
 /// Nodes that one question is divided into at first.
@@ -46,12 +47,12 @@ fn edits(graph: &GraphView, news: &[NodeId]) -> Vec<GraphEdit> {
     };
     if news.is_empty() {
         if graph.nodes.len() == 1 {
-            first(&question, &mut plan);
+            first(&question, &root.text, &mut plan);
         }
     } else {
         for id in news.iter().filter(|id| **id != ROOT) {
             if let Some(node) = graph.node(*id).filter(|n| n.state == NodeState::Answered) {
-                grow(&question, graph, node, &mut plan);
+                grow(&question, &root.text, graph, node, &mut plan);
             }
         }
     }
@@ -82,7 +83,7 @@ impl Plan {
 }
 
 /// The parts that are known from the question alone.
-fn first(question: &Question, plan: &mut Plan) {
+fn first(question: &Question, whole: &str, plan: &mut Plan) {
     if question.options.len() >= 2 {
         for option in question.options.iter().take(MAX_PARTS) {
             let text = step(&option.text, question.hops.first());
@@ -107,11 +108,9 @@ fn first(question: &Question, plan: &mut Plan) {
             .first()
             .and_then(|hop| Some((hop, hop.anchor.as_deref()?)))
         {
-            plan.add(
-                step(anchor, Some(hop)),
-                format!("first step: {anchor}"),
-                Vec::new(),
-            );
+            let text = inner(whole, anchor)
+                .map_or_else(|| step(anchor, Some(hop)), |range| whole[range].to_owned());
+            plan.add(text, format!("first step: {anchor}"), Vec::new());
         }
     } else if matches!(question.shape, Shape::Conjunction | Shape::Temporal)
         && question.clauses.len() >= 2
@@ -127,7 +126,7 @@ fn first(question: &Question, plan: &mut Plan) {
 }
 
 /// The step after `node`, worded with the name it found.
-fn grow(question: &Question, graph: &GraphView, node: &SubQuestion, plan: &mut Plan) {
+fn grow(question: &Question, whole: &str, graph: &GraphView, node: &SubQuestion, plan: &mut Plan) {
     let done = depth(graph, node.id);
     let chain = question.options.len() >= 2 || question.sources.len() < 2;
     let Some(hop) = question
@@ -140,7 +139,12 @@ fn grow(question: &Question, graph: &GraphView, node: &SubQuestion, plan: &mut P
     let Some(name) = node.finding.as_ref().and_then(|f| bridge(f, &node.text)) else {
         return;
     };
+    let first = question.hops.first().and_then(|hop| hop.anchor.as_deref());
+    let asked = first
+        .filter(|_| question.options.len() < 2 && hop.anchor.is_none())
+        .and_then(|anchor| reduced(whole, anchor, graph, node, &name));
     let text = match &hop.anchor {
+        _ if asked.is_some() => asked.unwrap_or_default(),
         // The hop starts from another name of the question; the one found belongs beside it.
         Some(anchor) => format!("{} {name}", step(anchor, Some(hop))),
         None => step(&name, Some(hop)),
@@ -149,6 +153,34 @@ fn grow(question: &Question, graph: &GraphView, node: &SubQuestion, plan: &mut P
     if !graph.nodes.iter().any(known) {
         plan.add(text, format!("bridge entity: {name}"), vec![node.id]);
     }
+}
+
+/// The next part of the question: what has been found stands in the place of the phrases that led
+/// to it. `None` where the words of the question do not divide so.
+fn reduced(
+    whole: &str,
+    anchor: &str,
+    graph: &GraphView,
+    node: &SubQuestion,
+    name: &str,
+) -> Option<String> {
+    let mut names = vec![name.to_owned()];
+    let mut at = node.id;
+    for _ in 0..MAX_STEPS {
+        let Some(before) = graph.dependencies(at).next() else {
+            break;
+        };
+        at = before.id;
+        let earlier = graph.node(at)?;
+        names.push(bridge(earlier.finding.as_ref()?, &earlier.text)?);
+    }
+    let mut text = whole.to_owned();
+    let mut anchor = anchor.to_owned();
+    for name in names.into_iter().rev() {
+        text = substitute(&text, &anchor, &name)?;
+        anchor = name;
+    }
+    Some(inner(&text, &anchor).map_or(text.clone(), |range| text[range].to_owned()))
 }
 
 /// The name that leads on from a finding: its short answer, else the best bridge that its question
@@ -180,7 +212,7 @@ fn depth(graph: &GraphView, id: NodeId) -> usize {
     walk(graph, id, MAX_STEPS)
 }
 
-/// A step in words: `Copper Moon: director`.
+/// A step in words where the question has none for it: `Copper Moon: director`.
 fn step(start: &str, hop: Option<&Hop>) -> String {
     let words = hop.map(|h| h.relation.join(" ")).unwrap_or_default();
     let others = hop.map(|h| h.others.join(", ")).unwrap_or_default();
@@ -276,12 +308,28 @@ mod tests {
         let next = edits(&view, &[NodeId(1)]);
         assert!(
             matches!(&next[0], GraphEdit::Add { text, reason, depends_on }
-                if text.starts_with("Ada Quill") && reason == "bridge entity: Ada Quill"
+                if text == "When was Ada Quill born?" && reason == "bridge entity: Ada Quill"
                     && depends_on == &[NodeId(1)]),
             "{next:?}"
         );
         apply(&mut graph, next);
         assert_eq!(graph.view().dependencies(ROOT).count(), 2);
+    }
+
+    #[test]
+    fn parts_are_phrases_of_the_question() {
+        let question = "Who founded the company that made the vehicle bought with the RAIN grant?";
+        let mut graph = QuestionGraph::new(question, &budget());
+        let view = graph.view();
+        apply(&mut graph, edits(&view, &[]));
+        assert_eq!(texts(&graph)[1], "the vehicle bought with the RAIN grant");
+        let mut view = graph.view();
+        answered(&mut view, 1, "Otter");
+        let next = edits(&view, &[NodeId(1)]);
+        assert!(
+            matches!(&next[0], GraphEdit::Add { text, .. } if text == "the company that made Otter"),
+            "{next:?}"
+        );
     }
 
     #[test]

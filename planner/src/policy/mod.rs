@@ -5,6 +5,7 @@
 //! node starts and after each one ends, so that it can put new sub-questions before the root.
 
 mod extractive;
+mod phrase;
 mod single;
 
 pub use extractive::Extractive;
