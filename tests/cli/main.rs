@@ -1,5 +1,11 @@
 //! The command line as a user meets it: exit code, stdout, stderr.
 
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test support fails and says what it skips"
+)]
+
 mod ask;
 mod bad_input;
 mod basics;
