@@ -1,4 +1,4 @@
-//! Renders a [`Report`](indago_core::Report): Markdown for reading, JSON for programs, one HTML
+//! Renders a [`Report`]: Markdown for reading, JSON for programs, one HTML
 //! file for keeping.
 //!
 //! Rendering is pure: everything that is shown is in the report or in the [`Contexts`] given with

@@ -68,7 +68,7 @@ impl CorpusWriter {
     /// what an interrupted writer left behind.
     ///
     /// # Errors
-    /// [`IndexError::Locked`] while another process writes it; what [`Manifest`] finds wrong.
+    /// [`IndexError::Locked`] while another process writes it; what is wrong with the manifest.
     pub fn open(dir: &Path, options: &WriterOptions) -> Result<Self, IndexError> {
         fs::create_dir_all(dir).map_err(|e| IndexError::write(dir, e))?;
         let lock = Lock::take(dir)?;

@@ -1,4 +1,4 @@
-//! Retrievers by name. A new one is one file here and one line in [`REGISTRY`].
+//! Retrievers by name. A new one is one file here and one line in `REGISTRY`.
 
 mod bm25;
 mod dense;
