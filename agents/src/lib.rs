@@ -2,7 +2,7 @@
 //! `indago-core`. Nothing here names a runtime, a clock or a socket.
 //!
 //! [`search_sub_question`] works on one node of the question graph and returns its [`Finding`];
-//! [`write`] turns the graph's findings into a report; [`verify`] re-reads every quote first.
+//! [`write()`] turns the graph's findings into a report; [`verify()`] re-reads every quote first.
 //!
 //! [`Finding`]: indago_core::Finding
 
