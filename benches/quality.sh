@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# How good are retrieval and answers on the evaluation data? Prints the tables of docs/quality.md.
+# usage: benches/quality.sh DATA_DIR [WORK_DIR]; WORK_DIR keeps the indexes for the next time.
+set -euo pipefail
+data=$1
+work=${2:-$(mktemp -d)}
+indago=${INDAGO:-"$(dirname "$0")/../target/release/indago"}
+multi=(--set musique --set 2wiki --set hotpotqa --set multihop-rag-evidence)
+"$indago" eval retrieval --data "$data" --work "$work" --half report \
+    --retriever bm25 --retriever dense --retriever dense@static --retriever rrf --retriever fused
+"$indago" eval ask --data "$data" "${multi[@]}" --work "$work" --half report --without-gold
