@@ -200,6 +200,64 @@ fn what_the_answer_was_read_from_is_quoted() {
     );
 }
 
+/// A grant, what was bought with it, who made that; an office with its holders; a trade.
+fn yard() -> Vec<Doc> {
+    let mut docs = films(true);
+    for (id, title, text) in [
+        (
+            "grant",
+            "RAINMIX final report",
+            "The vehicle Otter was bought from Vela Oceanics in June 2014 with the RAINMIX grant.",
+        ),
+        (
+            "vela",
+            "Vela Oceanics",
+            "Vela Oceanics makes vehicles, among them Otter. It was founded in 1994 by Mira Vela.",
+        ),
+        (
+            "point",
+            "Gull Point Station",
+            "Heads of Gull Point Station:\n| Head | From | To |\n| Jan Holt | 2003 | 2011 |\n| Nils Brandt | 2011 | 2020 |\n| Eva Lund | 2020 | present |\n",
+        ),
+        (
+            "loss",
+            "The loss of Otter",
+            "Otter was lost on 14 March 2018 off the Gull bank.",
+        ),
+        (
+            "lund",
+            "Eva Lund",
+            "Eva Lund (born 1961) is a physicist. She was born in Hegra, the daughter of a crane driver at the yard.",
+        ),
+    ] {
+        docs.push(Doc::new(id, title, text));
+    }
+    docs
+}
+
+#[test]
+fn the_answer_stands_in_the_outermost_relation() {
+    let library = MemoryLibrary::of(&yard());
+    for (question, expected) in [
+        (
+            "Who founded the company that made the vehicle Otter?",
+            "Mira Vela",
+        ),
+        (
+            "Who was head of Gull Point Station when Otter was lost?",
+            "Nils Brandt",
+        ),
+        (
+            "What was the occupation of the father of Eva Lund?",
+            "crane driver",
+        ),
+    ] {
+        let (searched, _) = ask(&library, question);
+        assert_eq!(answer(&searched.finding), Some(expected), "{question}");
+        assert_exact(&library, &searched.finding);
+    }
+}
+
 #[test]
 fn what_is_not_there_stays_not_found() {
     let library = MemoryLibrary::of(&films(true));

@@ -8,6 +8,7 @@ mod kinds;
 mod relation;
 mod several;
 mod span;
+mod stated;
 
 use indago_core::{Answer, AnswerKind, PassageId};
 
@@ -68,6 +69,11 @@ fn find(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> 
         return Some(found);
     }
     if let Some(found) = chain::last_step(asked, pool, selected, &path) {
+        return Some(found);
+    }
+    if let Some(found) = stated::holder_at(asked, pool, selected)
+        .or_else(|| stated::occupation(asked, pool, selected))
+    {
         return Some(found);
     }
     span::best_span(asked, pool, selected)

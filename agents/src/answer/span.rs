@@ -395,12 +395,15 @@ fn of_kind(asked: &Asked, candidate: &Candidate, kind: AnswerKind) -> Vec<Found>
                 .map(|n| plain(&n.text, n.range))
                 .collect();
             let title = indago_text::strip_disambiguation(&candidate.passage.title);
-            if asked.analysis.sources.is_empty() {
-                if !title.is_empty() {
-                    found.push(plain(title, 0..0));
-                }
+            // A title that the text itself uses is a name. Any other is a headline: the names in
+            // it are worth as much as any.
+            let used = contains_phrase(
+                &indago_text::normalize_name(text),
+                &indago_text::normalize_name(title),
+            );
+            if asked.analysis.sources.is_empty() && used {
+                found.push(plain(title, 0..0));
             } else {
-                // An article's title is a sentence; the names in it are worth as much as any.
                 let names = indago_text::names(title);
                 found.extend(names.into_iter().map(|n| plain(&n.text, 0..0)));
             }
