@@ -370,6 +370,14 @@ fn merge_short_forms(spans: &mut [Span]) {
     }
 }
 
+/// `title` without years behind a comma: `Harbour Yard, 1921-2023`.
+fn undated(title: &str) -> &str {
+    match title.split_once(", ") {
+        Some((name, years)) if !years.contains(char::is_alphabetic) => name,
+        _ => title,
+    }
+}
+
 /// Spans of `kind` that the question does not name.
 fn of_kind(asked: &Asked, candidate: &Candidate, kind: AnswerKind) -> Vec<Found> {
     let text = &candidate.passage.text;
@@ -394,7 +402,7 @@ fn of_kind(asked: &Asked, candidate: &Candidate, kind: AnswerKind) -> Vec<Found>
                 .filter(|n| !countries::is_adjective(&n.text))
                 .map(|n| plain(&n.text, n.range))
                 .collect();
-            let title = indago_text::strip_disambiguation(&candidate.passage.title);
+            let title = undated(indago_text::strip_disambiguation(&candidate.passage.title));
             // A title that the text itself uses is a name. Any other is a headline: the names in
             // it are worth as much as any.
             let used = contains_phrase(
@@ -427,4 +435,16 @@ fn of_kind(asked: &Asked, candidate: &Candidate, kind: AnswerKind) -> Vec<Found>
             matches!(kind, AnswerKind::Time | AnswerKind::Quantity) || !asked.has_all(&f.text)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::undated;
+
+    #[test]
+    fn years_are_no_part_of_a_name() {
+        assert_eq!(undated("Harbour Yard, 1921-2023"), "Harbour Yard");
+        assert_eq!(undated("Ada Quill, 1st Baron"), "Ada Quill, 1st Baron");
+        assert_eq!(undated("Portage, Wisconsin"), "Portage, Wisconsin");
+    }
 }
