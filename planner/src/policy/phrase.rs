@@ -32,6 +32,10 @@ pub(super) fn inner(question: &str, name: &str) -> Option<Range<usize>> {
             found = true;
             break;
         }
+        // `the ship from which N was launched`: the clause goes on behind the name.
+        if i == 0 && matches!(lower.as_str(), "which" | "that" | "who" | "whom" | "where") {
+            return None;
+        }
         if is_asking(&lower) && i + 1 == before.len() {
             break;
         }
@@ -146,6 +150,8 @@ mod tests {
             Some("Copper Moon's director")
         );
         assert_eq!(phrase("Who founded Harbour Works?", "Harbour Works"), None);
+        let question = "Which yard built the ship from which Otter was launched?";
+        assert_eq!(phrase(question, "Otter"), None);
         assert_eq!(phrase("Who?", "Harbour Works"), None);
     }
 
