@@ -63,7 +63,7 @@ pub struct Walk {
 #[non_exhaustive]
 pub enum WalkError {
     /// A given path is not there.
-    #[error("there is no `{}`: check the path", path.display())]
+    #[error("there is no `{}`", path.display())]
     MissingRoot {
         /// Which.
         path: PathBuf,

@@ -25,7 +25,7 @@ fn a_missing_path_is_an_error_that_names_it() {
     assert!(matches!(error, WalkError::MissingRoot { .. }));
     assert_eq!(
         error.to_string(),
-        "there is no `/no/such/folder`: check the path"
+        "there is no `/no/such/folder`"
     );
 }
 
