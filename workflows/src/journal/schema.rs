@@ -17,6 +17,7 @@
 //!
 //! Results are JSON objects with one key: `{"Ok": value}` or `{"Err": error}`.
 
+use std::fs::{File, OpenOptions};
 use std::path::Path;
 
 use indago_core::ports::RunError;
@@ -77,11 +78,16 @@ pub(crate) fn open(path: &Path, busy_ms: u32) -> Result<Connection, RunError> {
         .map_err(fail)?;
     let found = version(&connection).map_err(fail)?;
     if found == 0 {
-        // WAL is a property of the file; setting it again on every open would cost a lock.
-        connection
-            .pragma_update(None, "journal_mode", "WAL")
-            .map_err(fail)?;
-        create(&mut connection, path)?;
+        // SQLite does not wait for others when it changes the journal mode, it fails: so processes
+        // that open a new journal at once take turns. The lock ends with the file.
+        let _turn = making(path)?;
+        if version(&connection).map_err(fail)? == 0 {
+            // WAL is a property of the file; setting it again on every open would cost a lock.
+            connection
+                .pragma_update(None, "journal_mode", "WAL")
+                .map_err(fail)?;
+            create(&mut connection, path)?;
+        }
     }
     let found = version(&connection).map_err(fail)?;
     if found > SCHEMA_VERSION {
@@ -107,6 +113,23 @@ pub(crate) fn open(path: &Path, busy_ms: u32) -> Result<Connection, RunError> {
         )
         .map_err(fail)?;
     Ok(connection)
+}
+
+/// The lock of whoever makes the tables, held until the file is dropped.
+fn making(path: &Path) -> Result<File, RunError> {
+    let lock = path.with_extension("making");
+    let fail = |error: std::io::Error| RunError::Journal {
+        path: lock.display().to_string(),
+        reason: error.to_string(),
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock)
+        .map_err(fail)?;
+    file.lock().map_err(fail)?;
+    Ok(file)
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<u32> {
@@ -163,5 +186,34 @@ pub(crate) fn explain(path: &Path, error: &rusqlite::Error) -> RunError {
     RunError::Journal {
         path: path.display().to_string(),
         reason: format!("{error}{advice}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn many_may_open_a_new_journal_at_once() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("journal.sqlite");
+            let start = Barrier::new(8);
+            std::thread::scope(|scope| {
+                let openers: Vec<_> = (0..8)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            start.wait();
+                            open(&path, 5_000).map(|_| ())
+                        })
+                    })
+                    .collect();
+                for opener in openers {
+                    opener.join().unwrap().unwrap();
+                }
+            });
+        }
     }
 }
