@@ -23,10 +23,7 @@ fn a_missing_path_is_an_error_that_names_it() {
     let missing = PathBuf::from("/no/such/folder");
     let error = walk(&[missing], &WalkOptions::default()).unwrap_err();
     assert!(matches!(error, WalkError::MissingRoot { .. }));
-    assert_eq!(
-        error.to_string(),
-        "there is no `/no/such/folder`"
-    );
+    assert_eq!(error.to_string(), "there is no `/no/such/folder`");
 }
 
 #[test]
