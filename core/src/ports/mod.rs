@@ -3,15 +3,24 @@
 
 mod corpus;
 mod encode;
+mod entail;
+mod language;
 mod plan;
 mod retrieve;
 mod task;
+mod tool;
 
 pub use corpus::{CorpusStats, DocumentStore, NameHit, NameIndex, StoreError};
 pub use encode::{EncodeError, Encoder, Matrix, Role, TokenCounter};
+pub use entail::{Entailment, Verdict};
+pub use language::{
+    Completion, Delta, DeltaSink, FinishReason, LanguageModel, LanguageModelError, OutputSchema,
+    Request, TokenLogprob, TokenUsage,
+};
 pub use plan::PlanPolicy;
 pub use retrieve::{Library, PairScorer, RetrieveError, Retriever};
 pub use task::{
     BoxFuture, Output, RetryPolicy, RunEngine, RunError, RunSpec, RunStatus, Started, StepKey,
     StepWork, TaskCtx, TaskCtxExt, TaskError, TaskKey, TaskSet,
 };
+pub use tool::{Effect, Tool, ToolError};
