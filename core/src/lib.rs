@@ -23,4 +23,4 @@ pub use ids::{ContentHash, DocumentId, NodeId, PassageId, RunId};
 pub use prompt::{Observation, Prompt, Reuse, Segment, SegmentKind, Speaker, ToolCall, ToolSpec};
 pub use query::{Filters, Hit, Provenance, Query, RetrieverWeight};
 pub use report::{Contradiction, IndexCoverage, NotFound, Report, Section, Source};
-pub use run::{Budget, Event, RunState, StopReason, Usage};
+pub use run::{Budget, Estimate, Event, NodeBudget, RunState, Spend, StopReason, Usage};

@@ -38,7 +38,7 @@ pub enum StopReason {
     Failed,
 }
 
-/// What a run may spend. Every limit is inclusive.
+/// What a run may spend. Every limit is inclusive; `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// Sub-questions in the graph, the root included.
@@ -51,8 +51,102 @@ pub struct Budget {
     pub queries: u32,
     /// Documents the report may stand on.
     pub sources: u32,
-    /// Wall time of the whole run, in milliseconds; `None` is unlimited.
+    /// Wall time of the whole run, in milliseconds.
     pub wall_ms: Option<u64>,
+    /// Language-model calls of the whole run.
+    #[serde(default)]
+    pub lm_calls: Option<u64>,
+    /// Language-model tokens of the whole run, in and out.
+    #[serde(default)]
+    pub lm_tokens: Option<u64>,
+    /// Money of the whole run, in millionths of a US dollar.
+    #[serde(default)]
+    pub money_micros: Option<u64>,
+    /// Pages fetched by the whole run.
+    #[serde(default)]
+    pub pages: Option<u64>,
+    /// What work on one sub-question may spend, whatever is left of the run's.
+    #[serde(default)]
+    pub node: NodeBudget,
+}
+
+impl Budget {
+    /// What suits one question over one corpus on one machine.
+    pub const STANDARD: Self = Self {
+        nodes: 16,
+        depth: 5,
+        rounds: 4,
+        queries: 96,
+        sources: 10,
+        wall_ms: None,
+        lm_calls: None,
+        lm_tokens: None,
+        money_micros: None,
+        pages: None,
+        node: NodeBudget::STANDARD,
+    };
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::STANDARD
+    }
+}
+
+/// What work on one sub-question may spend. Every limit is inclusive; `None` is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeBudget {
+    /// Retrieval queries.
+    pub queries: Option<u64>,
+    /// Language-model calls.
+    pub lm_calls: Option<u64>,
+    /// Language-model tokens, in and out.
+    pub lm_tokens: Option<u64>,
+    /// Money, in millionths of a US dollar.
+    pub money_micros: Option<u64>,
+    /// Pages fetched.
+    pub pages: Option<u64>,
+    /// Milliseconds from start to end: what takes longer is given up.
+    pub wall_ms: Option<u64>,
+}
+
+impl NodeBudget {
+    /// Ten minutes; only the run's own limits otherwise.
+    pub const STANDARD: Self = Self {
+        queries: None,
+        lm_calls: None,
+        lm_tokens: None,
+        money_micros: None,
+        pages: None,
+        wall_ms: Some(600_000),
+    };
+}
+
+impl Default for NodeBudget {
+    fn default() -> Self {
+        Self::STANDARD
+    }
+}
+
+/// What budgets count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spend {
+    /// Retrieval queries.
+    Queries,
+    /// Pages fetched.
+    Pages,
+    /// Language-model calls.
+    LmCalls,
+    /// Language-model tokens, in and out.
+    LmTokens,
+    /// Millionths of a US dollar.
+    Money,
+    /// Milliseconds.
+    WallTime,
+    /// Sub-questions.
+    Nodes,
 }
 
 /// What was spent.
@@ -68,19 +162,40 @@ pub struct Usage {
     pub lm_calls: u64,
     /// Language-model tokens in and out.
     pub lm_tokens: u64,
+    /// Money in millionths of a US dollar, as far as prices are known.
+    #[serde(default)]
+    pub money_micros: u64,
+    /// Pages fetched.
+    #[serde(default)]
+    pub pages: u64,
     /// Wall time in milliseconds.
     pub wall_ms: u64,
 }
 
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
-        self.queries += other.queries;
-        self.passages += other.passages;
-        self.rounds += other.rounds;
-        self.lm_calls += other.lm_calls;
-        self.lm_tokens += other.lm_tokens;
-        self.wall_ms += other.wall_ms;
+        // Saturating: figures from outside must not end a run.
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.queries, other.queries);
+        add(&mut self.passages, other.passages);
+        add(&mut self.rounds, other.rounds);
+        add(&mut self.lm_calls, other.lm_calls);
+        add(&mut self.lm_tokens, other.lm_tokens);
+        add(&mut self.money_micros, other.money_micros);
+        add(&mut self.pages, other.pages);
+        add(&mut self.wall_ms, other.wall_ms);
     }
+}
+
+/// What a run is likely to spend, before it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Sub-questions expected, the root included.
+    pub nodes: u32,
+    /// What is expected.
+    pub expected: Usage,
+    /// What the budget allows at most, by the same costs of a call.
+    pub most: Usage,
 }
 
 /// One fact about a run. The journal stores them in order; the interfaces draw them.
@@ -107,6 +222,63 @@ pub enum Event {
         edit: GraphEdit,
         /// Why.
         reason: EditRefused,
+    },
+    /// The question asked was in the graph already in other words: no node was added.
+    Merged {
+        /// The edit.
+        edit: GraphEdit,
+        /// The node that asks the same.
+        into: NodeId,
+        /// How that was seen.
+        reason: String,
+    },
+    /// A finding stands on one that is being asked again.
+    Doubted {
+        /// Whose finding.
+        node: NodeId,
+        /// The node that was reopened.
+        on: NodeId,
+        /// Why that one was reopened.
+        reason: String,
+    },
+    /// What the run is likely to spend.
+    Estimated {
+        /// How much.
+        estimate: Estimate,
+    },
+    /// Most of a budget is spent (from 80% on), or all of it (`spent` is at least `limit`).
+    Spent {
+        /// Which.
+        what: Spend,
+        /// How much.
+        spent: u64,
+        /// Of how much.
+        limit: u64,
+    },
+    /// Unpaid calls were made before the node needed them.
+    Speculated {
+        /// Which node.
+        node: NodeId,
+        /// How many calls.
+        calls: u32,
+        /// How many of their results the node's search then used.
+        used: u32,
+    },
+    /// The question can be read in more than one way; somebody may say which.
+    Clarifying {
+        /// What is asked back.
+        question: String,
+        /// Readings to choose from.
+        options: Vec<String>,
+        /// The reading that is assumed when nobody answers.
+        assumed: String,
+    },
+    /// How the question is read.
+    Clarified {
+        /// The reading.
+        reading: String,
+        /// Whether nobody answered, so that it was assumed.
+        is_assumed: bool,
     },
     /// A node changed state.
     Moved {

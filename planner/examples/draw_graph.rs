@@ -14,6 +14,7 @@ fn main() -> Result<(), EditRefused> {
         queries: 96,
         sources: 10,
         wall_ms: None,
+        ..Budget::STANDARD
     };
     let question = "Which of the companies that sued Acme in 2023 later settled, and what did each \
                     settlement cost?";

@@ -20,6 +20,7 @@ const BUDGET: Budget = Budget {
     queries: 20,
     sources: 10,
     wall_ms: Some(1_000),
+    ..Budget::STANDARD
 };
 
 fn add(text: &str, depends_on: &[u32]) -> GraphEdit {

@@ -22,6 +22,7 @@ const BUDGET: Budget = Budget {
     queries: 60,
     sources: 10,
     wall_ms: Some(10_000),
+    ..Budget::STANDARD
 };
 
 fn finding(node: NodeId, mark: u64, has_evidence: bool) -> Finding {

@@ -120,6 +120,7 @@ fn ask_settings(args: &AskArgs, settings: &Settings) -> AskSettings {
             queries: settings.ask_queries.value,
             sources: settings.ask_sources.value,
             wall_ms: (wall_ms > 0).then_some(wall_ms),
+            ..Budget::STANDARD
         },
         filters: search::filters(&args.filters),
         seed: 0,

@@ -168,6 +168,12 @@ pub struct JsonUsage {
     pub lm_calls: u64,
     /// Language-model tokens.
     pub lm_tokens: u64,
+    /// Millionths of a US dollar, as far as prices are known.
+    #[serde(default)]
+    pub money_micros: u64,
+    /// Pages fetched.
+    #[serde(default)]
+    pub pages: u64,
     /// Milliseconds from question to report.
     pub wall_ms: u64,
 }
@@ -305,6 +311,8 @@ fn usage(usage: Usage) -> JsonUsage {
         rounds,
         lm_calls,
         lm_tokens,
+        money_micros,
+        pages,
         wall_ms,
     } = usage;
     JsonUsage {
@@ -313,6 +321,8 @@ fn usage(usage: Usage) -> JsonUsage {
         rounds,
         lm_calls,
         lm_tokens,
+        money_micros,
+        pages,
         wall_ms,
     }
 }

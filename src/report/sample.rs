@@ -176,6 +176,8 @@ pub(super) fn answered() -> Report {
             rounds: 3,
             lm_calls: 0,
             lm_tokens: 0,
+            money_micros: 0,
+            pages: 0,
             wall_ms: 41,
         },
         coverage: IndexCoverage {

@@ -88,14 +88,7 @@ impl ResearchInput {
 /// Limits that suit a question over one corpus on one machine.
 pub fn default_limits() -> Limits {
     Limits {
-        budget: Budget {
-            nodes: 16,
-            depth: 5,
-            rounds: 4,
-            queries: 96,
-            sources: 10,
-            wall_ms: None,
-        },
+        budget: Budget::STANDARD,
         parallel: 8,
         stall: 6,
     }

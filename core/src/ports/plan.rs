@@ -8,6 +8,17 @@ pub trait PlanPolicy: Send + Sync {
     /// Registered name, such as `extractive`.
     fn name(&self) -> &str;
 
+    /// Whether edits may follow from findings. A policy whose plan is complete after the first
+    /// call says no and is not asked again.
+    fn reacts(&self) -> bool {
+        true
+    }
+
+    /// Whether it words questions freely, so that the same question may come again in other words.
+    fn paraphrases(&self) -> bool {
+        false
+    }
+
     /// Edits that follow from the graph and the nodes that were answered since the last call
     /// (empty on the first call, when the graph holds only the question). Returning no edit while
     /// nothing runs ends planning.

@@ -242,6 +242,7 @@ mod tests {
             queries: 100,
             sources: 10,
             wall_ms: None,
+            ..Budget::STANDARD
         }
     }
 
