@@ -14,6 +14,7 @@ mod prompt;
 mod query;
 mod report;
 mod run;
+mod steer;
 
 pub use cancel::{Cancel, Cancelled};
 pub use document::{Date, Document, DocumentKind, Location, PageStart, Passage};
@@ -24,3 +25,4 @@ pub use prompt::{Observation, Prompt, Reuse, Segment, SegmentKind, Speaker, Tool
 pub use query::{Filters, Hit, Provenance, Query, RetrieverWeight};
 pub use report::{Contradiction, IndexCoverage, NotFound, Report, Section, Source};
 pub use run::{Budget, Estimate, Event, NodeBudget, RunState, Spend, StopReason, Usage};
+pub use steer::{BudgetChange, Steering, SteeringRefused};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EditRefused, GraphEdit, NodeId, NodeState, PassageId};
+use crate::{EditRefused, GraphEdit, NodeId, NodeState, PassageId, Steering};
 
 /// Where a run stands. A contract: shown by `indago runs` and in `--json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -279,6 +279,11 @@ pub enum Event {
         reading: String,
         /// Whether nobody answered, so that it was assumed.
         is_assumed: bool,
+    },
+    /// Somebody outside steered the run; what came of it follows.
+    Steered {
+        /// What was asked.
+        steering: Steering,
     },
     /// A node changed state.
     Moved {

@@ -79,6 +79,12 @@ impl QuestionGraph {
         this
     }
 
+    /// Replaces the limits on nodes and depth. What is in the graph stays, even beyond them.
+    pub(crate) fn set_limits(&mut self, budget: &Budget) {
+        self.max_nodes = budget.nodes.max(1);
+        self.max_depth = budget.depth;
+    }
+
     /// Applies an edit, or says why not and changes nothing. Gives the new node of
     /// [`GraphEdit::Add`].
     pub fn apply(&mut self, edit: GraphEdit) -> Result<Option<NodeId>, EditRefused> {

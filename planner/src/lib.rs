@@ -15,5 +15,6 @@ pub mod policy;
 mod question;
 
 pub use graph::{MAX_REOPENS, QuestionGraph, ROOT};
-pub use machine::{Action, Fact, Limits, Planner, Steering};
+pub use indago_core::Steering;
+pub use machine::{Action, Fact, Limits, Planner};
 pub use question::{MAX_QUESTION_BYTES, question_key};

@@ -11,7 +11,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use indago_core::{
-    Budget, Event, Finding, GraphEdit, GraphView, NodeId, NodeState, PassageId, StopReason, Usage,
+    Budget, DocumentId, Event, Finding, GraphEdit, GraphView, NodeId, NodeState, PassageId,
+    Steering, StopReason, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,25 +28,6 @@ pub struct Limits {
     /// Nodes in a row that may end without a passage or name nobody had before; one more ends
     /// the run with [`StopReason::NoProgress`].
     pub stall: u32,
-}
-
-/// What somebody outside asks of a running plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "steer", rename_all = "snake_case")]
-pub enum Steering {
-    /// Change the plan; every edit is validated like the policy's.
-    Edit {
-        /// In order.
-        edits: Vec<GraphEdit>,
-    },
-    /// Start nothing more until [`Steering::Resume`]; what runs goes on.
-    Pause,
-    /// Go on after a pause.
-    Resume,
-    /// Write the report from what there is.
-    FinishNow,
-    /// End without a report.
-    Cancel,
 }
 
 /// Something that happened.
@@ -404,7 +386,22 @@ impl Planner {
         match steering {
             Steering::Edit { edits } => self.apply(edits, events),
             Steering::Pause => self.paused = true,
-            Steering::Resume => self.paused = false,
+            Steering::Resume | Steering::Approve => self.paused = false,
+            // Only meant while the question is being clarified.
+            Steering::Clarify { .. } => {}
+            Steering::SetBudget { change } => {
+                self.limits.budget = change.apply(self.limits.budget);
+                self.graph.set_limits(&self.limits.budget);
+            }
+            Steering::Distrust { document, reason } => self.distrust(&document, &reason, events),
+            Steering::FollowUp { question } => {
+                let edit = GraphEdit::Add {
+                    text: question,
+                    reason: "asked on top of the question".to_owned(),
+                    depends_on: Vec::new(),
+                };
+                self.apply(vec![edit], events);
+            }
             Steering::FinishNow => {
                 self.stop(StopReason::FinishedEarly, events);
                 self.stopped.get_or_insert(StopReason::FinishedEarly);
@@ -416,6 +413,26 @@ impl Planner {
                 self.abandon_running();
             }
         }
+    }
+
+    /// Sends every node back to work whose claims quote the document.
+    fn distrust(&mut self, document: &DocumentId, reason: &str, events: &mut Vec<Event>) {
+        let quotes = |finding: &Finding| {
+            let quotes = finding.claims.iter().flat_map(indago_core::Claim::quotes);
+            quotes.into_iter().any(|quote| quote.document == *document)
+        };
+        let edits = self
+            .view()
+            .nodes
+            .iter()
+            .filter(|node| node.id != ROOT && node.state == NodeState::Answered)
+            .filter(|node| node.finding.as_ref().is_some_and(quotes))
+            .map(|node| GraphEdit::Reopen {
+                node: node.id,
+                reason: format!("`{document}` is not trusted: {reason}"),
+            })
+            .collect();
+        self.apply(edits, events);
     }
 
     /// Ends what runs now as unanswered, so that the report need not wait for it.

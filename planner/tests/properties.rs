@@ -351,9 +351,13 @@ impl Model {
             Outside::Steer(steering) => {
                 match steering {
                     Steering::Pause => self.paused = true,
-                    Steering::Resume => self.paused = false,
+                    Steering::Resume | Steering::Approve => self.paused = false,
                     Steering::FinishNow | Steering::Cancel => self.asked = false,
-                    Steering::Edit { .. } => {}
+                    Steering::Edit { .. }
+                    | Steering::SetBudget { .. }
+                    | Steering::Distrust { .. }
+                    | Steering::Clarify { .. }
+                    | Steering::FollowUp { .. } => {}
                 }
                 self.record(Fact::Steered(steering));
             }

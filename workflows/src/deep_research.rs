@@ -35,7 +35,7 @@ use crate::registry::{Registry, Task, TaskFuture};
 /// Version of the code of these tasks. Changes whenever the same input and the same recorded
 /// results could lead to other steps, tasks or events: runs resume and replay only under the
 /// version that made them.
-pub const CODE_VERSION: u32 = 1;
+pub const CODE_VERSION: u32 = 2;
 
 /// Registered name of the root task.
 pub const TASK: &str = "deep_research";
@@ -321,7 +321,12 @@ impl Driver {
                         // Whatever it says, its number is used up.
                         self.steerings += 1;
                         match from_value::<Steering>("control", sent["value"].take()) {
-                            Ok(steering) => Some(steering),
+                            Ok(steering) => {
+                                cx.emit(Event::Steered {
+                                    steering: steering.clone(),
+                                });
+                                Some(steering)
+                            }
                             Err(error) => {
                                 cx.emit(Event::Warned {
                                     message: error.to_string(),
