@@ -1,14 +1,13 @@
 //! Asking questions of an open corpus.
 
 use indago_core::ports::{DocumentStore, Output, RunEngine, StoreError};
-use indago_core::{Budget, Cancel, Cancelled, Filters, Report, RunId};
-use indago_planner::Steering;
+use indago_core::{Budget, Cancel, Filters, Report, RunId};
 use indago_retriever::Corpus;
-use indago_workflows::deep_research::{ResearchInput, default_limits, steering_signal};
-use indago_workflows::{SqliteEngine, new_run_id};
+use indago_workflows::SqliteEngine;
+use indago_workflows::deep_research::default_limits;
 
 use crate::report::Contexts;
-use crate::{Error, Project, check_question, wire};
+use crate::{Error, Project, Run, check_question, wire};
 
 /// How often a waiting question looks whether it was cancelled.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
@@ -77,18 +76,19 @@ impl Asker {
         settings: &AskSettings,
         cancel: &Cancel,
     ) -> Result<Report, Error> {
-        check_question(question)?;
-        let question = question.trim();
-        let mut input = ResearchInput::new(question, &self.name);
-        input.filters = settings.filters.clone();
-        input.limits.budget = settings.budget;
-        let spec = input
-            .spec(settings.seed)
-            .map_err(indago_core::ports::RunError::Failed)?;
-        let id = new_run_id();
-        self.engine.start(id.clone(), spec).await?;
-        let output = self.wait(&id, cancel).await?;
-        read_report(&id, output)
+        let run = self.start(question, settings).await?;
+        let output = wait(&run, cancel).await?;
+        read_report(run.id(), output)
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What works on its runs.
+    pub(crate) fn engine(&self) -> &SqliteEngine {
+        &self.engine
     }
 
     /// Goes on with a recorded run whose process is gone and waits for its report. Needs a tokio
@@ -109,32 +109,28 @@ impl Asker {
         read_report(id, self.engine.replay(id).await?)
     }
 
-    /// Waits for a run; asks it once to finish with what it has when `cancel` is set.
-    async fn wait(&self, id: &RunId, cancel: &Cancel) -> Result<Output, Error> {
-        let mut output = self.engine.attach(id.clone());
-        let mut asked = false;
-        loop {
-            tokio::select! {
-                done = &mut output => return Ok(done?),
-                () = tokio::time::sleep(LOOK_EVERY), if !asked => {}
-            }
-            if cancel.is_cancelled() && !asked {
-                asked = true;
-                let finish =
-                    serde_json::to_value(Steering::FinishNow).map_err(|_never| Cancelled)?;
-                self.engine
-                    .signal(id.clone(), steering_signal(0), finish)
-                    .await?;
-            }
-        }
-    }
-
     /// The text around every quote of a report, for pages that show it.
     ///
     /// # Errors
     /// When the store is corrupt.
     pub fn contexts(&self, report: &Report) -> Result<Contexts, StoreError> {
         Contexts::read(report, &self.corpus as &dyn DocumentStore)
+    }
+}
+
+/// Waits for a run; asks it once to finish with what it has when `cancel` is set.
+pub(crate) async fn wait(run: &Run, cancel: &Cancel) -> Result<Output, Error> {
+    let mut output = std::pin::pin!(run.output());
+    loop {
+        tokio::select! {
+            done = &mut output => return Ok(done?),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if cancel.is_cancelled() {
+            // Refused when it has just ended, which is as good.
+            let _ended = run.finish_now().await;
+            return Ok(output.await?);
+        }
     }
 }
 

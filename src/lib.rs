@@ -28,6 +28,9 @@
 //! # }
 //! ```
 //!
+//! [`Run`] is a question under way: events as they happen, and controls. [`Runs`] holds those of the
+//! past.
+//!
 //! [`embed`] adds vectors to a corpus; [`Asker`] answers many questions on one open index;
 //! [`report`] renders what comes back. The binary `indago` is [`cli::run`] over the same calls.
 
@@ -40,6 +43,7 @@ pub mod eval;
 mod indexing;
 mod project;
 pub mod report;
+mod running;
 pub mod wire;
 
 pub use asking::{AskSettings, Asker, ask};
@@ -49,3 +53,4 @@ pub use indago_core as core;
 pub use indago_retriever::Corpus;
 pub use indexing::{IndexRequest, Indexed, Progress, embed, index};
 pub use project::Project;
+pub use running::{Run, Runs};

@@ -42,7 +42,7 @@ pub const TASK: &str = "deep_research";
 
 /// Signal under which the `n`th steering of a run travels; each is one-shot, numbered from 0.
 pub fn steering_signal(n: u32) -> String {
-    format!("steer/{n}")
+    format!("{}{n}", crate::engine::STEER)
 }
 
 /// How long a run without a wall-time budget waits before it looks at the time: a day.
@@ -139,6 +139,17 @@ impl Research {
             .with("write", Write(self.clone()))
             .with("control", Control)
     }
+}
+
+/// The same registry over nothing: it can replay finished runs, whose results are all recorded,
+/// and cannot work on any other.
+pub fn inert_registry(journal: Arc<dyn Journal>) -> Registry {
+    let research = Research {
+        library: Arc::new(crate::absent::AbsentLibrary),
+        policy: Arc::new(indago_planner::policy::Single),
+        journal,
+    };
+    research.registry()
 }
 
 struct Root(Research);

@@ -9,13 +9,14 @@
 //!
 //! This crate sees ports only: no concrete model, index or tool.
 
+mod absent;
 pub mod deep_research;
 mod engine;
 pub mod journal;
 mod library;
 mod registry;
 
-pub use engine::{Engine, EventStream, ResumeOutcome, RunDetail, TaskDetail, new_run_id};
+pub use engine::{Engine, EventStream, ResumeOutcome, Run, RunDetail, TaskDetail, new_run_id};
 pub use journal::{MemoryJournal, SqliteJournal};
 pub use library::{CpuLibrary, CpuLibraryParts, PoolError, Similarity};
 pub use registry::{Registry, Task, TaskFuture};

@@ -278,6 +278,9 @@ pub enum RunError {
         /// Why that does not fit, and what to do.
         reason: String,
     },
+    /// What was asked of the run makes no sense.
+    #[error(transparent)]
+    BadSteering(crate::SteeringRefused),
     /// The run ended without an output.
     #[error("the run failed: {0}")]
     Failed(TaskError),

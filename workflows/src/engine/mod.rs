@@ -1,16 +1,19 @@
 //! Runs registered tasks over a journal.
 //!
 //! [`Engine`] is the client side: it starts, resumes, replays and watches runs. [`host`] is one
-//! living run in this process, [`context`] what its tasks see, [`stream`] its events.
+//! living run in this process, [`context`] what its tasks see, [`stream`] its events, [`run`] the
+//! handle that others hold.
 
 mod catch;
 mod clock;
 mod context;
 mod host;
+mod run;
 mod stream;
 
 pub use clock::new_run_id;
 pub(crate) use clock::now_ms;
+pub use run::Run;
 pub use stream::EventStream;
 
 use std::collections::HashMap;
@@ -21,7 +24,7 @@ use std::time::Duration;
 use indago_core::ports::{
     BoxFuture, Output, RunEngine, RunError, RunSpec, RunStatus, Started, TaskError,
 };
-use indago_core::{RunId, RunState};
+use indago_core::{RunId, RunState, Steering};
 use serde_json::Value;
 
 use crate::journal::{Created, Journal, Pin, RunMeta, RunRecord, StoredEvent};
@@ -33,6 +36,9 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// The signal under which a cancellation travels.
 pub(crate) const CANCEL: &str = "$cancel";
+
+/// Steerings of a run travel under this prefix and a number, each one-shot, from 0 without gaps.
+pub(crate) const STEER: &str = "steer/";
 
 /// What [`Engine::resume`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +183,52 @@ impl<J: Journal> Engine<J> {
         Ok(EventStream::recorded(journal, id.clone(), from_seq))
     }
 
+    /// Starts a run and gives a handle on it; on the one that is there when the id is taken.
+    pub async fn begin(&self, id: RunId, spec: RunSpec) -> Result<Run<J>, RunError> {
+        self.start(id.clone(), spec).await?;
+        Ok(Run::new(self.clone(), id))
+    }
+
+    /// A handle on a recorded run, whoever works on it.
+    pub fn handle(&self, id: &RunId) -> Result<Run<J>, RunError> {
+        check_id(id)?;
+        self.0.journal.meta(id)?;
+        Ok(Run::new(self.clone(), id.clone()))
+    }
+
+    /// Asks something of a living plan, from whatever process. Gives the number under which that
+    /// is recorded; numbers of one run have no gaps and are obeyed in order.
+    pub async fn steer(&self, id: &RunId, steering: Steering) -> Result<u32, RunError> {
+        steering.check().map_err(RunError::BadSteering)?;
+        let status = self.status_now(id)?;
+        if matches!(status.state, RunState::Finished | RunState::Stopped) {
+            return Err(RunError::WrongState {
+                id: id.clone(),
+                state: status.state,
+                reason: "it has ended and cannot be steered any more; fork it or ask again".into(),
+            });
+        }
+        let value = serde_json::to_value(&steering)
+            .map_err(|error| RunError::Failed(TaskError::Terminal(error.to_string())))?;
+        let taken = self
+            .0
+            .journal
+            .signals(id)?
+            .iter()
+            .filter(|(name, _)| name.starts_with(STEER))
+            .count();
+        // Others may take the same number at the same time: the first write stands, the next
+        // number is ours.
+        let mut number = u32::try_from(taken).unwrap_or(u32::MAX);
+        while !self
+            .send_signal(id, format!("{STEER}{number}"), value.clone())
+            .await?
+        {
+            number = number.saturating_add(1);
+        }
+        Ok(number)
+    }
+
     /// Passages that the run cites, as they were when it cited them.
     pub fn pins(&self, id: &RunId) -> Result<Vec<Pin>, RunError> {
         self.0.journal.pins(id)
@@ -262,6 +314,26 @@ impl<J: Journal> Engine<J> {
                 meta.code_version
             ),
         })
+    }
+
+    /// Stores a signal unless one of that name is there, and hands it to the run if it is ours.
+    /// Says whether it was the first.
+    async fn send_signal(&self, id: &RunId, name: String, value: Value) -> Result<bool, RunError> {
+        let journal = Arc::clone(&self.0.journal);
+        let (run, to) = (id.clone(), name.clone());
+        let sent = value.clone();
+        let stored = tokio::task::spawn_blocking(move || journal.signal(&run, &to, &sent))
+            .await
+            .map_err(|error| RunError::Failed(TaskError::Terminal(error.to_string())))??;
+        // The first write wins, whoever wrote it; the host learns of others' by looking.
+        if stored && let Some(host) = self.0.host(id) {
+            host.deliver(name, value);
+        }
+        Ok(stored)
+    }
+
+    pub(crate) fn status_now(&self, id: &RunId) -> Result<RunStatus, RunError> {
+        self.0.journal.meta(id).map(|meta| self.status_of(&meta))
     }
 
     fn status_of(&self, meta: &RunMeta) -> RunStatus {
@@ -363,8 +435,7 @@ impl<J: Journal> RunEngine for Engine<J> {
     }
 
     fn status(&self, id: RunId) -> BoxFuture<'_, Result<RunStatus, RunError>> {
-        let status = self.0.journal.meta(&id).map(|meta| self.status_of(&meta));
-        Box::pin(std::future::ready(status))
+        Box::pin(std::future::ready(self.status_now(&id)))
     }
 
     fn attach(&self, id: RunId) -> BoxFuture<'_, Result<Output, RunError>> {
@@ -378,16 +449,7 @@ impl<J: Journal> RunEngine for Engine<J> {
 
     fn signal(&self, id: RunId, name: String, value: Value) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
-            let journal = Arc::clone(&self.0.journal);
-            let (run, to) = (id.clone(), name.clone());
-            let sent = value.clone();
-            let stored = tokio::task::spawn_blocking(move || journal.signal(&run, &to, &sent))
-                .await
-                .map_err(|error| RunError::Failed(TaskError::Terminal(error.to_string())))??;
-            // The first write wins, whoever wrote it; the host learns of others' by looking.
-            if stored && let Some(host) = self.0.host(&id) {
-                host.deliver(name, value);
-            }
+            self.send_signal(&id, name, value).await?;
             Ok(())
         })
     }
