@@ -94,7 +94,7 @@ fn main() -> Result<(), Failure> {
             }
         }
         if let Some(file) = &mut spans {
-            for (question, outcome) in questions.iter().zip(&outcomes).filter(|(q, _)| q.dev) {
+            for (question, outcome) in questions.iter().zip(&outcomes) {
                 write_spans(file, set, question, outcome)?;
             }
         }
@@ -103,7 +103,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// One line for each possible answer of a question that has a right one among them.
+/// One line for each possible answer of a question with its F1, which is 1 for an exact match only.
 fn write_spans(
     file: &mut fs::File,
     set: &str,
@@ -111,13 +111,16 @@ fn write_spans(
     outcome: &Outcome,
 ) -> Result<(), Failure> {
     for (text, features) in &outcome.examined.spans {
-        let right = exact_match(text, &question.answers);
+        let right = if exact_match(text, &question.answers) {
+            1.0
+        } else {
+            f1(text, &question.answers).min(0.99)
+        };
         let values: Vec<String> = features.iter().map(|x| format!("{x:.5}")).collect();
         writeln!(
             file,
-            "{set}\t{}\t{}\t{}\t{}",
+            "{set}\t{}\t{right:.2}\t{}\t{}",
             question.id,
-            u8::from(right),
             text.replace(['\t', '\n'], " "),
             values.join("\t")
         )?;

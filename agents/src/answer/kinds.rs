@@ -1,7 +1,5 @@
 //! What kind of thing a name or a noun is, by the words in it.
 
-use crate::asked::Asked;
-
 /// Words of names that no person has.
 const NO_PERSON: &[&str] = &[
     "academy",
@@ -230,26 +228,6 @@ const NO_PERSON: &[&str] = &[
     "december",
 ];
 
-/// Nouns whose values are common nouns.
-const COMMON: &[&str] = &[
-    "occupation",
-    "profession",
-    "job",
-    "trade",
-    "vocation",
-    "colour",
-    "color",
-    "material",
-    "cause",
-    "purpose",
-    "meaning",
-    "animal",
-    "species",
-    "subject",
-    "genre",
-    "reason",
-];
-
 /// Whether `name` is surely not a person's: a word in it says what it is, or it is written in
 /// capitals, or it has a digit.
 pub(super) fn is_no_person(name: &str) -> bool {
@@ -262,12 +240,4 @@ pub(super) fn is_no_person(name: &str) -> bool {
         .into_iter()
         .any(|w| known(&name[w]))
         || super::countries::country(name).is_some()
-}
-
-/// Whether the question may be answered with a common noun.
-pub(super) fn has_common_nouns(asked: &Asked) -> bool {
-    let words = &asked.analysis.relation_words;
-    COMMON.iter().any(|noun| {
-        asked.analysis.focus.as_deref() == Some(noun) || words.iter().any(|w| w == noun)
-    })
 }

@@ -1,9 +1,11 @@
 //! Typed short answers, where the evidence carries one.
 
+mod candidates;
 mod chain;
 mod compare;
 mod countries;
 mod facts;
+mod features;
 mod kinds;
 mod relation;
 mod several;
@@ -15,9 +17,9 @@ use indago_core::{Answer, AnswerKind, PassageId};
 use crate::asked::Asked;
 use crate::pool::{Candidate, Pool};
 pub(crate) use facts::Reading;
+pub use features::SPAN_FEATURES;
 pub(crate) use relation::Attribute;
 use relation::path;
-pub use span::SPAN_FEATURES;
 pub(crate) use span::spans;
 
 /// A passage and the bytes of its text that matter.

@@ -1,0 +1,209 @@
+//! Spans of a passage that may be the answer.
+
+use std::ops::Range;
+
+use indago_core::AnswerKind;
+
+use super::countries;
+use crate::asked::{Asked, contains_phrase};
+use crate::pool::Candidate;
+
+/// Sentences of a passage from which common phrases are taken: those with most of the question.
+const PHRASE_SENTENCES: usize = 3;
+
+/// Longest common phrase, in bytes and in words.
+const PHRASE_BYTES: usize = 60;
+const PHRASE_WORDS: usize = 8;
+
+/// What a span looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Capitalised words, an acronym, a quoted title.
+    Name,
+    /// The title of the passage.
+    Title,
+    /// A point in time.
+    Date,
+    /// A number, with its unit where it has one.
+    Number,
+    /// An adjective of nationality.
+    Adjective,
+    /// A noun phrase without a capital.
+    Phrase,
+    /// The end of a noun phrase.
+    Tail,
+    /// Two phrases with a small word between them.
+    Joined,
+}
+
+/// A possible answer before it is judged.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) text: String,
+    /// Bytes of the passage's text; empty for what stands in the title only.
+    pub(super) range: Range<usize>,
+    pub(super) form: Form,
+}
+
+/// Spans of `candidate` that an answer of `kind` may be and that the question does not name.
+/// `phrases` lets common phrases in.
+pub(super) fn found(
+    asked: &Asked,
+    candidate: &Candidate,
+    kind: AnswerKind,
+    phrases: bool,
+) -> Vec<Found> {
+    let text = candidate.passage.text.as_str();
+    let mut found: Vec<Found> = Vec::new();
+    let mut add = |range: Range<usize>, form: Form| {
+        if let Some(words) = text.get(range.clone()) {
+            found.push(Found {
+                text: words.to_owned(),
+                range,
+                form,
+            });
+        }
+    };
+    match kind {
+        AnswerKind::Time => dates(text, &mut add),
+        AnswerKind::Quantity => numbers(text, &mut add),
+        AnswerKind::Person => names(text, false, &mut add),
+        _ => {
+            names(text, kind == AnswerKind::Entity, &mut add);
+            if phrases {
+                if kind == AnswerKind::Entity {
+                    dates(text, &mut add);
+                    numbers(text, &mut add);
+                }
+                common(candidate, kind, &mut add);
+            }
+        }
+    }
+    if !matches!(kind, AnswerKind::Time | AnswerKind::Quantity) {
+        titles(asked, candidate, &mut found);
+    }
+    let exact = matches!(kind, AnswerKind::Time | AnswerKind::Quantity);
+    found.retain(|f| {
+        !f.text.is_empty() && !asked.mentions(&f.text) && (exact || !asked.has_all(&f.text))
+    });
+    found
+}
+
+fn dates(text: &str, add: &mut dyn FnMut(Range<usize>, Form)) {
+    for date in indago_text::dates(text) {
+        add(date.range, Form::Date);
+    }
+}
+
+fn numbers(text: &str, add: &mut dyn FnMut(Range<usize>, Form)) {
+    for number in indago_text::numbers(text) {
+        if number.unit.as_deref() != Some("ordinal") {
+            add(number.range, Form::Number);
+        }
+    }
+}
+
+fn names(text: &str, adjectives: bool, add: &mut dyn FnMut(Range<usize>, Form)) {
+    for name in indago_text::names(text) {
+        if !countries::is_adjective(&name.text) {
+            add(name.range, Form::Name);
+        } else if adjectives {
+            add(name.range, Form::Adjective);
+        }
+    }
+}
+
+/// The title, where the text itself uses it; of any other, a headline, the names in it.
+fn titles(asked: &Asked, candidate: &Candidate, found: &mut Vec<Found>) {
+    let title = undated(indago_text::strip_disambiguation(&candidate.passage.title));
+    let used = contains_phrase(
+        &indago_text::normalize_name(&candidate.passage.text),
+        &indago_text::normalize_name(title),
+    );
+    let mut add = |text: &str| {
+        found.push(Found {
+            text: text.to_owned(),
+            range: 0..0,
+            form: Form::Title,
+        });
+    };
+    if asked.analysis.sources.is_empty() && used {
+        add(title);
+    } else {
+        for name in indago_text::names(title) {
+            add(&name.text);
+        }
+    }
+}
+
+/// Noun phrases of the sentences closest to the question, their ends, and two of them joined.
+fn common(candidate: &Candidate, kind: AnswerKind, add: &mut dyn FnMut(Range<usize>, Form)) {
+    let text = candidate.passage.text.as_str();
+    let mut order: Vec<usize> = (0..candidate.sentences.len()).collect();
+    order.sort_by_key(|&i| {
+        let hits = candidate
+            .sentences
+            .get(i)
+            .map_or(0, |s| s.terms.count_ones());
+        (std::cmp::Reverse(hits), i)
+    });
+    order.truncate(PHRASE_SENTENCES);
+    order.sort_unstable();
+    for sentence in order.into_iter().filter_map(|i| candidate.sentences.get(i)) {
+        let Some(within) = text.get(sentence.range.clone()) else {
+            continue;
+        };
+        let shift = |r: &Range<usize>| r.start + sentence.range.start..r.end + sentence.range.start;
+        let phrases = indago_text::noun_phrases(within);
+        for phrase in &phrases {
+            let words = indago_text::words(&within[phrase.clone()]);
+            if phrase.len() <= PHRASE_BYTES {
+                let lower = !within[phrase.clone()].contains(char::is_uppercase);
+                if lower || words.len() > 1 {
+                    add(shift(phrase), Form::Phrase);
+                }
+            }
+            for word in words.iter().skip(1).take(2) {
+                let tail = phrase.start + word.start..phrase.end;
+                if tail.len() <= PHRASE_BYTES {
+                    add(shift(&tail), Form::Tail);
+                }
+            }
+        }
+        if kind == AnswerKind::Entity {
+            for pair in phrases.windows(2) {
+                let [first, second] = pair else { continue };
+                let whole = first.start..second.end;
+                let gap = within[first.end..second.start].trim();
+                let joins = matches!(
+                    gap,
+                    "of" | "of the" | "and" | "in" | "for" | "to" | "-" | "'s"
+                );
+                let words = indago_text::words(&within[whole.clone()]).len();
+                if joins && whole.len() <= PHRASE_BYTES && words <= PHRASE_WORDS {
+                    add(shift(&whole), Form::Joined);
+                }
+            }
+        }
+    }
+}
+
+/// `title` without years behind a comma: `Harbour Yard, 1921-2023`.
+fn undated(title: &str) -> &str {
+    match title.split_once(", ") {
+        Some((name, years)) if !years.contains(char::is_alphabetic) => name,
+        _ => title,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::undated;
+
+    #[test]
+    fn years_are_no_part_of_a_name() {
+        assert_eq!(undated("Harbour Yard, 1921-2023"), "Harbour Yard");
+        assert_eq!(undated("Ada Quill, 1st Baron"), "Ada Quill, 1st Baron");
+        assert_eq!(undated("Portage, Wisconsin"), "Portage, Wisconsin");
+    }
+}
