@@ -78,6 +78,7 @@ pub struct Prompt {
 
 impl Prompt {
     /// Appends words of the program that many calls share from their first byte on.
+    #[must_use]
     pub fn system(mut self, text: impl Into<String>) -> Self {
         self.segments.push(Segment {
             speaker: Speaker::System,
@@ -89,6 +90,7 @@ impl Prompt {
     }
 
     /// Appends words of the user, or of the program on the user's behalf.
+    #[must_use]
     pub fn user(mut self, text: impl Into<String>) -> Self {
         self.segments.push(Segment {
             speaker: Speaker::User,
@@ -100,6 +102,7 @@ impl Prompt {
     }
 
     /// Appends text from outside, to be marked as data and never obeyed.
+    #[must_use]
     pub fn data(
         mut self,
         label: impl Into<String>,

@@ -4,12 +4,16 @@
 //! ([`Isa`]), and a scalar twin in [`mod@reference`] that tests compare it with. Shapes, layout,
 //! cost and accuracy stand in the doc comment of each.
 //!
+//! [`mod@cuda`] has the same for NVIDIA GPUs, and [`pick`] says where work runs and why.
+//!
 //! Nothing here has heard of a model, a token or a passage, and nothing does I/O. The scans use
 //! the global rayon pool; all else runs on the calling thread, so that callers decide how work is
 //! split.
 
 mod attention;
 mod cpu;
+pub mod cuda;
+mod device;
 mod dot;
 mod isa;
 mod layer;
@@ -20,6 +24,7 @@ mod rows;
 pub mod scan;
 
 pub use attention::{Heads, attention};
+pub use device::{Device, DeviceChoice, Picked, UnknownDevice, pick};
 pub use dot::{dot_f32, dot_i8};
 pub use isa::Isa;
 pub use layer::{add_layer_norm, add_scaled_codes, gelu, l2_normalize, mean_rows, softmax_rows};

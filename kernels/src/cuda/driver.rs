@@ -1,0 +1,284 @@
+//! A real device, through the driver that is loaded at run time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUresult};
+use cudarc::driver::{
+    CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DriverError,
+    LaunchConfig, PushKernelArg,
+};
+use cudarc::nvrtc::Ptx;
+
+use super::{Arg, DeviceError, Launch, Launcher, Unit, compile};
+
+/// The oldest driver that will do: CUDA 13.0, whose compiler the kernels are built with.
+const NEEDED: i32 = 13_000;
+
+/// One GPU. Clones share it; work of all clones happens in one order, on one stream.
+#[derive(Clone)]
+pub struct Gpu(Arc<Inner>);
+
+struct Inner {
+    context: Arc<CudaContext>,
+    stream: Arc<CudaStream>,
+    name: String,
+    architecture: String,
+    blocks: u32,
+    shared: u32,
+    kernels: Mutex<Kernels>,
+}
+
+#[derive(Default)]
+struct Kernels {
+    modules: HashMap<&'static str, Arc<CudaModule>>,
+    functions: HashMap<&'static str, CudaFunction>,
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gpu({})", self.0.name)
+    }
+}
+
+/// Device memory.
+#[derive(Debug)]
+pub struct Memory(CudaSlice<u8>);
+
+impl Gpu {
+    /// Opens device `ordinal`. Kernels are compiled when they are first used.
+    ///
+    /// # Errors
+    /// No driver, one that is too old, no compiler, or no such device.
+    pub fn open(ordinal: usize) -> Result<Self, DeviceError> {
+        let present = present()?;
+        if ordinal >= present {
+            return Err(DeviceError::NoSuchDevice {
+                asked: ordinal,
+                present,
+            });
+        }
+        // SAFETY: only looks for the library.
+        if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
+            return Err(DeviceError::NoCompiler);
+        }
+        let context = CudaContext::new(ordinal).map_err(lost)?;
+        let stream = context.new_stream().map_err(lost)?;
+        let (major, minor) = context.compute_capability().map_err(lost)?;
+        let attribute = |what| context.attribute(what).map_err(lost);
+        let processors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let shared = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
+        let memory = context.total_mem().map_err(lost)?;
+        let name = format!(
+            "cuda:{ordinal} {} ({} GB)",
+            context.name().map_err(lost)?,
+            memory / 1_000_000_000
+        );
+        Ok(Self(Arc::new(Inner {
+            stream,
+            name,
+            architecture: format!("sm_{major}{minor}"),
+            // Eight blocks of 256 threads fill a multiprocessor's 2048.
+            blocks: processors as u32 * 8,
+            shared: shared as u32,
+            kernels: Mutex::default(),
+            context,
+        })))
+    }
+
+    /// Names of all devices.
+    ///
+    /// # Errors
+    /// No driver, or one that is too old.
+    pub fn list() -> Result<Vec<String>, DeviceError> {
+        (0..present()?)
+            .map(|ordinal| {
+                let context = CudaContext::new(ordinal).map_err(lost)?;
+                let name = context.name().map_err(lost)?;
+                Ok(format!("cuda:{ordinal} {name}"))
+            })
+            .collect()
+    }
+
+    /// What the driver calls it, with its memory.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn function(&self, kernel: &'static str) -> Result<CudaFunction, DeviceError> {
+        let mut kernels = self
+            .0
+            .kernels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = kernels.functions.get(kernel) {
+            return Ok(function.clone());
+        }
+        let unit = Unit::of(kernel)
+            .ok_or_else(|| DeviceError::Lost(format!("there is no kernel `{kernel}`")))?;
+        let module = match kernels.modules.get(unit.name) {
+            Some(module) => module.clone(),
+            None => {
+                let (code, _) = compile(unit, &self.0.architecture)?;
+                let module = self
+                    .0
+                    .context
+                    .load_module(Ptx::from_binary(code))
+                    .map_err(lost)?;
+                kernels.modules.insert(unit.name, module.clone());
+                module
+            }
+        };
+        let function = module.load_function(kernel).map_err(lost)?;
+        kernels.functions.insert(kernel, function.clone());
+        Ok(function)
+    }
+}
+
+impl Launcher for Gpu {
+    type Memory = Memory;
+
+    fn parallel_blocks(&self) -> u32 {
+        self.0.blocks
+    }
+
+    fn shared_limit(&self) -> u32 {
+        self.0.shared
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<Memory, DeviceError> {
+        // SAFETY: the content means nothing to callers, by the contract of `Launcher::alloc`.
+        let slice = unsafe { self.0.stream.alloc::<u8>(bytes.max(1)) };
+        slice.map(Memory).map_err(|error| {
+            if error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+                let free = self.0.context.mem_get_info().map_or(0, |(free, _)| free);
+                return DeviceError::OutOfMemory {
+                    asked: bytes as u64,
+                    free: free as u64,
+                };
+            }
+            lost(error)
+        })
+    }
+
+    fn write(&self, to: &Memory, offset: usize, from: &[u8]) -> Result<(), DeviceError> {
+        if from.is_empty() {
+            return Ok(());
+        }
+        inside(&to.0, offset, from.len())?;
+        let (address, _guard) = to.0.device_ptr(&self.0.stream);
+        // SAFETY: the range lies inside the memory, checked above; `from` outlives the copy, since
+        // the stream is waited for.
+        unsafe {
+            cudarc::driver::result::memcpy_htod_async(
+                address + offset as u64,
+                from,
+                self.0.stream.cu_stream(),
+            )
+        }
+        .map_err(lost)?;
+        self.0.stream.synchronize().map_err(lost)
+    }
+
+    fn read(&self, from: &Memory, offset: usize, to: &mut [u8]) -> Result<(), DeviceError> {
+        if to.is_empty() {
+            return Ok(());
+        }
+        inside(&from.0, offset, to.len())?;
+        let (address, _guard) = from.0.device_ptr(&self.0.stream);
+        // SAFETY: as in `write`.
+        unsafe {
+            cudarc::driver::result::memcpy_dtoh_async(
+                to,
+                address + offset as u64,
+                self.0.stream.cu_stream(),
+            )
+        }
+        .map_err(lost)?;
+        self.0.stream.synchronize().map_err(lost)
+    }
+
+    unsafe fn launch(&self, launch: Launch, args: &[Arg<'_, Memory>]) -> Result<(), DeviceError> {
+        let function = self.function(launch.kernel)?;
+        if launch.shared > 48 * 1024 {
+            // More than that has to be asked for.
+            function
+                .set_attribute(
+                    sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                    launch.shared as i32,
+                )
+                .map_err(lost)?;
+        }
+        // Kernel arguments are read through pointers: the values have to stay where they are.
+        let mut words = Vec::with_capacity(args.len());
+        let mut guards = Vec::new();
+        for arg in args {
+            words.push(match arg {
+                Arg::Memory(memory) => {
+                    let (address, guard) = memory.0.device_ptr(&self.0.stream);
+                    guards.push(guard);
+                    address
+                }
+                Arg::Null => 0,
+                Arg::U32(x) => u64::from(*x),
+                Arg::F32(x) => u64::from(x.to_bits()),
+            });
+        }
+        let config = LaunchConfig {
+            grid_dim: (launch.grid[0], launch.grid[1], 1),
+            block_dim: (launch.block, 1, 1),
+            shared_mem_bytes: launch.shared,
+        };
+        let mut builder = self.0.stream.launch_builder(&function);
+        for word in &words {
+            // A little-endian word starts with its low 32 bits, which is what a 32-bit parameter
+            // reads.
+            builder.arg(word);
+        }
+        // SAFETY: by the contract of `Launcher::launch`.
+        unsafe { builder.launch(config) }.map(|_| ()).map_err(lost)
+    }
+}
+
+fn inside(memory: &CudaSlice<u8>, offset: usize, len: usize) -> Result<(), DeviceError> {
+    if offset
+        .checked_add(len)
+        .is_some_and(|end| end <= memory.len())
+    {
+        return Ok(());
+    }
+    Err(DeviceError::Shape(crate::ShapeError {
+        what: "device memory",
+        found: offset.saturating_add(len),
+        expected: memory.len(),
+    }))
+}
+
+/// Number of devices, once the driver is known to do.
+fn present() -> Result<usize, DeviceError> {
+    // SAFETY: only looks for the library.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(DeviceError::NoDriver);
+    }
+    let mut version = 0;
+    // SAFETY: the library is there; `version` is written.
+    unsafe { sys::cuDriverGetVersion(&raw mut version) }
+        .result()
+        .map_err(lost)?;
+    if version < NEEDED {
+        let text = |v: i32| format!("{}.{}", v / 1000, v % 1000 / 10);
+        return Err(DeviceError::DriverTooOld {
+            found: text(version),
+            needed: text(NEEDED),
+        });
+    }
+    match CudaContext::device_count() {
+        Ok(n) => Ok(n as usize),
+        Err(error) if error.0 == CUresult::CUDA_ERROR_NO_DEVICE => Ok(0),
+        Err(error) => Err(lost(error)),
+    }
+}
+
+fn lost(error: DriverError) -> DeviceError {
+    DeviceError::Lost(error.to_string())
+}

@@ -1,0 +1,47 @@
+//! The same arithmetic on an NVIDIA GPU.
+//!
+//! Kernel sources (`source/*.cu`) are compiled by NVRTC when they are first needed, for the device
+//! at hand; nothing of CUDA is needed to build. What a launch looks like, how a scan is cut into
+//! chunks, how candidates are chosen: all that is plain Rust over [`Launcher`], so that tests run
+//! it, and the very same sources, on a CPU through a host shim. [`Gpu`] is the launcher for a real
+//! device; without the feature `cuda` its constructor says so.
+//!
+//! Results of integer scans equal those of the CPU bit for bit; floating-point sums differ in their
+//! last bits. Ties go to the lower row everywhere.
+
+#![expect(
+    unsafe_code,
+    reason = "a launch trusts its arguments; each says why they fit the kernel"
+)]
+
+#[cfg(not(feature = "cuda"))]
+mod absent;
+#[cfg(feature = "cuda")]
+mod compile;
+#[cfg(feature = "cuda")]
+mod driver;
+mod encode;
+mod error;
+mod k_means;
+mod launch;
+mod max_sim;
+mod page_rank;
+mod scan;
+mod source;
+mod sparse;
+
+#[cfg(not(feature = "cuda"))]
+pub use absent::Gpu;
+#[cfg(feature = "cuda")]
+pub use compile::{KernelReport, compile};
+#[cfg(feature = "cuda")]
+pub use driver::Gpu;
+pub use encode::{EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm};
+pub use error::DeviceError;
+pub use k_means::{KMeans, k_means};
+pub use launch::{Arg, Launch, Launcher};
+pub use max_sim::{MAX_QUERY_TOKENS, TokenRows};
+pub use page_rank::Graph;
+pub use scan::{Element, MAX_K, Rows};
+pub use source::{KERNELS, Unit};
+pub use sparse::SparseRows;

@@ -1,0 +1,79 @@
+//! The kernel sources, as they are compiled.
+
+/// A source that is compiled as one module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Its name.
+    pub name: &'static str,
+    /// Files in the order in which they stand behind one another.
+    pub files: &'static [&'static str],
+    /// The kernels in it.
+    pub kernels: &'static [&'static str],
+}
+
+impl Unit {
+    /// The source as the compiler reads it.
+    pub fn source(&self) -> String {
+        self.files.concat()
+    }
+
+    /// The unit that holds `kernel`.
+    pub fn of(kernel: &str) -> Option<&'static Self> {
+        KERNELS.iter().find(|unit| unit.kernels.contains(&kernel))
+    }
+}
+
+const PRELUDE: &str = include_str!("source/prelude.cuh");
+const SCAN: &str = include_str!("source/scan.cu");
+
+/// All units. A new kernel is one file and one entry here.
+pub const KERNELS: &[Unit] = &[
+    Unit {
+        name: "scan",
+        files: &[
+            PRELUDE,
+            SCAN,
+            include_str!("source/scan_matrix.cu"),
+            include_str!("source/sparse.cu"),
+        ],
+        kernels: &[
+            "scan_f32_1",
+            "scan_f32_4",
+            "scan_f16_1",
+            "scan_f16_4",
+            "scan_i8_1",
+            "scan_i8_4",
+            "scan_binary_1",
+            "scan_binary_4",
+            "scan_f16_64",
+            "scan_sparse",
+            "select_top",
+        ],
+    },
+    Unit {
+        name: "maxsim",
+        files: &[PRELUDE, include_str!("source/maxsim.cu")],
+        kernels: &["maxsim_f16"],
+    },
+    Unit {
+        name: "pagerank",
+        files: &[PRELUDE, include_str!("source/pagerank.cu")],
+        kernels: &["pagerank_step", "pagerank_lost"],
+    },
+    Unit {
+        name: "kmeans",
+        files: &[PRELUDE, include_str!("source/kmeans.cu")],
+        kernels: &["kmeans_assign", "kmeans_update"],
+    },
+    Unit {
+        name: "encoder",
+        files: &[PRELUDE, include_str!("source/encoder.cu")],
+        kernels: &[
+            "embed_norm",
+            "add_norm",
+            "linear_f16",
+            "attention_short",
+            "mean_pool",
+        ],
+    },
+];

@@ -1,0 +1,21 @@
+//! The GPU kernels, run on the CPU through a host shim and compared with this crate's references.
+//!
+//! The sources that NVRTC compiles for a device are compiled here by the C++ compiler behind
+//! `cuda_shim/shim.hpp`, which runs every thread of a block as a coroutine. What launches them is the
+//! product's own code over the `Launcher` seam. Needs a C++17 compiler (`$CXX`, else `c++`).
+
+#![expect(unsafe_code, reason = "calls the kernels through a C interface")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the launcher is part of the tests"
+)]
+
+#[path = "cuda_shim/encoder.rs"]
+mod encoder;
+#[path = "cuda_shim/launcher.rs"]
+mod launcher;
+#[path = "cuda_shim/others.rs"]
+mod others;
+#[path = "cuda_shim/scans.rs"]
+mod scans;

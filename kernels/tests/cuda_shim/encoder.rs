@@ -1,0 +1,159 @@
+//! The encoder's forward pass against the references of its pieces.
+
+use indago_kernels::Heads;
+use indago_kernels::cuda::{EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm};
+use indago_kernels::reference;
+
+use super::launcher::Host;
+
+/// A small generator, so that the weights are the same everywhere.
+struct Random(u64);
+
+impl Random {
+    /// `n` values around zero, rounded to 16 bits as the device keeps them.
+    fn values(&mut self, n: usize, size: f32) -> Vec<f32> {
+        (0..n)
+            .map(|_| {
+                self.0 = self
+                    .0
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let unit = (self.0 >> 40) as f32 / (1_u64 << 24) as f32 - 0.5;
+                half::f16::from_f32(2.0 * size * unit).to_f32()
+            })
+            .collect()
+    }
+
+    fn linear(&mut self, outputs: usize, inputs: usize) -> Linear<Vec<f32>> {
+        Linear {
+            weights: self.values(outputs * inputs, 1.0 / (inputs as f32).sqrt()),
+            bias: self.values(outputs, 0.1),
+        }
+    }
+
+    fn norm(&mut self, width: usize) -> Norm<Vec<f32>> {
+        Norm {
+            gain: self.values(width, 0.2).iter().map(|x| 1.0 + x).collect(),
+            bias: self.values(width, 0.1),
+        }
+    }
+}
+
+fn weights(shape: EncoderShape, layers: usize) -> EncoderWeights<Vec<f32>> {
+    let mut random = Random(7);
+    let h = shape.hidden;
+    EncoderWeights {
+        words: random.values(50 * h, 0.5),
+        positions: random.values(40 * h, 0.2),
+        norm: random.norm(h),
+        layers: (0..layers)
+            .map(|_| EncoderLayer {
+                qkv: random.linear(3 * h, h),
+                out: random.linear(h, h),
+                out_norm: random.norm(h),
+                up: random.linear(shape.inner, h),
+                down: random.linear(h, shape.inner),
+                down_norm: random.norm(h),
+            })
+            .collect(),
+    }
+}
+
+fn single(values: Vec<f64>) -> Vec<f32> {
+    values.into_iter().map(|x| x as f32).collect()
+}
+
+fn apply(layer: &Linear<Vec<f32>>, x: &[f32]) -> Vec<f32> {
+    let inputs = layer.weights.len() / layer.bias.len();
+    single(reference::linear_f32(
+        x,
+        &layer.weights,
+        inputs,
+        &layer.bias,
+    ))
+}
+
+/// The same pass in 32 bits, from the references of this crate.
+fn plain(shape: EncoderShape, weights: &EncoderWeights<Vec<f32>>, ids: &[u32]) -> Vec<f32> {
+    let h = shape.hidden;
+    let add_norm = |x: &[f32], added: &[f32], norm: &Norm<Vec<f32>>| {
+        let rows = x.chunks_exact(h).zip(added.chunks_exact(h));
+        let normed = rows.flat_map(|(x, added)| {
+            reference::add_layer_norm(x, added, &norm.gain, &norm.bias, shape.eps)
+        });
+        single(normed.collect())
+    };
+    let words: Vec<f32> = ids
+        .iter()
+        .flat_map(|&id| weights.words[id as usize * h..][..h].to_vec())
+        .collect();
+    let mut x = add_norm(&words, &weights.positions[..words.len()], &weights.norm);
+    let heads = Heads {
+        count: shape.heads,
+        dim: h / shape.heads,
+    };
+    for layer in &weights.layers {
+        let context = single(reference::attention(&apply(&layer.qkv, &x), heads));
+        x = add_norm(&x, &apply(&layer.out, &context), &layer.out_norm);
+        let inner = apply(&layer.up, &x)
+            .into_iter()
+            .map(reference::gelu)
+            .collect();
+        x = add_norm(&x, &apply(&layer.down, &single(inner)), &layer.down_norm);
+    }
+    single(reference::l2_normalize(&single(reference::mean_rows(
+        &x, h,
+    ))))
+}
+
+#[test]
+fn the_forward_pass_equals_its_pieces() {
+    for (hidden, heads, inner) in [(64, 2, 136), (96, 3, 64)] {
+        let shape = EncoderShape {
+            hidden,
+            heads,
+            inner,
+            eps: 1e-12,
+        };
+        let weights = weights(shape, 2);
+        for order in [0, 1, 7] {
+            let host = Host { order, blocks: 2 };
+            let encoder = GpuEncoder::new(&host, shape, &weights).unwrap();
+            let long: Vec<u32> = (0..37).map(|i| i * 11 % 50).collect();
+            let sequences: [&[u32]; 4] = [&[3, 1, 4, 1, 5], &[9], &[], &long];
+            let found = encoder.encode(&host, &sequences).unwrap();
+            for (ids, vector) in sequences.iter().zip(found.chunks_exact(hidden)) {
+                if ids.is_empty() {
+                    assert!(vector.iter().all(|&x| x == 0.0));
+                    continue;
+                }
+                let expected = plain(shape, &weights, ids);
+                let cosine: f32 = expected.iter().zip(vector).map(|(a, b)| a * b).sum();
+                assert!(cosine > 0.99995, "{hidden} {order} {}: {cosine}", ids.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn ids_and_lengths_beyond_the_model_are_refused() {
+    let shape = EncoderShape {
+        hidden: 32,
+        heads: 1,
+        inner: 32,
+        eps: 1e-12,
+    };
+    let host = Host {
+        order: 0,
+        blocks: 1,
+    };
+    let encoder = GpuEncoder::new(&host, shape, &weights(shape, 1)).unwrap();
+    assert!(encoder.encode(&host, &[&[50]]).is_err());
+    assert!(encoder.encode(&host, &[&[1; 41]]).is_err());
+    assert!(encoder.encode(&host, &[]).unwrap().is_empty());
+    let odd = EncoderShape {
+        hidden: 33,
+        ..shape
+    };
+    assert!(GpuEncoder::new(&host, odd, &weights(shape, 1)).is_err());
+}
