@@ -49,10 +49,26 @@ variables! {
     ASK_QUERIES = "INDAGO_ASK_QUERIES";
     /// Milliseconds after which `ask` reports what there is.
     ASK_WALL_MS = "INDAGO_ASK_WALL_MS";
+    /// Theme of the terminal interface: `auto`, `dark`, `light` or `mono`.
+    TUI_THEME = "INDAGO_TUI_THEME";
+    /// Whether the terminal interface takes the mouse: `true` or `false`.
+    TUI_MOUSE = "INDAGO_TUI_MOUSE";
     /// Log filter for stderr, such as `debug` or `indago_retriever=trace`; off by default.
     LOG = "INDAGO_LOG";
     /// When set and not empty, nothing is coloured (see no-color.org).
     NO_COLOR = "NO_COLOR";
+    /// What the terminal is; `dumb` gets plain output.
+    TERM = "TERM";
+    /// `truecolor` or `24bit` where the terminal has all colours.
+    COLORTERM = "COLORTERM";
+    /// Colours of the terminal; the last number is the background.
+    COLORFGBG = "COLORFGBG";
+    /// Locale of everything; without UTF-8 in it the interface draws in ASCII.
+    LC_ALL = "LC_ALL";
+    /// Locale of characters, where `LC_ALL` is unset.
+    LC_CTYPE = "LC_CTYPE";
+    /// Locale, where neither is set.
+    LANG = "LANG";
 }
 
 /// The variable's value; `None` when unset, empty or not UTF-8.

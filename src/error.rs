@@ -105,6 +105,12 @@ pub enum Error {
     /// The embedded encoder cannot be used.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// No document of this id is in the corpus or kept with the run.
+    #[error("there is no document `{0}`")]
+    NoDocument(String),
+    /// The terminal interface has nothing to draw on.
+    #[error(transparent)]
+    NoTerminal(crate::tui::Unsuitable),
     /// Threads or the runtime could not be started.
     #[error("cannot start threads: {0}")]
     Threads(String),

@@ -44,6 +44,7 @@ mod indexing;
 mod project;
 pub mod report;
 mod running;
+pub mod tui;
 pub mod wire;
 
 pub use asking::{AskSettings, Asker, ask};

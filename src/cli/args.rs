@@ -60,6 +60,8 @@ pub(super) enum Command {
     Search(SearchArgs),
     /// Answer a question with a cited report
     Ask(AskArgs),
+    /// Ask, watch and steer runs, read reports and look into corpora in the terminal
+    Tui(TuiArgs),
     /// List and show recorded runs
     Runs(RunsArgs),
     /// List, describe and remove corpora
@@ -209,6 +211,36 @@ pub(super) struct AskArgs {
     /// Stop searching after this many milliseconds and report what there is
     #[arg(long, value_name = "MS")]
     pub(super) wall_ms: Option<u64>,
+    /// Name the run; what starts a run in another process watches it by this name
+    #[arg(long, value_name = "ID", hide = true, conflicts_with = "batch")]
+    pub(super) run_id: Option<String>,
+    /// Pause before the first search, until the plan is approved
+    #[arg(long, hide = true, requires = "run_id")]
+    pub(super) approve: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TuiArgs {
+    /// A question to ask, a run to open, or `last`
+    #[arg(value_name = "QUESTION|RUN")]
+    pub(super) subject: Option<String>,
+    #[command(flatten)]
+    pub(super) corpus: CorpusChoice,
+    /// Wait for the question's plan to be approved
+    #[arg(long)]
+    pub(super) approve: bool,
+    /// Colours [default: by the terminal's background]
+    #[arg(long, value_name = "NAME")]
+    pub(super) theme: Option<String>,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    pub(super) no_mouse: bool,
+    /// Print what happens as lines, and the report; no screen is drawn. With --json, events as JSON
+    #[arg(long)]
+    pub(super) print: bool,
+    /// List every key and what it does
+    #[arg(long)]
+    pub(super) keys: bool,
 }
 
 #[derive(Args, Debug)]

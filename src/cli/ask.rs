@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use indago_core::{Budget, Cancel, Report, StopReason};
+use indago_core::{Budget, Cancel, Report, RunId, StopReason};
+use indago_workflows::new_run_id;
 use serde_json::Value;
 
 use super::args::{AskArgs, Format};
@@ -13,7 +14,7 @@ use super::printer::Printer;
 use super::progress::{Meter, Unit};
 use super::settings::Settings;
 use super::{Exit, folder, project, search};
-use crate::asking::runtime;
+use crate::asking::{read_report, runtime, wait};
 use crate::report::{self, Contexts};
 use crate::{AskSettings, Asker, Error};
 
@@ -47,7 +48,15 @@ pub(super) fn run(
             batch.run(&items, &runtime)
         }
         (Some(question), None) => {
-            let report = runtime.block_on(asker.ask(&question, &ask, cancel))?;
+            let report = runtime.block_on(async {
+                let id = args.run_id.as_ref().map_or_else(new_run_id, RunId::new);
+                let run = asker.start_as(id, &question, &ask).await?;
+                if args.approve {
+                    run.pause().await?;
+                }
+                let output = wait(&run, cancel).await?;
+                read_report(run.id(), output)
+            })?;
             let format = if json {
                 Format::Json
             } else {
@@ -111,6 +120,14 @@ fn question(typed: &str) -> Result<String, Error> {
 }
 
 fn ask_settings(args: &AskArgs, settings: &Settings) -> AskSettings {
+    AskSettings {
+        filters: search::filters(&args.filters),
+        ..settings_of(settings)
+    }
+}
+
+/// How questions are asked by the settings alone.
+pub(super) fn settings_of(settings: &Settings) -> AskSettings {
     let wall_ms = settings.ask_wall_ms.value;
     AskSettings {
         budget: Budget {
@@ -122,7 +139,7 @@ fn ask_settings(args: &AskArgs, settings: &Settings) -> AskSettings {
             wall_ms: (wall_ms > 0).then_some(wall_ms),
             ..Budget::STANDARD
         },
-        filters: search::filters(&args.filters),
+        filters: indago_core::Filters::default(),
         seed: 0,
     }
 }

@@ -16,17 +16,23 @@ pub(super) fn resolve(
     printer: Printer,
     cancel: &Cancel,
 ) -> Result<String, Error> {
-    let value = &settings.corpus.value;
+    let Some((name, folder)) = named(&settings.corpus.value)? else {
+        return Ok(settings.corpus.value.clone());
+    };
+    index::update(settings, &name, vec![folder], printer, cancel)?;
+    Ok(name)
+}
+
+/// The name of a folder's corpus, and the folder; `None` when `value` is a name.
+pub(super) fn named(value: &str) -> Result<Option<(String, PathBuf)>, Error> {
     if !is_path(value) {
-        return Ok(value.clone());
+        return Ok(None);
     }
     let folder = PathBuf::from(value);
     let folder = folder
         .canonicalize()
         .map_err(|e| Error::io("open", folder, e))?;
-    let name = name_of(&folder);
-    index::update(settings, &name, vec![folder], printer, cancel)?;
-    Ok(name)
+    Ok(Some((name_of(&folder), folder)))
 }
 
 fn is_path(value: &str) -> bool {

@@ -21,6 +21,7 @@ mod runs;
 mod search;
 mod settings;
 mod table;
+mod tui;
 
 use std::ffi::OsString;
 use std::io;
@@ -83,6 +84,7 @@ fn execute(cli: &Cli, printer: Printer) -> anyhow::Result<Exit> {
         Command::Search(args) => search::run(args, &settings, json, printer, &interrupt::cancel()),
         Command::Corpus(args) => corpus::run(args, &settings, json, printer),
         Command::Ask(args) => ask::run(args, &settings, json, printer, &interrupt::cancel()),
+        Command::Tui(args) => tui::run(args, &settings, json, printer),
         Command::Runs(args) => runs::run(args, &settings, json, printer),
         Command::Eval(args) => eval::run(args, &settings, json, printer, &interrupt::cancel()),
         Command::Models(args) => models::run(args, json, printer, &interrupt::cancel()),

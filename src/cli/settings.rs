@@ -145,6 +145,12 @@ pub(super) struct Settings {
     pub(super) ask_queries: Setting<u32>,
     /// Wall time of a run in milliseconds, 0 for no limit.
     pub(super) ask_wall_ms: Setting<u64>,
+    /// Theme of the terminal interface.
+    pub(super) tui_theme: Setting<String>,
+    /// Whether it takes the mouse.
+    pub(super) tui_mouse: Setting<bool>,
+    /// Its keys that differ from the default, by the name of the action.
+    pub(super) tui_keys: Vec<(String, String)>,
 }
 
 /// Keys of `indago.toml`, in the order of the reference page.
@@ -170,7 +176,18 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "ask.wall_ms",
         "milliseconds after which `ask` reports what there is; 0 is no limit",
     ),
+    (
+        "tui.theme",
+        "theme of the terminal interface: `auto`, `dark`, `light` or `mono`",
+    ),
+    (
+        "tui.mouse",
+        "whether the terminal interface takes the mouse",
+    ),
 ];
+
+/// What keys of the terminal interface begin with; their names are its actions'.
+const KEY_BINDINGS: &str = "tui.keys.";
 
 impl Settings {
     /// Resolves settings for a command line in the folder `here`.
@@ -180,6 +197,10 @@ impl Settings {
         let (corpus, k, retriever, ask) = flags(&cli.command);
         let ask_flag = |pick: fn(&AskArgs) -> Option<u32>| ask.and_then(pick);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let tui = match &cli.command {
+            Command::Tui(args) => Some(args),
+            _ => None,
+        };
         let no_vectors = matches!(&cli.command, Command::Index(a) if a.no_vectors);
         let whole = "a whole number of at least 1";
         Ok(Self {
@@ -261,6 +282,21 @@ impl Settings {
                 0,
                 "a whole number of milliseconds",
             )?,
+            tui_theme: sources.pick(
+                "tui.theme",
+                env::TUI_THEME,
+                ("--theme", tui.and_then(|a| a.theme.clone())),
+                "auto".into(),
+                "`auto`, `dark`, `light` or `mono`",
+            )?,
+            tui_mouse: sources.pick(
+                "tui.mouse",
+                env::TUI_MOUSE,
+                ("--no-mouse", tui.filter(|a| a.no_mouse).map(|_| false)),
+                true,
+                "`true` or `false`",
+            )?,
+            tui_keys: sources.key_bindings(),
             project,
         })
     }
@@ -292,6 +328,8 @@ impl Settings {
             row("ask.depth", &self.ask_depth),
             row("ask.queries", &self.ask_queries),
             row("ask.wall_ms", &self.ask_wall_ms),
+            row("tui.theme", &self.tui_theme),
+            row("tui.mouse", &self.tui_mouse),
         ]
     }
 }
@@ -309,6 +347,7 @@ fn flags(command: &Command) -> Flags<'_> {
         Command::Index(a) => (a.corpus.corpus.clone(), None, None, None),
         Command::Search(a) => (a.corpus.corpus.clone(), a.k, a.retriever.clone(), None),
         Command::Ask(a) => (a.corpus.corpus.clone(), None, None, Some(a)),
+        Command::Tui(a) => (a.corpus.corpus.clone(), None, None, None),
         Command::Corpus(a) => match &a.command {
             super::args::CorpusCommand::Stats { corpus } => {
                 (corpus.corpus.clone(), None, None, None)
@@ -382,7 +421,7 @@ impl Sources {
         let mut flat = Vec::new();
         flatten("", table, &mut flat);
         for (key, _) in &flat {
-            if !KEYS.iter().any(|(known, _)| known == key) {
+            if !KEYS.iter().any(|(known, _)| known == key) && !key.starts_with(KEY_BINDINGS) {
                 let nearest = KEYS
                     .iter()
                     .map(|(known, _)| *known)
@@ -399,6 +438,15 @@ impl Sources {
             path: path.into(),
             table: flat,
         })
+    }
+
+    /// Keys of the terminal interface: pairs of an action's name and its keys.
+    fn key_bindings(&self) -> Vec<(String, String)> {
+        let bindings = self.table.iter().filter_map(|(key, value)| {
+            let action = key.strip_prefix(KEY_BINDINGS)?;
+            Some((action.to_owned(), plain(value)))
+        });
+        bindings.collect()
     }
 
     fn pick<T: Readable>(

@@ -1,7 +1,10 @@
 //! Developer commands. `readme` runs the README's question on the example corpus, puts what it
 //! printed into README.md and draws it as `docs/img/ask.svg`, so that neither shows a program that
-//! no longer exists.
+//! no longer exists. `recording` records a run for the tests and pictures of the terminal interface;
+//! `pictures` draws them.
 
+mod pictures;
+mod recording;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +23,9 @@ const END: &str = "<!-- end of output -->";
 fn main() -> anyhow::Result<ExitCode> {
     match std::env::args().nth(1).as_deref() {
         Some("readme") => readme()?,
-        _ => bail!("usage: cargo run -p xtask -- readme"),
+        Some("recording") => recording::write(&root(), QUESTION)?,
+        Some("pictures") => pictures::write(&root(), &recording::read(&root())?)?,
+        _ => bail!("usage: cargo run -p xtask -- readme | recording | pictures"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,33 +12,40 @@ const SWEEPS: usize = 6;
 
 /// One layer's slots, left to right.
 #[derive(Debug)]
-pub(crate) struct Layout {
+pub struct Layout {
     /// For each layer, top down, what stands there from left to right.
-    pub(crate) layers: Vec<Vec<Slot>>,
-    /// For each edge of the view, the slots it passes, by number, from cause to dependent.
-    pub(crate) routes: Vec<Vec<usize>>,
+    pub layers: Vec<Vec<Slot>>,
+    /// For each edge, the slots it passes, by number, from cause to dependent.
+    pub routes: Vec<Vec<usize>>,
 }
 
 /// A place in a layer: a node, or the way of an edge through the layer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
+pub struct Slot {
     /// Number of the slot in the layout.
-    pub(crate) id: usize,
-    /// Index of the node in the view; `None` for an edge passing through.
-    pub(crate) node: Option<usize>,
+    pub id: usize,
+    /// The node; `None` for an edge passing through.
+    pub node: Option<usize>,
 }
 
-/// Lays a view out. Edges that name unknown nodes or would close a cycle are left out of the
-/// routes (their route is empty); a graph from the planner has none.
+/// Lays a view out; see [`layered`].
 pub(crate) fn layout(view: &GraphView) -> Layout {
-    let n = view.nodes.len();
-    let edges: Vec<Option<(usize, usize)>> = view
+    let pairs: Vec<(usize, usize)> = view
         .edges
         .iter()
-        .map(|edge| {
-            let (on, from) = (edge.on.0 as usize, edge.from.0 as usize);
-            (on < n && from < n && on != from).then_some((on, from))
-        })
+        .map(|edge| (edge.on.0 as usize, edge.from.0 as usize))
+        .collect();
+    layered(view.nodes.len(), &pairs)
+}
+
+/// Lays out `n` nodes. `pairs` has for each edge the node that is waited for and the one that
+/// waits. Edges that name unknown nodes or would close a cycle are left out of the routes (their
+/// route is empty); a graph from the planner has none. Time: O(n + edges) per sweep, and
+/// O(n * edges) for the layers of a chain given in reverse.
+pub fn layered(n: usize, pairs: &[(usize, usize)]) -> Layout {
+    let edges: Vec<Option<(usize, usize)>> = pairs
+        .iter()
+        .map(|&(on, from)| (on < n && from < n && on != from).then_some((on, from)))
         .collect();
     let layer_of = layer_numbers(n, &edges);
     let depth = layer_of.iter().max().map_or(0, |deepest| deepest + 1);

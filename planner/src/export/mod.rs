@@ -6,6 +6,7 @@
 mod layout;
 mod svg;
 
+pub use layout::{Layout, Slot, layered};
 pub use svg::svg;
 
 use std::fmt::Write as _;

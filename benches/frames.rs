@@ -1,0 +1,65 @@
+//! Time of a frame of the terminal interface: `cargo bench --bench frames`.
+//!
+//! The run screen with a plan of 1,000 questions, of which one changes its state before every
+//! frame, so that the graph is laid out anew each time. Beside it, in the same rounds: the same
+//! frame when nothing changed, a plan of 24 questions that is drawn in layers, and as the baseline
+//! the start screen, which has no graph.
+
+use std::time::{Duration, Instant};
+
+use indago::tui::{Charset, Stage, ThemeName};
+
+const ROUNDS: usize = 300;
+
+fn stage(nodes: u32) -> Stage {
+    let mut stage = Stage::new(200, 60, ThemeName::Dark, Charset::default());
+    if nodes > 0 {
+        stage.crowd(nodes);
+    }
+    stage
+}
+
+fn main() {
+    let cases: [(&str, u32, bool); 4] = [
+        ("start screen (baseline)", 0, false),
+        ("24 questions in layers, changing", 24, true),
+        ("1,000 questions, nothing changes", 1_000, false),
+        ("1,000 questions, changing", 1_000, true),
+    ];
+    let mut stages: Vec<Stage> = cases.iter().map(|(_, nodes, _)| stage(*nodes)).collect();
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); cases.len()];
+    // Interleaved, so that load from outside meets all alike.
+    for round in 0..ROUNDS + 10 {
+        for (i, (_, _, changes)) in cases.iter().enumerate() {
+            let since = Instant::now();
+            if *changes {
+                stages[i].stir();
+            }
+            stages[i].draw();
+            if round >= 10 {
+                times[i].push(since.elapsed());
+            }
+        }
+    }
+    let median = |sorted: &[Duration]| sorted[sorted.len() / 2].as_secs_f64() * 1e3;
+    for times in &mut times {
+        times.sort_unstable();
+    }
+    let baseline = median(&times[0]);
+    report("frame at 200x60, ms: median / p99 / worst (ratio to the baseline)");
+    for ((name, ..), times) in cases.iter().zip(&times) {
+        let at = |q: usize| times[(times.len() - 1) * q / 100].as_secs_f64() * 1e3;
+        let ratio = median(times) / baseline;
+        report(&format!(
+            "{name:<36} {:>7.2} / {:>6.2} / {:>6.2}  ({ratio:.1})",
+            median(times),
+            at(99),
+            at(100)
+        ));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+fn report(line: &str) {
+    println!("{line}");
+}

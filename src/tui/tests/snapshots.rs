@@ -1,0 +1,109 @@
+//! Every screen at three sizes, from a recorded run.
+
+use super::stage;
+use crate::tui::charset::{Charset, Depth};
+use crate::tui::stage::Stage;
+use crate::tui::theme::ThemeName;
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+fn snap(name: &str, prepare: impl Fn(&mut Stage, &super::Recording)) {
+    for (width, height) in SIZES {
+        let (mut stage, recording) = stage(width, height);
+        prepare(&mut stage, &recording);
+        stage.draw();
+        let text = stage.lines().join("\n");
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn start() {
+    snap("start", |stage, recording| {
+        stage.press(recording, "1");
+        stage.paste("Which yard built RV Alma Thorsen?");
+    });
+}
+
+#[test]
+fn run_under_way() {
+    for (width, height) in SIZES {
+        let recording = super::recording();
+        let mut stage = Stage::new(width, height, ThemeName::Dark, Charset::default());
+        stage.tell_lists(&recording);
+        stage.tell_events(&recording, recording.n_events() / 2);
+        stage.draw();
+        let text = stage.lines().join("\n");
+        insta::assert_snapshot!(format!("run_under_way_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn run_finished_with_a_trail() {
+    snap("run_trail", |stage, recording| {
+        stage.press(recording, "2 up tab end z");
+    });
+}
+
+#[test]
+fn run_as_a_tree_with_its_log() {
+    snap("run_tree", |stage, recording| {
+        stage.press(recording, "2 g backtab up up up");
+    });
+}
+
+#[test]
+fn report() {
+    snap("report", |stage, recording| stage.press(recording, "3"));
+}
+
+#[test]
+fn report_with_a_quote_in_its_document() {
+    snap("report_document", |stage, recording| {
+        stage.press(recording, "3 ] enter");
+    });
+}
+
+#[test]
+fn library_passages() {
+    snap("library", |stage, recording| {
+        stage.press(recording, "4 enter enter");
+    });
+}
+
+#[test]
+fn library_query() {
+    snap("library_query", |stage, recording| {
+        stage.press(recording, "4 /");
+        stage.paste("Who built the ship?");
+        stage.press(recording, "enter");
+    });
+}
+
+#[test]
+fn help_palette_field_and_question() {
+    snap("help", |stage, recording| stage.press(recording, "2 ?"));
+    snap("palette", |stage, recording| {
+        stage.press(recording, "2 : f o");
+    });
+    snap("field", |stage, recording| stage.press(recording, "3 e"));
+    snap("question", |stage, recording| stage.press(recording, "2 F"));
+}
+
+#[test]
+fn without_unicode_or_colour_and_in_small_windows() {
+    let recording = super::recording();
+    let plain = Charset {
+        unicode: false,
+        depth: Depth::None,
+    };
+    for (width, height) in [(80, 24), (40, 12), (30, 8), (10, 5), (1, 1)] {
+        let mut stage = Stage::new(width, height, ThemeName::Mono, plain);
+        stage.tell_lists(&recording);
+        stage.tell_events(&recording, usize::MAX);
+        stage.draw();
+        let text = stage.lines().join("\n");
+        assert!(text.is_ascii(), "{text}");
+        insta::assert_snapshot!(format!("plain_{width}x{height}"), text);
+    }
+}
