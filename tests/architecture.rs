@@ -12,7 +12,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("indago-core", &[]),
     ("indago-text", &["indago-core"]),
     ("indago-kernels", &["indago-core"]),
-    ("indago-models", &["indago-core", "indago-kernels"]),
+    ("indago-egress", &["indago-core"]),
+    ("indago-scripted", &[]),
+    (
+        "indago-models",
+        &["indago-core", "indago-egress", "indago-kernels"],
+    ),
     (
         "indago-retriever",
         &["indago-core", "indago-kernels", "indago-text"],
@@ -42,6 +47,7 @@ const ABSENT: &[(&str, &[&str])] = &[
     ),
     ("retriever", &["std::net", "std::env::var", "tokio"]),
     ("models", &["std::net", "std::env::var", "tokio"]),
+    ("egress", &["std::fs", "std::env::var", "std::process"]),
     ("workflows", &["std::net", "std::env::var"]),
     ("src", &["std::net"]),
 ];
