@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use indago_core::ports::{DocumentStore, Retriever};
+use indago_core::ports::Retriever;
 use indago_core::{Cancel, DocumentId, Query};
 use indago_retriever::{Corpus, CorpusWriter, WriterOptions};
 
@@ -88,28 +88,15 @@ pub fn documents(
     k: usize,
     cancel: &Cancel,
 ) -> Result<Vec<(DocumentId, f32)>, Error> {
-    let mut asked = k.max(1);
+    // Some documents will have several passages among the best.
+    let mut asked = k.max(1).saturating_add(k / 4);
     loop {
         let hits = retriever.search(query, asked, cancel)?;
-        let mut ranked: Vec<(DocumentId, f32)> = Vec::new();
-        let ids: Vec<_> = hits.iter().map(|hit| hit.passage).collect();
-        let found: BTreeMap<_, _> = corpus
-            .passages(&ids)?
-            .into_iter()
-            .map(|p| (p.id, p.document))
-            .collect();
-        for hit in &hits {
-            if let Some(document) = found.get(&hit.passage)
-                && !ranked.iter().any(|(known, _)| known == document)
-            {
-                ranked.push((document.clone(), hit.score));
-            }
-        }
+        let ranked = corpus.documents_of(&hits, k)?;
         if ranked.len() >= k || hits.len() < asked {
-            ranked.truncate(k);
             return Ok(ranked);
         }
-        asked *= PASSAGES_PER_DOCUMENT;
+        asked = asked.saturating_mul(PASSAGES_PER_DOCUMENT);
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 pub enum Isa {
     /// Plain Rust, which the compiler vectorises as far as the target's baseline allows.
     Portable,
-    /// x86-64 with AVX2 and FMA (2013 and later).
+    /// x86-64 with AVX2, FMA, F16C and POPCNT (2013 and later).
     Avx2,
     /// x86-64 with AVX-512 F, BW, VL and VNNI: 512-bit lanes, 16-bit dot products in one step.
     Avx512,
@@ -34,7 +34,11 @@ impl Isa {
             let mut sets = vec![Self::Portable];
             #[cfg(target_arch = "x86_64")]
             {
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                if is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+                    && is_x86_feature_detected!("popcnt")
+                {
                     sets.push(Self::Avx2);
                 }
                 if crate::cpu::avx512_is_sound() {

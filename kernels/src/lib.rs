@@ -1,4 +1,5 @@
-//! Arithmetic on plain slices: matrix products, the pieces of a transformer layer, dense scans.
+//! Arithmetic on plain slices: matrix products, the pieces of a transformer layer, dense scans,
+//! late interaction, sparse dot products and personalized PageRank.
 //!
 //! Every kernel has one safe entry point, which picks the best instructions that the CPU has
 //! ([`Isa`]), and a scalar twin in [`mod@reference`] that tests compare it with. Shapes, layout,
@@ -6,9 +7,9 @@
 //!
 //! [`mod@cuda`] has the same for NVIDIA GPUs, and [`pick`] says where work runs and why.
 //!
-//! Nothing here has heard of a model, a token or a passage, and nothing does I/O. The scans use
-//! the global rayon pool; all else runs on the calling thread, so that callers decide how work is
-//! split.
+//! Nothing here has heard of a model, a token or a passage, and nothing does I/O. Dense scans
+//! and late interaction use the global rayon pool; all else runs on the calling thread, so that
+//! callers decide how work is split.
 
 mod attention;
 mod cpu;
@@ -17,15 +18,18 @@ mod device;
 mod dot;
 mod isa;
 mod layer;
+pub mod maxsim;
+pub mod pagerank;
 pub mod product;
 pub mod quantize;
 pub mod reference;
 mod rows;
 pub mod scan;
+pub mod sparse;
 
 pub use attention::{Heads, attention};
 pub use device::{Device, DeviceChoice, Picked, UnknownDevice, pick};
 pub use dot::{dot_f32, dot_i8};
 pub use isa::Isa;
 pub use layer::{add_layer_norm, add_scaled_codes, gelu, l2_normalize, mean_rows, softmax_rows};
-pub use rows::{RowsF32, RowsI8, ShapeError};
+pub use rows::{RowsBits, RowsF16, RowsF32, RowsI8, ShapeError};

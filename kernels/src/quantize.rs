@@ -77,6 +77,14 @@ pub fn push_row_i16(row: &[f32], codes: &mut Vec<i16>) -> f32 {
     scale
 }
 
+/// Appends the signs of `row` as a binary code: a bit is 1 where the value is above 0.
+pub fn push_row_bits(row: &[f32], words: &mut Vec<u64>) {
+    for chunk in row.chunks(64) {
+        let bit = |(i, x): (usize, &f32)| u64::from(*x > 0.0) << i;
+        words.push(chunk.iter().enumerate().map(bit).sum());
+    }
+}
+
 /// `(max|x| / limit, limit / max|x|)`, or zeros where that is no finite number.
 pub(crate) fn scale_for(row: &[f32], limit: f32) -> (f32, f32) {
     let peak = row.iter().fold(0.0_f32, |peak, x| peak.max(x.abs()));

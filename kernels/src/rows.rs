@@ -133,6 +133,100 @@ impl std::fmt::Debug for RowsI8<'_> {
     }
 }
 
+/// `n` rows of `dim` 16-bit floats (IEEE 754 binary16, as their bits), row-major.
+#[derive(Clone, Copy)]
+pub struct RowsF16<'a> {
+    bits: &'a [u16],
+    dim: usize,
+}
+
+impl<'a> RowsF16<'a> {
+    /// Views `bits` as rows of `dim` values.
+    ///
+    /// # Errors
+    /// When `dim` is 0 or does not divide the length of `bits`.
+    pub fn new(bits: &'a [u16], dim: usize) -> Result<Self, ShapeError> {
+        check_dim(bits.len(), dim)?;
+        Ok(Self { bits, dim })
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.bits.len() / self.dim
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.bits.is_empty()
+    }
+
+    /// Length of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// All values' bits, row-major.
+    pub fn bits(&self) -> &'a [u16] {
+        self.bits
+    }
+}
+
+impl std::fmt::Debug for RowsF16<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RowsF16[{}, {}]", self.len(), self.dim)
+    }
+}
+
+/// `n` binary codes of `dim` bits, each in whole words: bit `i` of a code is bit `i % 64` of its
+/// word `i / 64`, bits beyond `dim` are 0.
+#[derive(Clone, Copy)]
+pub struct RowsBits<'a> {
+    words: &'a [u64],
+    dim: usize,
+}
+
+impl<'a> RowsBits<'a> {
+    /// Views `words` as codes of `dim` bits.
+    ///
+    /// # Errors
+    /// When `dim` is 0 or the words are not whole codes.
+    pub fn new(words: &'a [u64], dim: usize) -> Result<Self, ShapeError> {
+        check_dim(words.len(), dim.div_ceil(64))?;
+        Ok(Self { words, dim })
+    }
+
+    /// Number of codes.
+    pub fn len(&self) -> usize {
+        self.words.len() / self.words_per_row()
+    }
+
+    /// Whether there are no codes.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// Bits of a code.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Words of a code.
+    pub fn words_per_row(&self) -> usize {
+        self.dim.div_ceil(64)
+    }
+
+    /// All words.
+    pub fn words(&self) -> &'a [u64] {
+        self.words
+    }
+}
+
+impl std::fmt::Debug for RowsBits<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RowsBits[{}, {}]", self.len(), self.dim)
+    }
+}
+
 fn check_dim(len: usize, dim: usize) -> Result<(), ShapeError> {
     if dim == 0 || !len.is_multiple_of(dim) {
         return Err(ShapeError {

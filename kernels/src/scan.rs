@@ -12,7 +12,7 @@ use indago_core::{Cancel, Cancelled};
 use rayon::prelude::*;
 
 use crate::quantize::push_row_i16;
-use crate::{Isa, RowsF32, RowsI8, ShapeError, cpu};
+use crate::{Isa, RowsBits, RowsF16, RowsF32, RowsI8, ShapeError, cpu};
 
 /// Rows scored between two looks at the heap. 256 scores of 8 queries stay in the first cache.
 const BLOCK: usize = 256;
@@ -176,6 +176,78 @@ pub fn top_k_i8_where(
     )
 }
 
+/// [`top_k_f32`] over rows of 16-bit floats that `keep` allows: half of the bytes. A score equals
+/// that of the widened row bit for bit.
+///
+/// # Errors
+/// As [`top_k_f32`].
+pub fn top_k_f16(
+    rows: RowsF16<'_>,
+    queries: &[f32],
+    k: usize,
+    keep: impl Fn(usize) -> bool + Sync,
+    cancel: &Cancel,
+) -> Result<Vec<Vec<Scored>>, ScanError> {
+    let dim = rows.dim();
+    let n_queries = RowsF32::new(queries, dim)?.len();
+    let isa = Isa::active();
+    let score = |first: usize, n: usize, out: &mut [f32]| {
+        let block = &rows.bits()[first * dim..(first + n) * dim];
+        cpu::scores_f16(isa, block, queries, dim, out);
+    };
+    let extent = Extent {
+        n: rows.len(),
+        n_queries,
+        dim,
+    };
+    scan(extent, k, &keep, cancel, &score)
+}
+
+/// The nearest `k` of the binary codes that `keep` allows: the score is the number of bits in which
+/// code and query agree minus those in which they differ, which is the dot product of their signs.
+///
+/// Moves a bit a value. Meant for finding candidates: score several times as many as are wanted
+/// again with [`rescore`].
+///
+/// # Errors
+/// When the queries have codes of another length, or when cancelled.
+pub fn top_k_bits(
+    rows: RowsBits<'_>,
+    queries: RowsBits<'_>,
+    k: usize,
+    keep: impl Fn(usize) -> bool + Sync,
+    cancel: &Cancel,
+) -> Result<Vec<Vec<Scored>>, ScanError> {
+    ShapeError::check("bits of a query", queries.dim(), rows.dim())?;
+    let words = rows.words_per_row();
+    let isa = Isa::active();
+    let score = |first: usize, n: usize, out: &mut [f32]| {
+        let block = &rows.words()[first * words..(first + n) * words];
+        let mut differing = vec![0; out.len()];
+        cpu::hamming(isa, block, queries.words(), words, &mut differing);
+        for (out, differing) in out.iter_mut().zip(differing) {
+            *out = (rows.dim() as i64 - 2 * i64::from(differing)) as f32;
+        }
+    };
+    let extent = Extent {
+        n: rows.len(),
+        n_queries: queries.len(),
+        dim: words,
+    };
+    scan(extent, k, &keep, cancel, &score)
+}
+
+/// The best `k` of `candidates` by their exact scores, in the order of a scan.
+pub fn rescore(candidates: Vec<Scored>, k: usize, exact: impl Fn(usize) -> f32) -> Vec<Scored> {
+    let mut scored: Vec<Scored> = candidates
+        .into_iter()
+        .map(|candidate| Scored::new(candidate.row, exact(candidate.row)))
+        .collect();
+    scored.sort_unstable_by(order);
+    scored.truncate(k);
+    scored
+}
+
 #[derive(Clone, Copy)]
 struct Extent {
     n: usize,
@@ -268,20 +340,31 @@ impl Ord for WorstFirst {
 
 /// The best `k` rows seen so far.
 #[derive(Clone, Debug)]
-struct Best {
+pub(crate) struct Best {
     heap: BinaryHeap<WorstFirst>,
     k: usize,
 }
 
 impl Best {
-    fn new(k: usize) -> Self {
+    pub(crate) fn new(k: usize) -> Self {
         Self {
             heap: BinaryHeap::new(),
             k,
         }
     }
 
-    fn offer_all(&mut self, first: usize, scores: &[f32], keep: &impl Fn(usize) -> bool) {
+    /// What is kept, best first.
+    pub(crate) fn into_sorted(self) -> Vec<Scored> {
+        let worst_last = self.heap.into_sorted_vec();
+        worst_last.into_iter().map(|kept| kept.0).collect()
+    }
+
+    pub(crate) fn offer_all(
+        &mut self,
+        first: usize,
+        scores: &[f32],
+        keep: &impl Fn(usize) -> bool,
+    ) {
         // Rows come in ascending order, so a later row that ties with the worst kept loses.
         let mut bar = self.bar();
         for (row, &score) in (first..).zip(scores) {
@@ -302,7 +385,7 @@ impl Best {
 
     /// Scores at or below it are not worth a look; NaN (which compares as false) while there is
     /// room.
-    fn bar(&self) -> f32 {
+    pub(crate) fn bar(&self) -> f32 {
         match self.heap.peek() {
             Some(worst) if self.heap.len() >= self.k => worst.0.score,
             _ => f32::NAN,

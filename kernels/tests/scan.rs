@@ -1,9 +1,11 @@
 //! The dense scan against sorting all scores.
 
 use indago_core::Cancel;
-use indago_kernels::quantize::Quantized;
-use indago_kernels::scan::{ScanError, top_k_f32, top_k_f32_where, top_k_i8};
-use indago_kernels::{RowsF32, dot_f32, dot_i8, reference};
+use indago_kernels::quantize::{Quantized, push_row_bits};
+use indago_kernels::scan::{
+    ScanError, rescore, top_k_bits, top_k_f16, top_k_f32, top_k_f32_where, top_k_i8,
+};
+use indago_kernels::{RowsBits, RowsF16, RowsF32, dot_f32, dot_i8, reference};
 use proptest::prelude::*;
 
 /// Deterministic values in -1..1.
@@ -141,5 +143,78 @@ proptest! {
         let codes = |x: &[f32]| x.iter().map(|x| (x * 128.0) as i8).collect::<Vec<_>>();
         let (a, b) = (codes(&a), codes(&b));
         prop_assert_eq!(i64::from(dot_i8(&a, &b)), reference::dot_i8(&a, &b));
+    }
+}
+
+fn check_small(n: usize, dim: usize, n_queries: usize, k: usize, seed: u64) {
+    let data = values(n * dim, seed);
+    let queries = values(n_queries * dim, !seed);
+    let keep = |row: usize| row % 3 != 1;
+    let kept = |mut scores: Vec<f32>| {
+        let mut all = reference::top_k(&scores, n);
+        all.retain(|hit| keep(hit.row));
+        all.truncate(k);
+        scores.clear();
+        all
+    };
+
+    let halves: Vec<half::f16> = data.iter().map(|x| half::f16::from_f32(*x)).collect();
+    let bits: Vec<u16> = halves.iter().map(|half| half.to_bits()).collect();
+    let wide: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
+    let rows = RowsF16::new(&bits, dim).unwrap();
+    let hits = top_k_f16(rows, &queries, k, keep, &Cancel::new()).unwrap();
+    for (query, hits) in queries.chunks_exact(dim).zip(&hits) {
+        let scores = wide.chunks_exact(dim).map(|row| dot_f32(row, query));
+        assert_eq!(hits, &kept(scores.collect()), "{n} x {dim}");
+    }
+
+    let code = |data: &[f32]| {
+        let mut words = Vec::new();
+        data.chunks_exact(dim)
+            .for_each(|row| push_row_bits(row, &mut words));
+        words
+    };
+    let (codes, query_codes) = (code(&data), code(&queries));
+    let rows = RowsBits::new(&codes, dim).unwrap();
+    assert_eq!(rows.len(), n);
+    let query_rows = RowsBits::new(&query_codes, dim).unwrap();
+    let hits = top_k_bits(rows, query_rows, k, keep, &Cancel::new()).unwrap();
+    let sign = |x: &f32| if *x > 0.0 { 1.0 } else { -1.0 };
+    for (query, hits) in queries.chunks_exact(dim).zip(&hits) {
+        let agree = |row: &[f32]| row.iter().zip(query).map(|(a, b)| sign(a) * sign(b)).sum();
+        let scores: Vec<f32> = data.chunks_exact(dim).map(agree).collect();
+        assert_eq!(hits, &kept(scores), "{n} x {dim} bits");
+        // Everything scored again is the exact scan.
+        let all = top_k_bits(rows, query_rows, n, keep, &Cancel::new()).unwrap();
+        let again = rescore(all.into_iter().next().unwrap(), k, |row| {
+            dot_f32(&data[row * dim..(row + 1) * dim], &queries[..dim])
+        });
+        let exact = top_k_f32_where(
+            RowsF32::new(&data, dim).unwrap(),
+            &queries[..dim],
+            k,
+            keep,
+            &Cancel::new(),
+        );
+        assert_eq!(again, exact.unwrap()[0]);
+    }
+}
+
+#[test]
+fn halves_and_bits_equal_sorting_everything_on_awkward_sizes() {
+    for (n, dim) in [
+        (0, 1),
+        (1, 1),
+        (7, 8),
+        (13, 64),
+        (255, 65),
+        (300, 127),
+        (601, 31),
+    ] {
+        for n_queries in [0, 1, 5] {
+            for k in [0, 1, 10, n + 3] {
+                check_small(n, dim, n_queries, k, (n * 31 + k) as u64);
+            }
+        }
     }
 }

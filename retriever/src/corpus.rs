@@ -1,6 +1,6 @@
 //! A corpus, open for reading: one published state of it, whatever writers do meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -176,6 +176,31 @@ impl Corpus {
             path: record.path,
             title: record.title,
         }))
+    }
+
+    /// The first `k` documents that passages of `hits` belong to, each with the score of its best
+    /// hit. Unknown passages are left out. Reads no text.
+    ///
+    /// # Errors
+    /// When the store is corrupt.
+    pub fn documents_of(
+        &self,
+        hits: &[Hit],
+        k: usize,
+    ) -> Result<Vec<(DocumentId, f32)>, RetrieveError> {
+        let store = &self.0.store;
+        let mut seen = HashSet::with_capacity(hits.len());
+        let mut documents = Vec::with_capacity(k.min(hits.len()));
+        for hit in hits {
+            let Some(row) = store.row_of(hit.passage) else {
+                continue;
+            };
+            let document = store.passage_row(row).document;
+            if documents.len() < k && seen.insert(document) {
+                documents.push((store.document_id(document)?, hit.score));
+            }
+        }
+        Ok(documents)
     }
 
     /// Ids of a document's passages, in order; `None` when the document is unknown.

@@ -6,6 +6,7 @@ use std::path::Path;
 use indago_core::{Cancel, Filters, Hit, Location, PassageId, Provenance, Query};
 use indago_retriever::{Corpus, metrics};
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::args::{FilterArgs, SearchArgs};
@@ -197,13 +198,16 @@ fn run_batch(
     let items = batch::read(file)?;
     let filters = filters(&args.filters);
     let mut out = Vec::new();
-    for Item { id, text } in &items {
-        cancel.check().map_err(Error::from)?;
+    let search = |item: &Item| {
         let query = Query {
             filters: filters.clone(),
-            ..Query::new(text.clone())
+            ..Query::new(item.text.clone())
         };
-        let ranked = crate::documents(corpus, retriever, &query, settings.search_k.value, cancel)?;
+        crate::documents(corpus, retriever, &query, settings.search_k.value, cancel)
+    };
+    // In the order of the file, whichever thread is first.
+    let rankings: Vec<_> = items.par_iter().map(search).collect::<Result<_, Error>>()?;
+    for (Item { id, .. }, ranked) in items.iter().zip(rankings) {
         // White space, which the format cannot hold, becomes `_`.
         let field = |text: &str| text.split_whitespace().collect::<Vec<_>>().join("_");
         let ranked: Vec<_> = ranked

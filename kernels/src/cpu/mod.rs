@@ -51,6 +51,18 @@ pub(crate) fn scores_i8(isa: Isa, rows: &[i8], queries: &[i16], dim: usize, out:
     dispatch!(isa, scores_i8(rows, queries, dim, out));
 }
 
+/// [`scores_f32`] of rows of 16-bit floats.
+pub(crate) fn scores_f16(isa: Isa, rows: &[u16], queries: &[f32], dim: usize, out: &mut [f32]) {
+    assert_eq!((rows.len() / dim) * (queries.len() / dim), out.len());
+    dispatch!(isa, scores_f16(rows, queries, dim, out));
+}
+
+/// `out[q * n + r]`: in how many bits `rows[r]` and `queries[q]`, of `words` words each, differ.
+pub(crate) fn hamming(isa: Isa, rows: &[u64], queries: &[u64], words: usize, out: &mut [u32]) {
+    assert_eq!((rows.len() / words) * (queries.len() / words), out.len());
+    dispatch!(isa, hamming(rows, queries, words, out));
+}
+
 /// `a . b`, both of one length below 131,072.
 pub(crate) fn dot_i8(isa: Isa, a: &[i8], b: &[i8]) -> i32 {
     assert_eq!(a.len(), b.len());
@@ -74,6 +86,8 @@ pub(crate) fn linear_i8(isa: Isa, x: &QuantizedRows, w: &PackedI8, bias: &[f32],
 pub(crate) fn avx512_is_sound() -> bool {
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c")
+        && is_x86_feature_detected!("popcnt")
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vl")

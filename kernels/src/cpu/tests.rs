@@ -214,7 +214,50 @@ fn the_reference_erf_matches_published_values() {
     assert!((reference::erf(2.999_999_9) - reference::erf(3.000_000_1)).abs() < 1e-10);
 }
 
+#[test]
+fn every_16_bit_float_is_widened_as_its_twin_says() {
+    for bits in 0..=u16::MAX {
+        let expected = reference::f32_of_f16(bits);
+        for &isa in Isa::available() {
+            let mut out = [0.0];
+            scores_f16(isa, &[bits], &[1.0], 1, &mut out);
+            let same = out[0] == expected || (out[0].is_nan() && expected.is_nan());
+            assert!(same, "{} {bits:#x}: {} for {expected}", isa.name(), out[0]);
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn halves_score_as_their_widened_rows(n in 0_usize..20, q in 0_usize..6, dim in 1_usize..70, seed in any::<u64>()) {
+        let bits: Vec<u16> = values(n * dim, seed).iter().map(|x| half::f16::from_f32(*x).to_bits()).collect();
+        let wide: Vec<f32> = bits.iter().map(|b| reference::f32_of_f16(*b)).collect();
+        let queries = values(q * dim, !seed);
+        for &isa in Isa::available() {
+            let (mut found, mut expected) = (vec![f32::NAN; n * q], vec![f32::NAN; n * q]);
+            scores_f16(isa, &bits, &queries, dim, &mut found);
+            scores_f32(isa, &wide, &queries, dim, &mut expected);
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn distances_of_codes_agree(n in 0_usize..20, q in 0_usize..4, words in 1_usize..8, seed in any::<u64>()) {
+        let code = |len: usize, seed: u64| -> Vec<u64> {
+            values(len, seed).iter().map(|x| u64::from(x.to_bits()).wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect()
+        };
+        let (rows, queries) = (code(n * words, seed), code(q * words, !seed));
+        for &isa in Isa::available() {
+            let mut found = vec![u32::MAX; n * q];
+            hamming(isa, &rows, &queries, words, &mut found);
+            for (j, query) in queries.chunks_exact(words).enumerate() {
+                for (i, row) in rows.chunks_exact(words).enumerate() {
+                    prop_assert_eq!(found[j * n + i], reference::hamming(row, query));
+                }
+            }
+        }
+    }
+
     #[test]
     fn softmax_weights_are_positive_and_agree(n in 1_usize..70, seed in any::<u64>(), spread in 0.1_f32..60.0) {
         let row: Vec<f32> = values(n, seed).iter().map(|x| x * spread).collect();

@@ -18,6 +18,27 @@ pub fn dot_i8(a: &[i8], b: &[i8]) -> i64 {
         .sum()
 }
 
+/// The value of a 16-bit float. Twin of the conversion in [`crate::scan::top_k_f16`].
+pub fn f32_of_f16(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023) / 1024.0);
+    match exponent {
+        0 => sign * fraction * 2.0_f32.powi(-14),
+        31 if fraction == 0.0 => sign * f32::INFINITY,
+        31 => f32::NAN,
+        _ => sign * (1.0 + fraction) * 2.0_f32.powi(exponent - 15),
+    }
+}
+
+/// Bits in which two codes differ, bit by bit. Twin of the distance in
+/// [`crate::scan::top_k_bits`].
+pub fn hamming(a: &[u64], b: &[u64]) -> u32 {
+    let bits = |word: u64| (0..64).map(move |i| word >> i & 1);
+    let a = a.iter().copied().flat_map(bits);
+    let b = b.iter().copied().flat_map(bits);
+    a.zip(b).map(|(a, b)| u32::from(a != b)).sum()
+}
+
 /// The best `k` of `scores` by sorting all of them. Twin of the selection in [`crate::scan`].
 pub fn top_k(scores: &[f32], k: usize) -> Vec<Scored> {
     let mut all: Vec<Scored> = scores

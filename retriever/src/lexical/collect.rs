@@ -1,159 +1,122 @@
 //! The best `k` passages of a query, ties broken by passage id.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::cmp::Ordering;
 
-use indago_core::{Cancel, PassageId};
-use tantivy::collector::{Collector, SegmentCollector};
+use indago_core::PassageId;
+use tantivy::DocId;
 use tantivy::columnar::Column;
-use tantivy::query::Weight;
-use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
 use crate::filter::Allowed;
 
-/// Collects up to `k` passages.
-pub(super) struct BestPassages {
-    pub(super) k: usize,
-    pub(super) allowed: Option<Arc<Allowed>>,
-    pub(super) cancel: Cancel,
+/// Where a segment keeps the ids of its passages, as two halves.
+pub(super) struct Ids {
+    pub(super) high: Column,
+    pub(super) low: Column,
 }
 
-/// Orders as `Hit::best_first` reversed: the greatest is the best.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Scored {
-    pub(super) score: Score,
-    pub(super) id: PassageId,
-}
-
-impl Eq for Scored {}
-
-impl PartialOrd for Scored {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+impl Ids {
+    pub(super) fn get(&self, doc: DocId) -> PassageId {
+        let half = |column: &Column| u128::from(column.first(doc).unwrap_or(0));
+        PassageId(((half(&self.high) << 64) | half(&self.low)).to_be_bytes())
     }
 }
 
-impl Ord for Scored {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.score
-            .total_cmp(&other.score)
-            .then(other.id.cmp(&self.id))
-    }
+/// A passage that may be among the best.
+#[derive(Clone, Copy)]
+struct Candidate {
+    score: f32,
+    segment: u32,
+    doc: DocId,
 }
 
-/// What one segment contributes.
-pub(super) struct Best {
+/// Keeps the best `k`. Reads the ids of few passages: of those that are filtered, of those that
+/// tie, and of those that are left at the end.
+pub(super) struct Best<'a> {
     k: usize,
-    allowed: Option<Arc<Allowed>>,
-    cancel: Cancel,
-    high: Column,
-    low: Column,
-    /// The worst kept passage on top.
-    heap: BinaryHeap<Reverse<Scored>>,
+    ids: &'a [Ids],
+    allowed: Option<&'a Allowed>,
+    /// Unordered; all reach `bar`.
+    kept: Vec<Candidate>,
+    room: usize,
+    bar: f32,
 }
 
-impl Best {
-    /// Considers a passage and returns the score that the next one must exceed.
-    fn offer(&mut self, doc: DocId, score: Score) -> Score {
-        let half = |column: &Column, doc| column.first(doc).unwrap_or(0);
-        let id = (u128::from(half(&self.high, doc)) << 64) | u128::from(half(&self.low, doc));
-        let scored = Scored {
-            score,
-            id: PassageId(id.to_be_bytes()),
+impl<'a> Best<'a> {
+    /// `k` is at least 1.
+    pub(super) fn new(k: usize, ids: &'a [Ids], allowed: Option<&'a Allowed>) -> Self {
+        Self {
+            k,
+            ids,
+            allowed,
+            kept: Vec::new(),
+            room: k.saturating_mul(2).max(k.saturating_add(64)),
+            bar: 0.0,
+        }
+    }
+
+    /// The score that a passage must reach.
+    pub(super) fn bar(&self) -> f32 {
+        self.bar
+    }
+
+    /// Considers a passage that reaches the bar; returns the bar for the next.
+    pub(super) fn offer(&mut self, segment: u32, doc: DocId, score: f32) -> f32 {
+        let passes = |allowed: &Allowed| {
+            let ids = self.ids.get(segment as usize);
+            ids.is_some_and(|ids| allowed.passage(ids.get(doc)))
         };
-        let full = self.heap.len() >= self.k;
-        let better = !full || self.heap.peek().is_some_and(|worst| scored > worst.0);
-        if better
-            && self
-                .allowed
-                .as_ref()
-                .is_none_or(|allowed| allowed.passage(scored.id))
-        {
-            if full {
-                self.heap.pop();
+        if self.allowed.is_none_or(passes) {
+            self.kept.push(Candidate {
+                score,
+                segment,
+                doc,
+            });
+            if self.kept.len() >= self.room {
+                self.shrink();
             }
-            self.heap.push(Reverse(scored));
         }
-        self.threshold()
+        self.bar
     }
 
-    /// A passage of exactly the worst kept score may still win by its id, so the threshold lies
-    /// just below it. Cancelled searches let nothing through.
-    fn threshold(&self) -> Score {
-        if self.cancel.is_cancelled() {
-            return Score::INFINITY;
+    /// Drops what cannot be among the best `k` any more.
+    fn shrink(&mut self) {
+        if self.kept.len() <= self.k {
+            return;
         }
-        match self.heap.peek() {
-            Some(worst) if self.heap.len() >= self.k => worst.0.score.next_down(),
-            _ => Score::MIN,
+        let by_score = |a: &Candidate, b: &Candidate| b.score.total_cmp(&a.score);
+        let (_, worst, _) = self.kept.select_nth_unstable_by(self.k - 1, by_score);
+        self.bar = worst.score;
+        self.kept.retain(|candidate| candidate.score >= self.bar);
+        if self.kept.len() > self.k + (self.room - self.k) / 2 {
+            // Many tie for the last places: their ids decide.
+            let mut kept = self.with_ids();
+            kept.sort_unstable_by(order);
+            kept.truncate(self.k);
+            self.kept = kept.into_iter().map(|(_, candidate)| candidate).collect();
         }
     }
-}
 
-impl Collector for BestPassages {
-    type Fruit = Vec<Scored>;
-    type Child = Best;
-
-    fn for_segment(
-        &self,
-        _: SegmentOrdinal,
-        segment: &SegmentReader,
-    ) -> tantivy::Result<Self::Child> {
-        let columns = segment.fast_fields();
-        Ok(Best {
-            k: self.k,
-            allowed: self.allowed.clone(),
-            cancel: self.cancel.clone(),
-            high: columns.u64("id_high")?,
-            low: columns.u64("id_low")?,
-            heap: BinaryHeap::with_capacity(self.k.min(1 << 12) + 1),
-        })
+    fn with_ids(&self) -> Vec<(PassageId, Candidate)> {
+        let id = |candidate: &Candidate| {
+            let ids = self.ids.get(candidate.segment as usize)?;
+            Some((ids.get(candidate.doc), *candidate))
+        };
+        self.kept.iter().filter_map(id).collect()
     }
 
-    fn requires_scoring(&self) -> bool {
-        true
-    }
-
-    fn merge_fruits(&self, fruits: Vec<Vec<Scored>>) -> tantivy::Result<Vec<Scored>> {
-        let mut all = fruits.concat();
-        all.sort_unstable_by(|a, b| b.cmp(a));
-        all.truncate(self.k);
-        Ok(all)
-    }
-
-    fn collect_segment(
-        &self,
-        weight: &dyn Weight,
-        ordinal: u32,
-        reader: &SegmentReader,
-    ) -> tantivy::Result<Vec<Scored>> {
-        let mut best = self.for_segment(ordinal, reader)?;
-        if self.k > 0 {
-            let alive = reader.alive_bitset();
-            weight.for_each_pruning(best.threshold(), reader, &mut |doc, score| {
-                if alive.is_none_or(|alive| alive.is_alive(doc)) {
-                    best.offer(doc, score)
-                } else {
-                    best.threshold()
-                }
-            })?;
-        }
-        Ok(best.harvest())
-    }
-}
-
-impl SegmentCollector for Best {
-    type Fruit = Vec<Scored>;
-
-    fn collect(&mut self, doc: DocId, score: Score) {
-        self.offer(doc, score);
-    }
-
-    fn harvest(self) -> Vec<Scored> {
-        self.heap
-            .into_iter()
-            .map(|Reverse(scored)| scored)
+    /// The best, best first.
+    pub(super) fn finish(mut self) -> Vec<(PassageId, f32)> {
+        self.shrink();
+        let mut kept = self.with_ids();
+        kept.sort_unstable_by(order);
+        kept.truncate(self.k);
+        kept.into_iter()
+            .map(|(id, candidate)| (id, candidate.score))
             .collect()
     }
+}
+
+/// Best first.
+fn order(a: &(PassageId, Candidate), b: &(PassageId, Candidate)) -> Ordering {
+    b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0))
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use indago_core::ports::RetrieveError;
 use indago_core::{Cancel, PassageId};
 use tantivy::directory::MmapDirectory;
-use tantivy::query::{Bm25StatisticsProvider, BooleanQuery, BoostQuery, Occur, Query, TermQuery};
-use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{Index, IndexReader, ReloadPolicy, Searcher, Term};
+use tantivy::fieldnorm::FieldNormReader;
+use tantivy::postings::TermInfo;
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocId, Index, IndexReader, InvertedIndexReader, ReloadPolicy, SegmentReader, Term};
 
-use super::collect::BestPassages;
+use super::collect::{Best, Ids};
 use super::directory::ReadOnly;
+use super::score::{Postings, Saturation, idf, score_segment};
 use super::{Fields, MAX_QUERY_TERMS, schema};
 use crate::error::{corrupt, engine};
 use crate::filter::Allowed;
@@ -20,12 +22,32 @@ use crate::filter::Allowed;
 /// The index, open for reading.
 pub(crate) struct Lexical {
     fields: Fields,
-    searcher: Searcher,
+    segments: Vec<Segment>,
+    /// The segments' passage ids, in their order.
+    ids: Vec<Ids>,
+    saturation: Saturation,
     n_passages: u64,
-    n_terms: u64,
     // Keeps the files open.
     _reader: IndexReader,
     path: PathBuf,
+}
+
+/// What is read of a segment.
+struct Segment {
+    n_docs: DocId,
+    postings: Arc<InvertedIndexReader>,
+    lengths: FieldNormReader,
+}
+
+/// A term of a query.
+struct QueryTerm {
+    text: String,
+    /// Passages that have it.
+    frequency: u64,
+    /// How often the query has it.
+    times: u32,
+    /// Where its postings are, for each segment.
+    infos: Vec<Option<TermInfo>>,
 }
 
 impl std::fmt::Debug for Lexical {
@@ -62,23 +84,55 @@ impl Lexical {
             );
             return Err(corrupt(dir, reason));
         }
+        let readers = searcher.segment_readers();
+        if readers.iter().any(SegmentReader::has_deletes) {
+            return Err(corrupt(dir, "deleted passages were left in the index"));
+        }
+        let open = |reader: &SegmentReader| -> tantivy::Result<(Segment, Ids)> {
+            let columns = reader.fast_fields();
+            let ids = Ids {
+                high: columns.u64("id_high")?,
+                low: columns.u64("id_low")?,
+            };
+            let segment = Segment {
+                n_docs: reader.max_doc(),
+                postings: reader.inverted_index(fields.text)?,
+                lengths: reader.get_fieldnorms_reader(fields.text)?,
+            };
+            Ok((segment, ids))
+        };
+        let opened: tantivy::Result<Vec<_>> = readers.iter().map(open).collect();
+        let (segments, ids) = opened.map_err(|e| unreadable(dir, e))?.into_iter().unzip();
         Ok(Self {
             fields,
-            searcher,
+            segments,
+            ids,
+            saturation: Saturation::new(n_terms as f32 / n_passages.max(1) as f32),
             n_passages,
-            n_terms,
             _reader: reader,
             path: dir.to_owned(),
         })
     }
 
-    fn term(&self, text: &str) -> Term {
-        Term::from_field_text(self.fields.text, text)
-    }
-
     /// Passages that hold an index term.
     pub(crate) fn document_frequency(&self, term: &str) -> Result<u64, RetrieveError> {
-        self.searcher.doc_freq(&self.term(term)).map_err(engine)
+        self.look_up(term).map(|(frequency, _)| frequency)
+    }
+
+    /// Passages that hold an index term, and where its postings are in each segment.
+    fn look_up(&self, term: &str) -> Result<(u64, Vec<Option<TermInfo>>), RetrieveError> {
+        let term = Term::from_field_text(self.fields.text, term);
+        let mut frequency = 0;
+        let mut infos = Vec::with_capacity(self.segments.len());
+        for segment in &self.segments {
+            let info = segment
+                .postings
+                .get_term_info(&term)
+                .map_err(|e| engine(e.into()))?;
+            frequency += info.as_ref().map_or(0, |info| u64::from(info.doc_freq));
+            infos.push(info);
+        }
+        Ok((frequency.min(self.n_passages), infos))
     }
 
     /// The best `k` passages by BM25 (k1 1.2, b 0.75), best first.
@@ -86,46 +140,47 @@ impl Lexical {
         &self,
         text: &str,
         k: usize,
-        allowed: Option<Arc<Allowed>>,
+        allowed: Option<&Allowed>,
         cancel: &Cancel,
     ) -> Result<Vec<(PassageId, f32)>, RetrieveError> {
-        let terms = self.weighted_terms(text)?;
+        let terms = self.query_terms(text)?;
         if terms.is_empty() || k == 0 || self.n_passages == 0 {
             return Ok(Vec::new());
         }
-        let clauses = terms.into_iter().map(|(term, times)| {
-            let query: Box<dyn Query> = Box::new(TermQuery::new(
-                self.term(&term),
-                IndexRecordOption::WithFreqs,
-            ));
-            let query = if times > 1 {
-                Box::new(BoostQuery::new(query, times as f32))
-            } else {
-                query
-            };
-            (Occur::Should, query)
-        });
-        let query = BooleanQuery::new(clauses.collect());
-        let k = k.min(self.n_passages as usize);
-        let collector = BestPassages {
-            k,
-            allowed,
-            cancel: cancel.clone(),
-        };
-        let best = self
-            .searcher
-            .search_with_statistics_provider(&query, &collector, self)
-            .map_err(engine)?;
-        cancel.check()?;
-        Ok(best
-            .into_iter()
-            .map(|scored| (scored.id, scored.score))
-            .collect())
+        let k = k.min(usize::try_from(self.n_passages).unwrap_or(usize::MAX));
+        let mut best = Best::new(k, &self.ids, allowed);
+        for (s, segment) in self.segments.iter().enumerate() {
+            let mut postings = Vec::with_capacity(terms.len());
+            for term in &terms {
+                let Some(Some(info)) = term.infos.get(s) else {
+                    continue;
+                };
+                let block = segment
+                    .postings
+                    .read_block_postings_from_terminfo(info, IndexRecordOption::WithFreqs)
+                    .map_err(|e| engine(e.into()))?;
+                let boost = idf(term.frequency, self.n_passages) * term.times as f32;
+                postings.push(Postings::new(block, boost));
+            }
+            // Stable, so terms of one weight stay in the order of the query's list.
+            postings.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
+            let (lengths, saturation) = (&segment.lengths, &self.saturation);
+            let bar = best.bar();
+            score_segment(
+                segment.n_docs,
+                lengths,
+                saturation,
+                &mut postings,
+                bar,
+                cancel,
+                |doc, score| best.offer(s as u32, doc, score),
+            )?;
+        }
+        Ok(best.finish())
     }
 
-    /// The query's terms with how often it has them: those found in the corpus, at most
-    /// [`MAX_QUERY_TERMS`], rarest first.
-    fn weighted_terms(&self, text: &str) -> Result<Vec<(String, u32)>, RetrieveError> {
+    /// The query's terms: those found in the corpus, at most [`MAX_QUERY_TERMS`], rarest first.
+    fn query_terms(&self, text: &str) -> Result<Vec<QueryTerm>, RetrieveError> {
         let mut times: HashMap<String, u32> = HashMap::new();
         indago_text::for_each_term(text, |term, _| match times.get_mut(term) {
             Some(n) => *n += 1,
@@ -134,33 +189,22 @@ impl Lexical {
             }
         });
         let mut terms = Vec::with_capacity(times.len());
-        for (term, times) in times {
-            let frequency = self.document_frequency(&term)?;
+        for (text, times) in times {
+            let (frequency, infos) = self.look_up(&text)?;
             if frequency > 0 {
-                terms.push((frequency, term, times));
+                terms.push(QueryTerm {
+                    text,
+                    frequency,
+                    times,
+                    infos,
+                });
             }
         }
-        terms.sort_unstable();
+        terms.sort_unstable_by(|a, b| {
+            (a.frequency, &a.text, a.times).cmp(&(b.frequency, &b.text, b.times))
+        });
         terms.truncate(MAX_QUERY_TERMS);
-        Ok(terms
-            .into_iter()
-            .map(|(_, term, times)| (term, times))
-            .collect())
-    }
-}
-
-impl Bm25StatisticsProvider for Lexical {
-    fn total_num_tokens(&self, _: Field) -> tantivy::Result<u64> {
-        Ok(self.n_terms)
-    }
-
-    fn total_num_docs(&self) -> tantivy::Result<u64> {
-        Ok(self.n_passages)
-    }
-
-    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
-        // tantivy panics on a frequency above the number of documents.
-        self.searcher.doc_freq(term).map(|n| n.min(self.n_passages))
+        Ok(terms)
     }
 }
 

@@ -29,7 +29,7 @@ impl Retriever for Bm25 {
         let ranked = self
             .corpus
             .lexical()
-            .search(&query.text, k, allowed, cancel)?;
+            .search(&query.text, k, allowed.as_deref(), cancel)?;
         Ok(hits(self.name(), ranked))
     }
 }

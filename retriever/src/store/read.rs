@@ -1,5 +1,6 @@
 //! Reading the document store.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -203,6 +204,21 @@ impl Store {
         let row = self.document_row(document);
         let start = row.text_bytes as usize;
         serde_json::from_slice(&bytes[start..start + row.record_bytes as usize])
+            .map_err(|e| self.bad(format!("record of document {document}: {e}")))
+    }
+
+    /// A document's id, without decoding the rest.
+    pub(crate) fn document_id(&self, document: u32) -> Result<DocumentId, RetrieveError> {
+        #[derive(serde::Deserialize)]
+        struct OnlyId<'a> {
+            #[serde(borrow)]
+            id: Cow<'a, str>,
+        }
+        let bytes = self.heap_of(document)?;
+        let row = self.document_row(document);
+        let start = row.text_bytes as usize;
+        serde_json::from_slice(&bytes[start..start + row.record_bytes as usize])
+            .map(|OnlyId { id }| DocumentId::new(id))
             .map_err(|e| self.bad(format!("record of document {document}: {e}")))
     }
 

@@ -7,9 +7,11 @@
     reason = "a body that is not inlined loses its caller's features"
 )]
 
+mod bits;
 mod layer;
 mod math;
 
+pub(super) use bits::hamming;
 pub(super) use layer::{add_layer_norm, add_scaled_codes, gelu, gelu_peaks, quantize_i16, softmax};
 
 /// How `a * b + c` is computed.
