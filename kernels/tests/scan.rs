@@ -146,6 +146,7 @@ proptest! {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "a test helper")]
 fn check_small(n: usize, dim: usize, n_queries: usize, k: usize, seed: u64) {
     let data = values(n * dim, seed);
     let queries = values(n_queries * dim, !seed);

@@ -193,7 +193,7 @@ pub(super) fn score_segment(
         } else {
             near.clear();
             each_from(sums, bar - rest[split], |i, _| {
-                near.push(first + i as DocId)
+                near.push(first + i as DocId);
             });
             for (j, term) in light.iter_mut().enumerate() {
                 let postings = term.block.doc_freq() as usize * len / n_docs as usize;
@@ -226,9 +226,9 @@ fn each_from(sums: &[f32], bar: f32, mut found: impl FnMut(usize, f32)) {
     let bar = bar.max(f32::MIN_POSITIVE);
     let (chunks, _) = sums.as_chunks::<16>();
     for (c, chunk) in chunks.iter().enumerate() {
-        // Without a branch within, so that it becomes a few vector comparisons.
-        let any = chunk.iter().fold(false, |any, sum| any | (*sum >= bar));
-        if any {
+        // Counted without a branch, which becomes a few vector comparisons.
+        let n: u32 = chunk.iter().map(|sum| u32::from(*sum >= bar)).sum();
+        if n > 0 {
             for (i, &sum) in chunk.iter().enumerate() {
                 if sum >= bar {
                     found(16 * c + i, sum);
