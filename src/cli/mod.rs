@@ -104,6 +104,10 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
         return (Exit::Usage, Some(config.hint()));
     }
+    if error.is::<crate::tui::BadKeys>() {
+        let hint = "docs/reference/configuration.md says how keys are configured".to_owned();
+        return (Exit::Usage, Some(hint));
+    }
     if let Some(error) = error.downcast_ref::<Error>() {
         let exit = if error.is_cancelled() {
             Exit::Cancelled

@@ -11,3 +11,4 @@ mod bad_input;
 mod basics;
 mod index;
 mod support;
+mod tui;
