@@ -3,11 +3,12 @@
 //! The run screen with a plan of 1,000 questions, of which one changes its state before every
 //! frame, so that the graph is laid out anew each time. Beside it, in the same rounds: the same
 //! frame when nothing changed, a plan of 24 questions that is drawn in layers, and as the baseline
-//! the start screen, which has no graph.
+//! the start screen, which has no graph. Last, the bytes that one change sends to the terminal.
 
 use std::time::{Duration, Instant};
 
 use indago::tui::{Charset, Stage, ThemeName};
+use ratatui::backend::{Backend as _, CrosstermBackend};
 
 const ROUNDS: usize = 300;
 
@@ -57,6 +58,29 @@ fn main() {
             at(100)
         ));
     }
+    report(&format!(
+        "bytes sent for one change: {}",
+        bytes_of_a_change()
+    ));
+}
+
+/// Bytes that are sent when one node of 24 changes its state: the median over changes.
+fn bytes_of_a_change() -> usize {
+    let mut stage = stage(24);
+    let mut last = stage.draw().clone();
+    let mut sizes: Vec<usize> = (0..101)
+        .map(|_| {
+            stage.stir();
+            let next = stage.draw().clone();
+            let mut bytes = Vec::new();
+            let drawn = CrosstermBackend::new(&mut bytes).draw(last.diff(&next).into_iter());
+            assert!(drawn.is_ok(), "memory takes bytes");
+            last = next;
+            bytes.len()
+        })
+        .collect();
+    sizes.sort_unstable();
+    sizes[sizes.len() / 2]
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]

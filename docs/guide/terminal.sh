@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 program=$(realpath "${1:-target/release/indago}")
 [ -x "$program" ] || { echo "build it first: cargo build --release" >&2; exit 1; }
 project=$(mktemp -d)
-socket="indago-guide-$$"
+socket="indago-guide-$$-0"
 page=docs/guide/terminal.md
 tm() { tmux -L "$socket" "$@"; }
 trap 'tm kill-server 2>/dev/null || true; rm -rf "$project"' EXIT
@@ -16,6 +16,7 @@ trap 'tm kill-server 2>/dev/null || true; rm -rf "$project"' EXIT
 # A window of the given size with the given command.
 open() {
     tm kill-server 2>/dev/null || true
+    socket="indago-guide-$$-$1x$2"
     tm -f /dev/null new-session -d -x "$1" -y "$2" \
         "LANG=C.UTF-8 COLORTERM=truecolor $program tui --project $project --corpus coast ${3:-}; sh"
 }
@@ -32,7 +33,7 @@ until_shown() {
     exit 1
 }
 say() { printf '%s\n' "$*" >> "$page"; }
-show() { { echo '```text'; screen | sed 's/[ ]*$//' | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'; echo '```'; echo; } >> "$page"; }
+show() { { echo '```text'; screen | sed "s|$project|~/coast|g; s|$program|indago|g; s/[ ]*\$//" | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'; echo '```'; echo; } >> "$page"; }
 
 : > "$page"
 say "# A session in the terminal"
@@ -91,7 +92,8 @@ say "## Steer, leave, come back"
 say
 say "Ctrl-O asks and pauses, so that the plan can be looked at and changed first: \`a\` adds a sub-question, \`w\` rewords, \`x\` takes one out, \`b\` changes the budget, \`y\` approves, \`f\` finishes with what there is. Everything you ask of a run is recorded with it."
 say
-keys Escape Escape Escape F2
+# Apart, so that no terminal takes Escape and a digit for Alt and a digit.
+for key in Escape Escape 1; do keys "$key"; sleep 0.5; done
 until_shown "Ask"
 for _ in 1 2 3; do if screen | grep -qF "╔ Ask"; then break; fi; keys Tab; sleep 0.3; done
 keys -l "Which yard built RV Alma Thorsen, and when was the yard founded?"
@@ -118,6 +120,7 @@ say
 say "At 40 columns one pane is shown at a time; without UTF-8 in the locale everything is ASCII, with \`NO_COLOR\` nothing is coloured."
 say
 tm kill-server
+socket="indago-guide-$$-small"
 tm -f /dev/null new-session -d -x 40 -y 14 "LANG=C NO_COLOR=1 $program tui last --project $project; sh"
 until_shown "finished"
 sleep 5

@@ -108,6 +108,7 @@ actions! {
 
     Pause "pause" Run ["p", "space"] "pause, or go on";
     Approve "approve" Run ["y"] "approve the plan and let it run";
+    Clarify "clarify" Run ["i"] "say how the question is meant, where the run asks";
     AddNode "add" Run ["a"] "add a sub-question";
     Reword "reword" Run ["w"] "reword the selected sub-question";
     Prune "prune" Run ["x"] "take the selected sub-question out";

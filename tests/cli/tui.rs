@@ -194,6 +194,18 @@ fn a_question_is_asked_watched_and_read_in_a_terminal() {
 }
 
 #[test]
+fn a_folder_is_indexed_in_the_interface_first() {
+    let sandbox = Sandbox::with_documents();
+    let Some(window) = Window::open(&sandbox, "index", (100, 30), "tui --corpus ./docs") else {
+        return;
+    };
+    window.until("3 documents, 3 passages, ready");
+    window.keys(&["-l", QUESTION]);
+    window.keys(&["Enter"]);
+    window.until("finished");
+}
+
+#[test]
 fn a_run_outlives_its_window_and_goes_on_from_another() {
     let sandbox = Sandbox::indexed();
     let Some(first) = Window::open(&sandbox, "first", (80, 24), "tui") else {

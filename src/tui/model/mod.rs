@@ -88,6 +88,8 @@ pub(crate) struct Start {
 pub(crate) enum Purpose {
     /// A new sub-question.
     Add,
+    /// How the question is meant.
+    Clarify,
     /// Other words for a node.
     Reword(NodeId),
     /// Why a node is taken out.

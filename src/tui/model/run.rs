@@ -214,6 +214,8 @@ pub(crate) struct Run {
     pub(crate) log: Recent<Entry>,
     /// Whether it is paused.
     pub(crate) is_paused: bool,
+    /// What the run asks back, and the reading it assumes when nobody answers.
+    pub(crate) asks_back: Option<(String, String)>,
     /// Why it ended.
     pub(crate) stop: Option<StopReason>,
     /// The selected node.
@@ -248,6 +250,7 @@ impl Run {
             next_seq: 0,
             log: Recent::new(MAX_LOG),
             is_paused: false,
+            asks_back: None,
             stop: None,
             selected: 0,
             log_line: None,
@@ -391,6 +394,19 @@ impl Run {
                 let quoted = self.node_mut(*node);
                 quoted.quotes = quoted.quotes.saturating_add(1);
                 (Some(*node), Tone::Quote, text.clone())
+            }
+            Event::Clarifying {
+                question,
+                options,
+                assumed,
+            } => {
+                self.asks_back = Some((clean(question), clean(assumed)));
+                let text = format!("asks back: {question} ({})", options.join(" | "));
+                (None, Tone::Warning, text)
+            }
+            Event::Clarified { reading, .. } => {
+                self.asks_back = None;
+                (None, Tone::Plan, format!("read as: {reading}"))
             }
             Event::Dropped { claim, reason } => {
                 (None, Tone::Rejected, format!("dropped: {claim} ({reason})"))

@@ -148,6 +148,10 @@ fn words(purpose: &Purpose) -> (String, &'static str) {
             "Add a sub-question".to_owned(),
             "`after q1 q2: question` waits for q1 and q2. enter sends it, esc closes.",
         ),
+        Purpose::Clarify => (
+            "How is the question meant?".to_owned(),
+            "One of the readings in the log, or your own words. enter sends it, esc closes.",
+        ),
         Purpose::Reword(node) => (format!("Reword {node}"), "enter sends it, esc closes."),
         Purpose::Prune(node) => (
             format!("Take out {node}"),

@@ -169,6 +169,11 @@ fn heading(painter: &mut Painter<'_>, app: &App, run: &Run, area: Rect) {
             }
         }
     }
+    if let Some((question, assumed)) = run.asks_back.as_ref().filter(|_| !run.has_ended()) {
+        let key = app.keys.hint(crate::tui::keymap::Action::Clarify);
+        let text = format!("{question} ({key} answers; else: {assumed})");
+        pieces = vec![(text, theme.warn)];
+    }
     painter.pieces(area.x + 1, area.y + 1, area.width - 1, &pieces);
 }
 

@@ -56,7 +56,7 @@ fn did(action: Action, before: &App, after: &App, effects: &[Effect]) -> bool {
         Action::Theme => after.theme != before.theme,
         Action::Redraw => effects == [Effect::Redraw],
         // Nothing is being indexed, and the selected run has finished: it says so.
-        Action::CancelIndex | Action::Resume => after.message != before.message,
+        Action::CancelIndex | Action::Resume | Action::Clarify => after.message != before.message,
         // Where it leads depends on the place; that it leads nowhere by mistake is what the
         // property tests look for.
         Action::Back
@@ -215,6 +215,68 @@ fn a_megabyte_in_a_field_is_cut_and_said_to_be() {
     assert!(text.len() <= crate::MAX_QUESTION_BYTES && !text.contains('\u{1b}'));
     assert!(stage.app().message.is_some());
     stage.draw();
+}
+
+#[test]
+fn a_run_that_asks_back_is_answered() {
+    let (mut stage, recording) = stage(120, 40);
+    *stage.app_mut() = on(Screen::Run);
+    let run = stage.app().run.as_ref().unwrap();
+    let (id, seq) = (run.id.clone(), run.next_seq);
+    let event = crate::tui::model::run::Numbered {
+        seq,
+        at_ms: 0,
+        event: indago_core::Event::Clarifying {
+            question: "Which Petrel?".to_owned(),
+            options: vec!["the first".to_owned(), "Petrel II".to_owned()],
+            assumed: "the first".to_owned(),
+        },
+    };
+    stage.take(Message::reply(crate::tui::model::Reply::Events(
+        id,
+        vec![event],
+    )));
+    stage.draw();
+    assert!(
+        stage
+            .lines()
+            .join("\n")
+            .contains("Which Petrel? (i answers; else: the first)")
+    );
+    stage.press(&recording, "i ctrl-u");
+    stage.paste("Petrel II");
+    let effects = stage.take(Message::Key(Key::parse("enter").unwrap()));
+    let reading = "Petrel II".to_owned();
+    assert!(
+        matches!(&effects[..], [Effect::Steer(_, Steering::Clarify { reading: r })] if *r == reading)
+    );
+}
+
+#[test]
+fn indexing_is_shown_and_stopped() {
+    let (mut stage, _) = stage(120, 40);
+    let job = crate::tui::model::Job {
+        corpus: "coast".to_owned(),
+        what: "making vectors".to_owned(),
+        done: 50,
+        total: 200,
+        is_stopping: false,
+    };
+    stage.take(Message::reply(crate::tui::model::Reply::Job(Some(job))));
+    stage.draw();
+    assert!(
+        stage
+            .lines()
+            .last()
+            .unwrap()
+            .contains("25% coast: making vectors  ctrl-x stops")
+    );
+    let effects = stage.take(Message::Key(Key::parse("ctrl-x").unwrap()));
+    assert_eq!(effects, [Effect::CancelIndex]);
+    // Leaving meanwhile asks first.
+    assert_eq!(stage.take(Message::Key(Key::parse("q").unwrap())), []);
+    let effects = stage.take(Message::Key(Key::parse("y").unwrap()));
+    assert_eq!(effects, [Effect::Quit]);
 }
 
 #[test]

@@ -109,6 +109,7 @@ fn run(app: &mut App, action: Action, effects: &mut Vec<Effect>) {
         action,
         Action::Pause
             | Action::Approve
+            | Action::Clarify
             | Action::AddNode
             | Action::Reword
             | Action::Prune
@@ -134,6 +135,13 @@ fn run(app: &mut App, action: Action, effects: &mut Vec<Effect>) {
             effects.push(Effect::Steer(id, steering));
         }
         Action::Approve => effects.push(Effect::Steer(id, Steering::Approve)),
+        Action::Clarify => match &run.asks_back {
+            Some((_, assumed)) => {
+                let assumed = assumed.clone();
+                ask_for(app, Purpose::Clarify, &assumed);
+            }
+            None => app.say(Level::Info, "the run asks nothing back"),
+        },
         Action::AddNode => ask_for(app, Purpose::Add, ""),
         Action::Reword => {
             let text = run.node().map(|n| n.text.clone()).unwrap_or_default();

@@ -34,6 +34,11 @@ pub(super) fn submit(
             };
             steer(app, Steering::Edit { edits: vec![edit] }, effects);
         }
+        Purpose::Clarify => {
+            wanted("type how the question is meant")?;
+            let reading = text.to_owned();
+            steer(app, Steering::Clarify { reading }, effects);
+        }
         Purpose::Reword(node) => {
             wanted("type the new words")?;
             let edit = GraphEdit::Reword {
