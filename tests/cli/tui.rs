@@ -136,7 +136,7 @@ impl Window {
         let since = Instant::now();
         while !self.screen().contains(text) {
             assert!(
-                since.elapsed() < Duration::from_secs(60),
+                since.elapsed() < Duration::from_mins(1),
                 "never `{text}`:\n{}",
                 self.screen()
             );
