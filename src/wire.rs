@@ -67,6 +67,9 @@ pub fn split_retriever(name: &str) -> (&str, &str) {
     name.split_once('@').unwrap_or((name, "minilm"))
 }
 
+/// What is searched with unless something else is asked for (decision 0022).
+pub const DEFAULT_RETRIEVER: &str = "graph";
+
 /// The retriever registered as `name` over `corpus`, with the embedded encoder unless the name
 /// says otherwise ([`split_retriever`]). While the corpus has no vectors the default one searches
 /// by words and costs no encoder.
@@ -75,7 +78,8 @@ pub fn split_retriever(name: &str) -> (&str, &str) {
 /// [`Error::Retrieve`] for an unknown name, or vectors of another encoder.
 pub fn retriever(corpus: &Corpus, name: &str) -> Result<Arc<dyn Retriever>, Error> {
     let (name, encoder) = split_retriever(name);
-    let without = name == "bm25" || (name == "fused" && corpus.encoders().is_empty());
+    let optional = name == "fused" || name == DEFAULT_RETRIEVER;
+    let without = name == "bm25" || (optional && corpus.encoders().is_empty());
     let encoder = if without {
         None
     } else {
@@ -109,7 +113,7 @@ pub fn engine(
     threads: usize,
 ) -> Result<SqliteEngine, Error> {
     let parts = CpuLibraryParts {
-        retriever: retriever(corpus, "fused")?,
+        retriever: retriever(corpus, DEFAULT_RETRIEVER)?,
         store: Arc::new(corpus.clone()),
         stats: Arc::new(corpus.clone()),
         names: Arc::new(corpus.clone()),

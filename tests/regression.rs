@@ -28,7 +28,7 @@ fn retrieval_and_answers_do_not_fall_on_the_regression_set() {
         )
         .expect("an index");
 
-    let names = ["bm25", "dense", "fused", "rrf", "dense@static"].map(str::to_owned);
+    let names = ["bm25", "dense", "fused", "graph", "rrf", "dense@static"].map(str::to_owned);
     let scored = retrieval::score(&project, set, Half::All, None, &names, &cancel).expect("scores");
     let scores: Vec<_> = scored.into_iter().map(|(scores, _)| scores).collect();
     println!("{}", retrieval::table(&scores));

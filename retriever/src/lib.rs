@@ -16,6 +16,7 @@ mod disk;
 mod error;
 mod filter;
 pub mod fuse;
+pub mod graph;
 mod lexical;
 mod manifest;
 pub mod metrics;

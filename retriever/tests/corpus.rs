@@ -284,7 +284,7 @@ fn filters_hold_for_every_retriever() {
             "",
         ),
     ] {
-        for name in ["bm25", "dense", "fused"] {
+        for name in ["bm25", "dense", "fused", "graph"] {
             let retriever = corpus.retriever(name, Some(encoder.clone())).unwrap();
             let query = Query {
                 filters: filters.clone(),

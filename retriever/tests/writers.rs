@@ -30,7 +30,7 @@ fn view(dir: &Path) -> BTreeMap<String, Vec<String>> {
     ids.sort();
     view.insert("passages".to_owned(), ids);
     for text in QUERIES {
-        for name in ["bm25", "dense", "fused"] {
+        for name in ["bm25", "dense", "fused", "graph"] {
             let retriever = corpus.retriever(name, Some(encoder.clone())).unwrap();
             let hits = retriever
                 .search(&Query::new(text), 50, &Cancel::new())
@@ -117,7 +117,7 @@ proptest! {
             for id in corpus.passage_ids().collect::<Vec<_>>() {
                 let _ = corpus.passage(id);
             }
-            for name in ["bm25", "dense", "fused"] {
+            for name in ["bm25", "dense", "fused", "graph"] {
                 if let Ok(retriever) = corpus.retriever(name, Some(Arc::new(WordHasher::new()))) {
                     let _ = retriever.search(&Query::new("river tower"), 5, &Cancel::new());
                 }
@@ -351,7 +351,7 @@ fn odd_queries_and_empty_corpora_give_few_hits_and_no_errors() {
     let cancel = Cancel::new();
     cancel.cancel();
     let corpus = Corpus::open(dir.path()).unwrap().unwrap();
-    for name in ["bm25", "dense", "fused"] {
+    for name in ["bm25", "dense", "fused", "graph"] {
         let retriever = corpus.retriever(name, Some(encoder.clone())).unwrap();
         let outcome = retriever.search(&Query::new("tower"), 5, &cancel);
         assert!(

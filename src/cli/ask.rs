@@ -33,7 +33,7 @@ pub(super) fn run(
     }
     let corpus = folder::resolve(settings, printer, cancel)?;
     let asker = Asker::open(&project(settings), &corpus, settings.threads.value)?;
-    search::note_coverage(asker.corpus(), "fused", printer);
+    search::note_coverage(asker.corpus(), crate::wire::DEFAULT_RETRIEVER, printer);
     let ask = ask_settings(args, settings);
     let runtime = runtime()?;
     match (question, items) {

@@ -57,7 +57,9 @@ impl Evaluation<'_> {
     fn retrieval(&self) -> anyhow::Result<Exit> {
         let mut names = self.data.retrievers.clone();
         if names.is_empty() {
-            names = ["bm25", "dense", "fused"].map(str::to_owned).to_vec();
+            names = ["bm25", "dense", "fused", "graph"]
+                .map(str::to_owned)
+                .to_vec();
         }
         let (half, limit) = (self.data.half, self.data.limit);
         let mut all = Vec::new();

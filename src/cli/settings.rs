@@ -161,7 +161,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("search.k", "how many hits `search` shows"),
     (
         "search.retriever",
-        "which retriever `search` asks: `fused`, `bm25` or `dense`",
+        "which retriever `search` asks: `graph`, `fused`, `bm25` or `dense`",
     ),
     (
         "ask.format",
@@ -230,7 +230,7 @@ impl Settings {
                 "search.retriever",
                 env::SEARCH_RETRIEVER,
                 ("--retriever", retriever),
-                "fused".into(),
+                crate::wire::DEFAULT_RETRIEVER.into(),
                 "a retriever's name",
             )?,
             ask_format: sources.pick(

@@ -163,14 +163,28 @@ impl Fused {
     }
 }
 
+impl Fused {
+    /// Everything the lists hold, fused, near-duplicates included.
+    ///
+    /// # Errors
+    /// As [`Self::lists`].
+    pub fn ranked(
+        &self,
+        query: &Query,
+        k: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<Hit>, RetrieveError> {
+        Ok(fuse(&self.lists(query, k, cancel)?, &self.options.rule))
+    }
+}
+
 impl Retriever for Fused {
     fn name(&self) -> &'static str {
         self.name
     }
 
     fn search(&self, query: &Query, k: usize, cancel: &Cancel) -> Result<Vec<Hit>, RetrieveError> {
-        let lists = self.lists(query, k, cancel)?;
-        let mut hits = fuse(&lists, &self.options.rule);
+        let mut hits = self.ranked(query, k, cancel)?;
         if self.options.collapse {
             // A few more than wanted, because some will fold into others.
             hits.truncate(k.saturating_mul(2).saturating_add(8));

@@ -3,6 +3,7 @@
 mod bm25;
 mod dense;
 mod fused;
+mod graph;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use indago_core::ports::{Encoder, RetrieveError, Retriever};
 use indago_core::{Hit, PassageId, Provenance};
 
 pub use fused::{Fused, FusedOptions};
+pub use graph::Graph;
 
 use crate::corpus::Corpus;
 
@@ -24,6 +26,9 @@ const REGISTRY: &[(&str, Make)] = &[
     }),
     ("fused", |corpus, encoder| {
         Ok(Arc::new(Fused::over(corpus, encoder)?))
+    }),
+    ("graph", |corpus, encoder| {
+        Ok(Arc::new(Graph::over(corpus, encoder)?))
     }),
     ("rrf", |corpus, encoder| {
         Ok(Arc::new(Fused::by_ranks(corpus, encoder)?))

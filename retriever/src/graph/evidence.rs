@@ -1,0 +1,132 @@
+//! What speaks for a passage: its place in the fused list, names of the query that it defines, and
+//! passages that lead to it by name.
+
+use std::collections::{BTreeMap, HashMap};
+
+use indago_core::PassageId;
+
+use super::mention::Mention;
+use super::question::{QueryTerms, TermSet};
+use super::weights::Logistic;
+
+/// What a passage is judged by, in the order of the weights.
+pub const FEATURES: [&str; 10] = [
+    "fused score over the best",
+    "minus log of the fused rank",
+    "telling name of the query that it is about",
+    "the same over the passages about that name",
+    "best link into it: probability of its source times strength",
+    "share of the query that it adds to that source",
+    "share of what that source leaves open",
+    "share of the query in the linking sentence",
+    "linked by a name of the query",
+    "probability before links",
+];
+
+/// Values of [`FEATURES`].
+pub type Features = [f32; FEATURES.len()];
+
+/// Features that are known before any link is.
+const UNLINKED: usize = 4;
+
+/// A passage under consideration.
+#[derive(Debug, Default)]
+pub(crate) struct Candidate {
+    /// Fused score over the best, and rank from 0.
+    pub(crate) fused: (f32, usize),
+    /// Worth of the query's most telling name that it is about, and that over the passages about it.
+    pub(crate) named: (f32, f32),
+    pub(crate) terms: TermSet,
+    pub(crate) best_link: Option<Lead>,
+    pub(crate) p: f32,
+}
+
+/// A name in a passage that leads to another.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Lead {
+    pub(crate) source: PassageId,
+    pub(crate) name: String,
+    /// How surely the target is what the name means and how telling the name is, 0 to 1.
+    pub(crate) strength: f32,
+    /// Share of the query in the sentence around the name, the name's own words left out.
+    pub(crate) sentence: f32,
+    /// Whether the query has the name.
+    pub(crate) asked: bool,
+}
+
+/// The targets of a passage's mentions, each by its strongest name.
+pub(crate) fn leads(
+    source: PassageId,
+    text: &str,
+    mentions: &[Mention],
+    query: &QueryTerms,
+    specificity: impl Fn(&str) -> f32,
+) -> BTreeMap<PassageId, Lead> {
+    let sentences = indago_text::sentences(text);
+    let mut found: BTreeMap<PassageId, Lead> = BTreeMap::new();
+    for mention in mentions {
+        let telling = specificity(&mention.name) / (mention.about.len() as f32).sqrt();
+        let at = sentences.partition_point(|s| s.end <= mention.range.start);
+        let own = query.in_text(&mention.name);
+        let around = sentences.get(at).and_then(|s| text.get(s.clone()));
+        let sentence = around.map_or(0.0, |s| query.share(query.in_text(s) & !own));
+        let asked = query.mentions(&mention.name);
+        for hit in mention.about.iter().filter(|hit| hit.passage != source) {
+            let strength = hit.score * telling;
+            if found
+                .get(&hit.passage)
+                .is_none_or(|l| l.strength < strength)
+            {
+                let lead = Lead {
+                    source,
+                    name: mention.name.clone(),
+                    strength,
+                    sentence,
+                    asked,
+                };
+                found.insert(hit.passage, lead);
+            }
+        }
+    }
+    found
+}
+
+/// The features of a candidate; those of links only where `sources` has the probabilities and terms
+/// of the passages that links start from.
+pub(crate) fn features(
+    candidate: &Candidate,
+    query: &QueryTerms,
+    sources: Option<&HashMap<PassageId, (f32, TermSet)>>,
+) -> Features {
+    let mut values: Features = [0.0; FEATURES.len()];
+    values[0] = candidate.fused.0;
+    values[1] = -(1.0 + candidate.fused.1 as f32).ln();
+    (values[2], values[3]) = candidate.named;
+    let Some(sources) = sources else {
+        return values;
+    };
+    let lead = candidate.best_link.as_ref();
+    if let Some((lead, (p, terms))) = lead.and_then(|l| Some((l, sources.get(&l.source)?))) {
+        let open = query.all() & !terms;
+        let new = open & candidate.terms;
+        values[UNLINKED] = p * lead.strength;
+        values[5] = query.share(new);
+        values[6] = query.weight(new) / query.weight(open).max(f32::MIN_POSITIVE);
+        values[7] = lead.sentence;
+        values[8] = f32::from(u8::from(lead.asked));
+    }
+    values[9] = candidate.p;
+    values
+}
+
+/// Gives every candidate its probability; see [`features`].
+pub(crate) fn judge(
+    candidates: &mut BTreeMap<PassageId, Candidate>,
+    query: &QueryTerms,
+    sources: Option<&HashMap<PassageId, (f32, TermSet)>>,
+    weights: &Logistic,
+) {
+    for candidate in candidates.values_mut() {
+        candidate.p = weights.probability(&features(candidate, query, sources));
+    }
+}

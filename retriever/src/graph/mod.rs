@@ -1,0 +1,18 @@
+//! Graph memory: passages linked by the names they mention to the passages that define them.
+//!
+//! HippoRAG (Gutierrez et al., NeurIPS 2024; version 2, 2025) spreads probability over an
+//! undirected graph of passages and phrases that a language model extracted. Without one, what
+//! carries the gain are *directed* links from a mention to the passage that introduces the name:
+//! `docs/quality.md` has the ablation, decision 0022 the reasons. Names are found by rules
+//! ([`indago_text::names()`]), the defining passages by the corpus's index of names.
+
+mod evidence;
+mod mention;
+mod question;
+mod weights;
+
+pub(crate) use evidence::{Candidate, Lead, features, judge, leads};
+pub use evidence::{FEATURES, Features};
+pub use mention::{Mention, mentions, mentions_in_question};
+pub(crate) use question::{QueryTerms, TermSet, specificity};
+pub(crate) use weights::{AFTER, BEFORE};

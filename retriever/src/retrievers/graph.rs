@@ -1,0 +1,277 @@
+//! Graph memory over the fused list: names in what was found lead to the passages about them.
+//!
+//! 1. BM25 and dense search, fused. 2. The passages that the query's own names are about. 3. The
+//! names in the most probable of these lead on to the passages that define them. 4. One
+//! probability for each passage, by logistic regression over what speaks for it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use indago_core::ports::{Encoder, RetrieveError, Retriever};
+use indago_core::{Cancel, Hit, Passage, PassageId, Provenance, Query};
+
+use super::fused::Fused;
+use crate::corpus::Corpus;
+use crate::graph::{self, Candidate, Features, Lead, QueryTerms};
+
+/// Fused passages that may be linked to and from.
+const READ: usize = 60;
+/// The most probable passages, whose names are followed.
+const SOURCES: usize = 20;
+/// Bytes of a query whose names are looked up.
+const MAX_QUERY_BYTES: usize = 8192;
+/// How graph evidence is named in [`Hit::why`].
+const LINKS: &str = "links";
+
+/// Directed links over a fusion.
+#[derive(Debug)]
+pub struct Graph {
+    corpus: Corpus,
+    fused: Fused,
+}
+
+impl Graph {
+    /// Over BM25 and, with an encoder, dense search.
+    ///
+    /// # Errors
+    /// [`RetrieveError::ModelMismatch`] when the corpus has vectors of other encoders only.
+    pub fn over(corpus: &Corpus, encoder: Option<Arc<dyn Encoder>>) -> Result<Self, RetrieveError> {
+        Ok(Self {
+            corpus: corpus.clone(),
+            fused: Fused::over(corpus, encoder)?,
+        })
+    }
+
+    /// What each passage is judged by, before links and after, in the order of [`graph::FEATURES`]:
+    /// what the weights are fitted on.
+    ///
+    /// # Errors
+    /// As [`Retriever::search`].
+    pub fn evidence(
+        &self,
+        query: &Query,
+        cancel: &Cancel,
+    ) -> Result<Vec<(PassageId, Features, Features)>, RetrieveError> {
+        let fused = self.fused.ranked(query, READ, cancel)?;
+        let mut search = Search::new(&self.corpus, query)?;
+        search.start(&fused)?;
+        let before: BTreeMap<PassageId, Features> = search
+            .candidates
+            .iter()
+            .map(|(id, c)| (*id, graph::features(c, &search.terms, None)))
+            .collect();
+        let sources = search.follow(cancel)?;
+        let both = search.candidates.iter().map(|(id, c)| {
+            let after = graph::features(c, &search.terms, Some(&sources));
+            let unseen = || graph::features(c, &search.terms, None);
+            (*id, before.get(id).copied().unwrap_or_else(unseen), after)
+        });
+        Ok(both.collect())
+    }
+}
+
+/// One search's state.
+struct Search<'a> {
+    corpus: &'a Corpus,
+    query: &'a Query,
+    terms: QueryTerms,
+    candidates: BTreeMap<PassageId, Candidate>,
+    passages: HashMap<PassageId, Passage>,
+    /// What a passage that the fused list lacks is taken for.
+    floor: (f32, usize),
+}
+
+impl<'a> Search<'a> {
+    fn new(corpus: &'a Corpus, query: &'a Query) -> Result<Self, RetrieveError> {
+        let text = &query.text[..query.text.floor_char_boundary(MAX_QUERY_BYTES)];
+        Ok(Self {
+            corpus,
+            query,
+            terms: QueryTerms::new(text, corpus),
+            candidates: BTreeMap::new(),
+            passages: HashMap::new(),
+            floor: (0.0, 0),
+        })
+    }
+
+    /// Notes the fused list and what the query's own names are about; judges both.
+    fn start(&mut self, fused: &[Hit]) -> Result<(), RetrieveError> {
+        let best = fused
+            .first()
+            .map_or(1.0, |hit| hit.score.max(f32::MIN_POSITIVE));
+        let last = fused.last().map_or(0.0, |hit| hit.score);
+        self.floor = (last / best, fused.len());
+        for (rank, hit) in fused.iter().enumerate() {
+            let candidate = Candidate {
+                fused: (hit.score / best, rank),
+                ..Candidate::default()
+            };
+            self.candidates.insert(hit.passage, candidate);
+        }
+        let text = &self.query.text;
+        let text = &text[..text.floor_char_boundary(MAX_QUERY_BYTES)];
+        for mention in graph::mentions_in_question(text, self.corpus) {
+            let telling = graph::specificity(self.corpus, &mention.name);
+            let about = mention.about.len() as f32;
+            for hit in &mention.about {
+                let worth = hit.score * telling;
+                if let Some(candidate) = self.candidate(hit.passage)? {
+                    if worth > candidate.named.0 {
+                        candidate.named = (worth, worth / about);
+                    }
+                }
+            }
+        }
+        graph::judge(&mut self.candidates, &self.terms, None, &graph::BEFORE);
+        Ok(())
+    }
+
+    /// Follows the names of the most probable passages and judges anew. Gives the passages that
+    /// links start from, with their probability before and their terms of the query.
+    fn follow(
+        &mut self,
+        cancel: &Cancel,
+    ) -> Result<HashMap<PassageId, (f32, graph::TermSet)>, RetrieveError> {
+        let mut order: Vec<(f32, PassageId)> =
+            self.candidates.iter().map(|(id, c)| (c.p, *id)).collect();
+        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        order.truncate(SOURCES);
+        let mut sources = HashMap::new();
+        let mut found: BTreeMap<PassageId, (f32, Lead)> = BTreeMap::new();
+        for (p, id) in order {
+            cancel.check()?;
+            let Some(passage) = self.read(id)? else {
+                continue;
+            };
+            let mentions = graph::mentions(&passage.text, self.corpus);
+            let terms = self.terms_of(&passage);
+            let specificity = |name: &str| graph::specificity(self.corpus, name);
+            for (target, lead) in
+                graph::leads(id, &passage.text, &mentions, &self.terms, specificity)
+            {
+                let value = p * lead.strength;
+                if found.get(&target).is_none_or(|(best, _)| value > *best) {
+                    found.insert(target, (value, lead));
+                }
+            }
+            sources.insert(id, (p, terms));
+        }
+        for (target, (_, lead)) in found {
+            let Some(passage) = self.read(target)? else {
+                continue;
+            };
+            let terms = self.terms_of(&passage);
+            let known = self.candidates.contains_key(&target);
+            let (weights, floor) = (&graph::BEFORE, self.floor);
+            if let Some(candidate) = self.candidate(target)? {
+                candidate.terms = terms;
+                candidate.best_link = Some(lead);
+                if !known {
+                    candidate.fused = floor;
+                }
+            }
+            if !known && let Some(candidate) = self.candidates.get_mut(&target) {
+                let values = graph::features(candidate, &self.terms, None);
+                candidate.p = weights.probability(&values);
+            }
+        }
+        Ok(sources)
+    }
+
+    /// The candidate of a passage, made where there is none; `None` when filters refuse it.
+    fn candidate(&mut self, id: PassageId) -> Result<Option<&mut Candidate>, RetrieveError> {
+        if !self.candidates.contains_key(&id) {
+            let allowed = self.corpus.allowed(&self.query.filters)?;
+            if allowed.is_some_and(|allowed| !allowed.passage(id)) {
+                return Ok(None);
+            }
+            let candidate = Candidate {
+                fused: self.floor,
+                ..Candidate::default()
+            };
+            self.candidates.insert(id, candidate);
+        }
+        Ok(self.candidates.get_mut(&id))
+    }
+
+    fn read(&mut self, id: PassageId) -> Result<Option<Passage>, RetrieveError> {
+        if let Some(known) = self.passages.get(&id) {
+            return Ok(Some(known.clone()));
+        }
+        let passage = self.corpus.passage(id)?;
+        if let Some(passage) = &passage {
+            self.passages.insert(id, passage.clone());
+        }
+        Ok(passage)
+    }
+
+    /// The query's terms that a passage has, its title and headings included.
+    fn terms_of(&self, passage: &Passage) -> graph::TermSet {
+        let headings = passage.location.headings.iter();
+        headings
+            .map(String::as_str)
+            .chain([passage.title.as_str(), passage.text.as_str()])
+            .fold(0, |set, text| set | self.terms.in_text(text))
+    }
+}
+
+impl Retriever for Graph {
+    fn name(&self) -> &'static str {
+        "graph"
+    }
+
+    /// A query that names its retrievers gets their fusion and no links.
+    fn search(&self, query: &Query, k: usize, cancel: &Cancel) -> Result<Vec<Hit>, RetrieveError> {
+        if !query.retrievers.is_empty() || k == 0 {
+            return self.fused.search(query, k, cancel);
+        }
+        let fused = self.fused.ranked(query, k.max(READ), cancel)?;
+        if fused.is_empty() {
+            return Ok(fused);
+        }
+        let mut search = Search::new(&self.corpus, query)?;
+        search.start(&fused)?;
+        let sources = search.follow(cancel)?;
+        let Search {
+            terms,
+            mut candidates,
+            ..
+        } = search;
+        graph::judge(&mut candidates, &terms, Some(&sources), &graph::AFTER);
+        let mut why: HashMap<PassageId, Vec<Provenance>> = fused
+            .into_iter()
+            .map(|hit| (hit.passage, hit.why))
+            .collect();
+        let mut linked: Vec<(f32, PassageId)> = candidates
+            .iter()
+            .filter_map(|(id, c)| {
+                let lead = c.best_link.as_ref()?;
+                let (p, _) = sources.get(&lead.source)?;
+                Some((p * lead.strength, *id))
+            })
+            .collect();
+        linked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (i, (score, id)) in linked.into_iter().enumerate() {
+            why.entry(id).or_default().push(Provenance {
+                retriever: LINKS.to_owned(),
+                rank: i as u32 + 1,
+                score,
+            });
+        }
+        let mut hits: Vec<Hit> = candidates
+            .into_iter()
+            .map(|(passage, candidate)| Hit {
+                passage,
+                score: candidate.p,
+                why: why.remove(&passage).unwrap_or_default(),
+                duplicates: Vec::new(),
+            })
+            .collect();
+        hits.sort_by(Hit::best_first);
+        // A few more than wanted, because some will fold into others.
+        hits.truncate(k.saturating_mul(2).saturating_add(8));
+        let mut hits = self.corpus.collapse(hits)?;
+        hits.truncate(k);
+        Ok(hits)
+    }
+}

@@ -1,0 +1,135 @@
+//! Graph memory: links from names to the passages that define them.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod support;
+
+use std::path::Path;
+
+use indago_core::{Cancel, Filters, Query, RetrieverWeight};
+use indago_retriever::Corpus;
+use support::{files, index};
+
+const FILM: &str = "The Glass Harbour is a 1931 drama film. It was directed by Signe Ravnkilde and shot in one winter.";
+const DIRECTOR: &str =
+    "Signe Ravnkilde (1894-1961) was a Norwegian painter. She grew up on a farm near Tromsoe.";
+
+/// A film, its director, and passages that share the question's words without answering it.
+fn pairs() -> Vec<(String, String)> {
+    let mut pairs = files(&[("film.txt", FILM), ("painter.txt", DIRECTOR)]);
+    for i in 0..30 {
+        let text = format!(
+            "Village number {i} is where a drama film director was born, some say, in a harbour."
+        );
+        pairs.push((format!("village{i}.txt"), text));
+    }
+    pairs
+}
+
+fn found(dir: &Path, name: &str, query: &Query, k: usize) -> Vec<String> {
+    let corpus = Corpus::open(dir).unwrap().unwrap();
+    let retriever = corpus.retriever(name, None).unwrap();
+    let hits = retriever.search(query, k, &Cancel::new()).unwrap();
+    hits.iter()
+        .map(|hit| corpus.source_of(hit.passage).unwrap().unwrap().path)
+        .collect()
+}
+
+const QUESTION: &str = "Where was the director of the film The Glass Harbour born?";
+
+#[test]
+fn a_name_leads_to_a_passage_without_a_word_of_the_question() {
+    let dir = tempfile::tempdir().unwrap();
+    index(dir.path(), &pairs());
+    let query = Query::new(QUESTION);
+    assert!(!found(dir.path(), "fused", &query, 10).contains(&"painter.txt".to_owned()));
+    let linked = found(dir.path(), "graph", &query, 2);
+    assert_eq!(linked, ["film.txt", "painter.txt"]);
+
+    let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+    let graph = corpus.retriever("graph", None).unwrap();
+    let hits = graph.search(&query, 2, &Cancel::new()).unwrap();
+    let why: Vec<&str> = hits[1].why.iter().map(|w| w.retriever.as_str()).collect();
+    assert_eq!(why, ["links"]);
+}
+
+#[test]
+fn links_follow_the_corpus_as_it_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut pairs = pairs();
+    let query = Query::new(QUESTION);
+    let director = pairs.remove(1);
+    index(dir.path(), &pairs);
+    assert!(!found(dir.path(), "graph", &query, 10).contains(&"painter.txt".to_owned()));
+    pairs.push(director);
+    index(dir.path(), &pairs);
+    assert_eq!(found(dir.path(), "graph", &query, 2)[1], "painter.txt");
+    pairs.pop();
+    index(dir.path(), &pairs);
+    assert!(!found(dir.path(), "graph", &query, 10).contains(&"painter.txt".to_owned()));
+}
+
+#[test]
+fn filters_hold_for_linked_passages_too() {
+    let dir = tempfile::tempdir().unwrap();
+    index(dir.path(), &pairs());
+    let query = Query {
+        filters: Filters {
+            paths: vec!["film.txt".into(), "village*".into()],
+            ..Filters::default()
+        },
+        ..Query::new(QUESTION)
+    };
+    let hits = found(dir.path(), "graph", &query, 40);
+    assert_eq!(hits[0], "film.txt");
+    assert!(!hits.contains(&"painter.txt".to_owned()));
+}
+
+#[test]
+fn a_query_that_names_its_retrievers_gets_no_links() {
+    let dir = tempfile::tempdir().unwrap();
+    index(dir.path(), &pairs());
+    let query = Query {
+        retrievers: vec![RetrieverWeight {
+            name: "bm25".into(),
+            weight: 1.0,
+        }],
+        ..Query::new(QUESTION)
+    };
+    let graph = found(dir.path(), "graph", &query, 10);
+    assert_eq!(graph, found(dir.path(), "fused", &query, 10));
+}
+
+#[test]
+fn odd_queries_are_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    index(dir.path(), &pairs());
+    let long: String = (0..10_000)
+        .map(|i| {
+            if i % 3 == 0 {
+                "Glass Harbour "
+            } else {
+                "director "
+            }
+        })
+        .collect();
+    for (text, k) in [
+        ("", 5),
+        ("   ", 5),
+        ("?!", 5),
+        ("zzyzx", 5),
+        (QUESTION, 0),
+        (QUESTION, 10_000),
+        (long.as_str(), 10),
+    ] {
+        let hits = found(dir.path(), "graph", &Query::new(text), k);
+        assert!(hits.len() <= k.min(32), "{text:.20} {k}");
+    }
+    // More is asked than there is: everything that any list or link holds, once.
+    let mut all = found(dir.path(), "graph", &Query::new(QUESTION), 10_000);
+    let n = all.len();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), n);
+    assert!(all.contains(&"painter.txt".to_owned()));
+    assert!(found(dir.path(), "graph", &Query::new(""), 5).is_empty());
+}
