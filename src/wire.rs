@@ -67,7 +67,7 @@ pub fn split_retriever(name: &str) -> (&str, &str) {
     name.split_once('@').unwrap_or((name, "minilm"))
 }
 
-/// What is searched with unless something else is asked for (decision 0022).
+/// What is searched with unless something else is asked for (decision 0025).
 pub const DEFAULT_RETRIEVER: &str = "graph";
 
 /// The retriever registered as `name` over `corpus`, with the embedded encoder unless the name

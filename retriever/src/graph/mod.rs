@@ -3,7 +3,7 @@
 //! HippoRAG (Gutierrez et al., NeurIPS 2024; version 2, 2025) spreads probability over an
 //! undirected graph of passages and phrases that a language model extracted. Without one, what
 //! carries the gain are *directed* links from a mention to the passage that introduces the name:
-//! `docs/quality.md` has the ablation, decision 0022 the reasons. Names are found by rules
+//! `docs/quality.md` has the ablation, decision 0025 the reasons. Names are found by rules
 //! ([`indago_text::names()`]), the defining passages by the corpus's index of names.
 
 mod evidence;
