@@ -6,6 +6,7 @@ use std::path::Path;
 
 use indago_core::RunState;
 use indago_core::ports::RetrieveError;
+use indago_kernels::DeviceChoice;
 use indago_workflows::journal::Journal;
 use serde::Serialize;
 
@@ -92,6 +93,7 @@ fn checks(project: &Project) -> Vec<Check> {
             std::env::consts::ARCH
         ),
     }];
+    checks.push(check_device());
     for model in wire::carried() {
         let problem = model.problem();
         checks.push(Check {
@@ -117,6 +119,19 @@ fn checks(project: &Project) -> Vec<Check> {
     }
     checks.push(check_journal(project));
     checks
+}
+
+/// Which device would be picked; a machine without a GPU is no problem.
+fn check_device() -> Check {
+    let detail = match indago_kernels::pick(DeviceChoice::Auto) {
+        Ok(picked) => format!("{}; {}", picked.device, picked.why),
+        Err(error) => error.to_string(),
+    };
+    Check {
+        what: "device".to_owned(),
+        ok: true,
+        detail,
+    }
 }
 
 fn check_writable(project: &Project) -> Check {
