@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use indago_core::ports::{EncodeError, Encoder, PlanPolicy, Retriever, Role};
+use indago_core::ports::{EncodeError, Encoder, Library, PlanPolicy, Retriever, Role};
 use indago_core::{Cancel, IndexCoverage};
 use indago_models::{MiniLm, StaticEncoder};
 use indago_planner::policy;
@@ -112,6 +112,15 @@ pub fn engine(
     journal: Arc<SqliteJournal>,
     threads: usize,
 ) -> Result<SqliteEngine, Error> {
+    let research = Research::extractive(library(corpus, threads)?, plan_policy(), journal.clone());
+    Ok(SqliteEngine::new(journal, research.registry()))
+}
+
+/// What agents see of `corpus`.
+///
+/// # Errors
+/// When the encoder cannot be used or threads cannot be started.
+pub fn library(corpus: &Corpus, threads: usize) -> Result<Arc<dyn Library>, Error> {
     let parts = CpuLibraryParts {
         retriever: retriever(corpus, DEFAULT_RETRIEVER)?,
         store: Arc::new(corpus.clone()),
@@ -121,12 +130,7 @@ pub fn engine(
         coverage: coverage(corpus).unwrap_or_default(),
     };
     let library = CpuLibrary::new(parts, threads).map_err(|e| Error::Threads(e.to_string()))?;
-    let research = Research {
-        library: Arc::new(library),
-        policy: plan_policy(),
-        journal: journal.clone(),
-    };
-    Ok(SqliteEngine::new(journal, research.registry()))
+    Ok(Arc::new(library))
 }
 
 /// The plan policy of the embedded reasoner.

@@ -24,6 +24,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("indago-planner", &["indago-core", "indago-text"]),
     ("indago-agents", &["indago-core", "indago-text"]),
+    // Support of tests and evaluation: a dev-dependency of whoever measures with it.
+    ("indago-oracle", &["indago-core", "indago-text"]),
     (
         "indago-workflows",
         &[

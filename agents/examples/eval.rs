@@ -218,6 +218,7 @@ fn answer_one(
         question: question.text.clone(),
         whole: question.text.clone(),
         parents: Vec::new(),
+        parent_questions: Vec::new(),
         filters: Filters::default(),
         limits: Limits::default(),
     };

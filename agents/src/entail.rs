@@ -76,9 +76,118 @@ fn verdict(claim: &str, quotes: &[&str]) -> Verdict {
     Verdict::Supported
 }
 
+/// Checks a sentence that somebody wrote against its quotes: every number, date and name in it has
+/// to stand in them (names also in `about`, what the quoted passages are about), it may not be
+/// negated where the closest sentence of the quotes is not, and it has to share words with them.
+pub(crate) fn bound_to(claim: &str, quotes: &[&str], about: &[&str]) -> Verdict {
+    let folded = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let claim_words = folded(claim);
+    if quotes
+        .iter()
+        .any(|q| quote::equivalent(&folded(q), &claim_words))
+    {
+        return Verdict::Supported;
+    }
+    let together = quotes.join(" \n");
+    let context = format!("{together} \n{}", about.join(" \n"));
+    let said: Vec<f64> = indago_text::numbers(&context)
+        .into_iter()
+        .map(|n| n.value)
+        .collect();
+    let dates: Vec<_> = indago_text::dates(&context)
+        .into_iter()
+        .map(|d| d.date)
+        .collect();
+    for mention in indago_text::dates(claim) {
+        // A claim may say less of a date than its quote, never more or otherwise.
+        let fits = |date: &indago_core::Date| {
+            date.year == mention.date.year
+                && (mention.date.month.is_none() || mention.date.month == date.month)
+                && (mention.date.day.is_none() || mention.date.day == date.day)
+        };
+        if !dates.iter().any(fits) {
+            return Verdict::Contradicted(format!("no quote has the date {}", mention.date));
+        }
+    }
+    for number in indago_text::numbers(claim) {
+        if !said.contains(&number.value) {
+            return Verdict::Contradicted(format!(
+                "no quote has the number {}",
+                &claim[number.range]
+            ));
+        }
+    }
+    let normal = normalize_name(&context);
+    for name in indago_text::names(claim) {
+        let key = normalize_name(&name.text);
+        // A sentence may begin with any word, and a name may be given in part.
+        let opens = claim.trim_start().starts_with(name.text.as_str());
+        let words_known = || {
+            key.split(' ')
+                .all(|word| contains_phrase(&normal, word) || indago_text::is_function_word(word))
+        };
+        let common = opens && !key.contains(' ') && !is_known_name(&key);
+        if !contains_phrase(&normal, &key) && !words_known() && !common {
+            return Verdict::Contradicted(format!("no quote names {}", name.text));
+        }
+    }
+    let terms = indago_text::terms(claim);
+    let there = indago_text::terms(&context);
+    let shared = terms.iter().filter(|t| there.contains(t)).count();
+    if 2 * shared < terms.len() {
+        return Verdict::Unknown("the quotes have other words".to_owned());
+    }
+    let closest = quotes
+        .iter()
+        .flat_map(|q| indago_text::sentences(q).into_iter().map(|r| &q[r]))
+        .max_by_key(|sentence| {
+            let words = indago_text::terms(sentence);
+            let both = terms.iter().filter(|t| words.contains(t)).count();
+            (both, std::cmp::Reverse(words.len()))
+        });
+    if let Some(closest) = closest
+        && polarity::negated(claim) != polarity::negated(closest)
+    {
+        return Verdict::Contradicted("one of claim and quote is negated".to_owned());
+    }
+    Verdict::Supported
+}
+
+/// Whether a single word that opens a sentence is more than a capital letter: it is no word of the
+/// language that opens sentences.
+fn is_known_name(word: &str) -> bool {
+    !indago_text::is_function_word(word) && !word.ends_with("ly") && !word.ends_with("ed")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_bound_to_its_quotes() {
+        let about = ["Ada Quill"];
+        let quote = ["She led Harbour Works with 250 people from 4 May 1970. It failed."];
+        let verdict = |claim: &str| bound_to(claim, &quote, &about);
+        assert_eq!(
+            verdict("Ada Quill led Harbour Works from May 1970."),
+            Verdict::Supported
+        );
+        for wrong in [
+            "Ada Quill led Harbour Works with 300 people.",
+            "Ada Quill led Harbour Works from June 1970.",
+            "Ben Ashe led Harbour Works with 250 people.",
+            "Ada Quill never led Harbour Works with 250 people.",
+        ] {
+            assert!(
+                matches!(verdict(wrong), Verdict::Contradicted(_)),
+                "{wrong}"
+            );
+        }
+        assert!(matches!(
+            verdict("Ada Quill enjoyed sailing round distant islands."),
+            Verdict::Unknown(_)
+        ));
+    }
 
     const QUOTE: &str = "Ada Quill (born 4 May 1970) led Harbour Works with 250 people.";
 

@@ -13,6 +13,15 @@ pub struct Limits {
     pub queries: u32,
     /// Documents that the finding may quote.
     pub sources: u32,
+    /// Language-model calls.
+    #[serde(default)]
+    pub lm_calls: Option<u64>,
+    /// Language-model tokens, in and out.
+    #[serde(default)]
+    pub lm_tokens: Option<u64>,
+    /// Milliseconds.
+    #[serde(default)]
+    pub wall_ms: Option<u64>,
 }
 
 impl Default for Limits {
@@ -21,6 +30,9 @@ impl Default for Limits {
             rounds: 4,
             queries: 24,
             sources: 10,
+            lm_calls: None,
+            lm_tokens: None,
+            wall_ms: None,
         }
     }
 }
@@ -32,6 +44,9 @@ impl From<Budget> for Limits {
             rounds: budget.rounds,
             queries: budget.queries,
             sources: budget.sources,
+            lm_calls: budget.node.lm_calls.or(budget.lm_calls),
+            lm_tokens: budget.node.lm_tokens.or(budget.lm_tokens),
+            wall_ms: budget.node.wall_ms,
         }
     }
 }
@@ -48,6 +63,9 @@ pub struct SearchInput {
     /// Findings of the nodes it depends on, in the order of the edges.
     #[serde(default)]
     pub parents: Vec<Finding>,
+    /// Their sub-questions, in the same order.
+    #[serde(default)]
+    pub parent_questions: Vec<String>,
     /// Restrictions on which documents may be used.
     #[serde(default)]
     pub filters: Filters,

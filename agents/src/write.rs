@@ -92,6 +92,110 @@ pub async fn write(
     Ok(report)
 }
 
+/// The report of an author who wrote `sections` (node, heading, verified claims). Without claims the
+/// report abstains; an answer stands only on claims.
+pub(crate) async fn write_from(
+    cx: &mut dyn TaskCtx,
+    library: &dyn Library,
+    input: WriteInput,
+    reasoner: &str,
+    written: Vec<(NodeId, String, Vec<Claim>)>,
+    answer: Option<indago_core::Answer>,
+) -> Result<Report, TaskError> {
+    let root = input.graph.node(ROOT).and_then(|n| n.finding.as_ref());
+    let mut quotes: Vec<(DocumentId, PassageId)> = Vec::new();
+    for quote in written
+        .iter()
+        .flat_map(|(_, _, claims)| claims)
+        .flat_map(Claim::quotes)
+    {
+        if quotes
+            .iter()
+            .all(|(document, _)| *document != quote.document)
+        {
+            quotes.push((quote.document.clone(), quote.passage));
+        }
+    }
+    quotes.truncate(input.sources as usize);
+    let sources = number(library, quotes).await?;
+    let stands = |claim: &Claim| {
+        claim
+            .quotes()
+            .iter()
+            .all(|q| sources.iter().any(|s| s.document == q.document))
+    };
+    let mut sections = Vec::new();
+    for (node, heading, claims) in written {
+        let claims: Vec<Claim> = claims.into_iter().filter(|c| stands(c)).collect();
+        if claims.is_empty() {
+            continue;
+        }
+        let heading = if heading.trim().is_empty() {
+            input
+                .graph
+                .node(node)
+                .map(|n| n.text.clone())
+                .unwrap_or_default()
+        } else {
+            heading.trim().to_owned()
+        };
+        sections.push(Section {
+            node,
+            heading,
+            claims,
+        });
+    }
+    let abstained = sections.is_empty();
+    let mut not_found = Vec::new();
+    for node in input
+        .graph
+        .nodes
+        .iter()
+        .filter(|n| n.state != NodeState::Pruned)
+    {
+        let silent = node.finding.as_ref().is_none_or(|f| f.claims.is_empty());
+        if silent || (abstained && node.id == ROOT) {
+            not_found.push(NotFound {
+                node: node.id,
+                question: node.text.clone(),
+                tried: node
+                    .finding
+                    .as_ref()
+                    .map(|f| f.tried.clone())
+                    .unwrap_or_default(),
+                missing: node
+                    .finding
+                    .as_ref()
+                    .map(|f| f.open.clone())
+                    .unwrap_or_default(),
+            });
+        }
+    }
+    let all: Vec<&Claim> = sections.iter().flat_map(|s| &s.claims).collect();
+    let contradictions = contradictions(&all);
+    let report = Report {
+        run: cx.run().clone(),
+        reasoner: reasoner.to_owned(),
+        answer: answer.filter(|_| !abstained),
+        abstained,
+        confidence: root.map_or(0.0, |f| f.confidence),
+        sections,
+        sources,
+        not_found,
+        contradictions,
+        stop_reason: crate::model::stop_reason(input.stopped, abstained, root.map(|f| f.stop)),
+        question: input.question,
+        graph: input.graph,
+        usage: input.usage,
+        coverage: library.coverage(),
+    };
+    cx.emit(Event::Reported {
+        claims: report.sections.iter().map(|s| s.claims.len() as u32).sum(),
+        sources: report.sources.len() as u32,
+    });
+    Ok(report)
+}
+
 /// The first `limit` documents that claims quote: the root's in its order, then the others'.
 async fn sources(
     library: &dyn Library,
@@ -114,6 +218,14 @@ async fn sources(
             chosen.push((quote.document.clone(), quote.passage));
         }
     }
+    number(library, chosen).await
+}
+
+/// Documents as numbered sources, each with its first passage.
+async fn number(
+    library: &dyn Library,
+    chosen: Vec<(DocumentId, PassageId)>,
+) -> Result<Vec<Source>, TaskError> {
     let passages = library
         .passages(chosen.iter().map(|(_, id)| *id).collect())
         .await?;

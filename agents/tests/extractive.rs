@@ -19,6 +19,7 @@ fn input(question: &str) -> SearchInput {
         question: question.to_owned(),
         whole: question.to_owned(),
         parents: Vec::new(),
+        parent_questions: Vec::new(),
         filters: Filters::default(),
         limits: Limits::default(),
     }
@@ -346,6 +347,7 @@ fn limits_are_kept() {
         rounds: 3,
         queries: 3,
         sources: 2,
+        ..Limits::default()
     };
     let mut cx = PlainCtx::default();
     let searched = block_on(search_sub_question(&mut cx, &library, &tight)).unwrap();

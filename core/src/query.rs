@@ -14,6 +14,10 @@ pub struct Query {
     /// Task instruction for encoders that take one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruction: Option<String>,
+    /// Imagined passages (HyDE; Gao et al., 2022): dense search uses the mean of their vectors and
+    /// the query's own; others ignore them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imagined: Vec<String>,
     /// Restrictions on which documents may be returned.
     #[serde(default)]
     pub filters: Filters,

@@ -11,12 +11,14 @@
 //! | `plan`          | [`PlanInput`]                 | list of `GraphEdit`             |
 //! | `sub_question`  | `SearchInput`                 | `Searched`                      |
 //! | `write`         | `WriteInput`                  | `Report`                        |
+//! | `section`       | `SectionInput`                | `WrittenSection`                |
 //! | `control`       | [`ControlInput`]              | `{"value": Steering}`, or null  |
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use indago_agents::{SearchInput, Searched, WriteInput, search_sub_question, write};
+use indago_agents::operators::Strategy;
+use indago_agents::{Author, Extractive, SearchInput, Searched, SectionInput, WriteInput};
 use indago_core::ports::{
     Library, Output, PlanPolicy, RunSpec, StepKey, TaskCtx, TaskCtxExt as _, TaskError, TaskKey,
     TaskSet,
@@ -119,17 +121,42 @@ pub struct Research {
     pub library: Arc<dyn Library>,
     /// Decides how the graph grows.
     pub policy: Arc<dyn PlanPolicy>,
+    /// Works on sub-questions.
+    pub searcher: Arc<dyn Strategy>,
+    /// Writes the report.
+    pub author: Arc<dyn Author>,
     /// Where cited passages are pinned.
     pub journal: Arc<dyn Journal>,
 }
 
 impl std::fmt::Debug for Research {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Research({})", self.policy.name())
+        write!(
+            f,
+            "Research({}, {}, {})",
+            self.policy.name(),
+            self.searcher.name(),
+            self.author.name()
+        )
     }
 }
 
 impl Research {
+    /// Research without a language model.
+    pub fn extractive(
+        library: Arc<dyn Library>,
+        policy: Arc<dyn PlanPolicy>,
+        journal: Arc<dyn Journal>,
+    ) -> Self {
+        Self {
+            library,
+            policy,
+            searcher: Arc::new(Extractive),
+            author: Arc::new(Extractive),
+            journal,
+        }
+    }
+
     /// The registry of all tasks of a research run.
     pub fn registry(&self) -> Registry {
         Registry::new(CODE_VERSION)
@@ -137,6 +164,7 @@ impl Research {
             .with("plan", Plan(self.clone()))
             .with("sub_question", SubQuestion(self.clone()))
             .with("write", Write(self.clone()))
+            .with("section", Section(self.clone()))
             .with("control", Control)
     }
 }
@@ -198,7 +226,8 @@ impl Task for SubQuestion {
     fn run<'a>(&'a self, cx: &'a mut dyn TaskCtx, input: Value) -> TaskFuture<'a> {
         Box::pin(async move {
             let input: SearchInput = from_value("sub_question", input)?;
-            to_value(&search_sub_question(cx, self.0.library.as_ref(), &input).await?)
+            let library = self.0.library.as_ref();
+            to_value(&self.0.searcher.search(cx, library, &input).await?)
         })
     }
 }
@@ -209,7 +238,20 @@ impl Task for Write {
     fn run<'a>(&'a self, cx: &'a mut dyn TaskCtx, input: Value) -> TaskFuture<'a> {
         Box::pin(async move {
             let input: WriteInput = from_value("write", input)?;
-            to_value(&write(cx, self.0.library.as_ref(), input).await?)
+            let library = self.0.library.as_ref();
+            to_value(&self.0.author.write(cx, library, input).await?)
+        })
+    }
+}
+
+struct Section(Research);
+
+impl Task for Section {
+    fn run<'a>(&'a self, cx: &'a mut dyn TaskCtx, input: Value) -> TaskFuture<'a> {
+        Box::pin(async move {
+            let input: SectionInput = from_value("section", input)?;
+            let library = self.0.library.as_ref();
+            to_value(&self.0.author.section(cx, library, input).await?)
         })
     }
 }
@@ -402,6 +444,14 @@ impl Driver {
             question,
             whole: self.input.question.clone(),
             parents: self.planner.parents(node),
+            parent_questions: {
+                let graph = self.planner.graph();
+                let answered = graph.dependencies(node).into_iter();
+                answered
+                    .filter_map(|on| graph.node(on).filter(|n| n.finding.is_some()))
+                    .map(|n| n.text.clone())
+                    .collect()
+            },
             filters: self.input.filters.clone(),
             limits,
         };

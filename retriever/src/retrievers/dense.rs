@@ -12,6 +12,9 @@ use crate::corpus::Corpus;
 /// query of any length can cost before that.
 const MAX_QUERY_BYTES: usize = 8192;
 
+/// Imagined passages that are encoded with a query.
+const MAX_IMAGINED: usize = 16;
+
 pub(super) struct Dense {
     corpus: Corpus,
     encoder: Arc<dyn Encoder>,
@@ -38,6 +41,38 @@ impl Dense {
     }
 }
 
+impl Dense {
+    /// The mean of a query's vector and those of passages imagined for it, at length 1 (HyDE; Gao
+    /// et al., 2022).
+    fn with_imagined(
+        &self,
+        query: &[f32],
+        imagined: &[String],
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, RetrieveError> {
+        let mut sum = query.to_vec();
+        let texts: Vec<&str> = imagined
+            .iter()
+            .take(MAX_IMAGINED)
+            .map(|t| &t[..t.floor_char_boundary(MAX_QUERY_BYTES)])
+            .collect();
+        if texts.is_empty() {
+            return Ok(sum);
+        }
+        let vectors = self.encoder.encode(&texts, Role::Passage, cancel)?;
+        for i in 0..texts.len() {
+            for (a, x) in sum.iter_mut().zip(vectors.row(i)) {
+                *a += x;
+            }
+        }
+        let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if length > 0.0 {
+            sum.iter_mut().for_each(|x| *x /= length);
+        }
+        Ok(sum)
+    }
+}
+
 impl Retriever for Dense {
     fn name(&self) -> &str {
         self.name
@@ -59,7 +94,8 @@ impl Retriever for Dense {
             None => text.to_owned(),
         };
         let vector = self.encoder.encode(&[&text], Role::Query, cancel)?;
-        let ranked = vectors.search(vector.row(0), k, allowed.as_deref(), cancel)?;
+        let mean = self.with_imagined(vector.row(0), &query.imagined, cancel)?;
+        let ranked = vectors.search(&mean, k, allowed.as_deref(), cancel)?;
         Ok(hits(self.name, ranked))
     }
 }

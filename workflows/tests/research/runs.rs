@@ -14,11 +14,11 @@ use crate::library::Dozen;
 pub(crate) const QUESTION: &str = "Where was the builder of the Harbour Tower born?";
 
 pub(crate) fn engine<J: Journal>(journal: Arc<J>, library: &Arc<Dozen>) -> Engine<J> {
-    let research = Research {
-        library: Arc::clone(library) as _,
-        policy: Arc::from(policy::by_name("extractive").unwrap()),
-        journal: Arc::clone(&journal) as _,
-    };
+    let research = Research::extractive(
+        Arc::clone(library) as _,
+        Arc::from(policy::by_name("extractive").unwrap()),
+        Arc::clone(&journal) as _,
+    );
     Engine::new(journal, research.registry())
 }
 

@@ -1,0 +1,508 @@
+//! The model-driven writer: outline, then sections, each a task, every sentence checked against the
+//! quotes it names.
+//!
+//! The ledger of verified claims is all it ever sees of the evidence. Where a call fails, the
+//! ledger's own claims stand in for the section: a failed call never costs the report.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use indago_core::ports::{
+    BoxFuture, Entailment, Library, Request, TaskCtx, TaskError, TaskKey, TaskSet,
+};
+use indago_core::{Answer, Claim, Event, NodeId, NodeState, Prompt, Report, StopReason, Usage};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::prompts::{
+    Outline, Section as Task, SectionPart, SectionRepair, note, opening, role, said,
+};
+use super::{Ask, Models, Ports, Role, complete_json};
+use crate::operators::is_fatal;
+use crate::reasoner::{Author, SectionInput, WrittenSection};
+use crate::verify::Verifier;
+use crate::{WriteInput, write_from};
+
+/// Sections at most, claims of the ledger that the outline sees, and sentences of a section.
+const MAX_SECTIONS: usize = 6;
+const MAX_LEDGER: usize = 60;
+const MAX_SENTENCES: usize = 30;
+
+/// Writes with a language model.
+#[derive(Clone)]
+pub struct ModelAuthor {
+    models: Models,
+    entailment: Option<Arc<dyn Entailment>>,
+    words: u32,
+}
+
+impl std::fmt::Debug for ModelAuthor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ModelAuthor({:?}, {} words)", self.models, self.words)
+    }
+}
+
+impl ModelAuthor {
+    /// Writes reports of about `words` words.
+    pub fn new(models: Models, words: u32) -> Self {
+        Self {
+            models,
+            entailment: None,
+            words,
+        }
+    }
+
+    /// Has what the rules cannot tell judged by `entailment`.
+    #[must_use]
+    pub fn with_entailment(mut self, entailment: Arc<dyn Entailment>) -> Self {
+        self.entailment = Some(entailment);
+        self
+    }
+
+    fn verifier(&self) -> Verifier {
+        Verifier::strict(self.entailment.clone())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Planned {
+    sections: Vec<PlannedSection>,
+    #[serde(default)]
+    answer: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PlannedSection {
+    heading: String,
+    #[serde(default)]
+    evidence: Vec<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sentences {
+    sentences: Vec<Sentence>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sentence {
+    text: String,
+    #[serde(default)]
+    evidence: Vec<usize>,
+}
+
+impl Author for ModelAuthor {
+    fn name(&self) -> &'static str {
+        "model"
+    }
+
+    fn write<'a>(
+        &'a self,
+        cx: &'a mut dyn TaskCtx,
+        library: &'a dyn Library,
+        input: WriteInput,
+    ) -> BoxFuture<'a, Result<Report, TaskError>> {
+        Box::pin(self.compose(cx, library, input))
+    }
+
+    fn section<'a>(
+        &'a self,
+        cx: &'a mut dyn TaskCtx,
+        library: &'a dyn Library,
+        input: SectionInput,
+    ) -> BoxFuture<'a, Result<WrittenSection, TaskError>> {
+        Box::pin(self.write_section(cx, library, input))
+    }
+}
+
+impl ModelAuthor {
+    async fn compose(
+        &self,
+        cx: &mut dyn TaskCtx,
+        library: &dyn Library,
+        input: WriteInput,
+    ) -> Result<Report, TaskError> {
+        // Verified claims of all findings, each once, the oldest node first: the ledger only grows
+        // at its end, so that the writer's prompts share their beginning.
+        let mut ledger: Vec<(NodeId, Claim)> = Vec::new();
+        for node in &input.graph.nodes {
+            let Some(finding) = node
+                .finding
+                .as_ref()
+                .filter(|_| node.state != NodeState::Pruned)
+            else {
+                continue;
+            };
+            let checked = self
+                .verifier()
+                .verify(library, finding.claims.clone())
+                .await?;
+            for (claim, reason) in checked.dropped {
+                cx.emit(Event::Dropped { claim, reason });
+            }
+            for claim in checked.kept {
+                if ledger.iter().all(|(_, known)| known != &claim) && ledger.len() < MAX_LEDGER {
+                    ledger.push((node.id, claim));
+                }
+            }
+        }
+        let mut usage = Usage::default();
+        let root = input.graph.node(NodeId(0)).and_then(|n| n.finding.as_ref());
+        let mut answer = root.and_then(|f| f.answer.clone());
+        let mut sections: Vec<(NodeId, String, Vec<Claim>)> = Vec::new();
+        if !ledger.is_empty() {
+            let planned = self
+                .outline(cx, library, &input.question, &ledger, &mut usage)
+                .await?;
+            if answer.is_none() {
+                answer = planned
+                    .answer
+                    .filter(|text| carried(text, &ledger))
+                    .map(|text| Answer {
+                        kind: crate::operators::kind(&text),
+                        text,
+                    });
+            }
+            sections = self
+                .write_sections(cx, &input.question, planned.sections, &ledger, &mut usage)
+                .await?;
+        }
+        let mut total = input.usage;
+        total += usage;
+        write_from(
+            cx,
+            library,
+            WriteInput {
+                usage: total,
+                ..input
+            },
+            self.name(),
+            sections,
+            answer,
+        )
+        .await
+    }
+
+    /// The plan of the report; one section per sub-question where the model gives none.
+    async fn outline(
+        &self,
+        cx: &mut dyn TaskCtx,
+        library: &dyn Library,
+        question: &str,
+        ledger: &[(NodeId, Claim)],
+        usage: &mut Usage,
+    ) -> Result<Planned, TaskError> {
+        let claims = ledger.iter().map(|(_, claim)| claim);
+        let prompt = role(with_ledger(question, claims), Outline::new().render());
+        let ask = Ask {
+            role: Role::Writer,
+            purpose: "write/outline".to_owned(),
+            request: request(prompt, 800),
+        };
+        let mut ports = Ports {
+            cx,
+            library,
+            models: &self.models,
+        };
+        match complete_json::<Planned>(&mut ports, ask, "outline", outline_schema(), usage).await {
+            Ok(mut planned) => {
+                planned.sections.truncate(MAX_SECTIONS);
+                for section in &mut planned.sections {
+                    section.evidence.retain(|n| (1..=ledger.len()).contains(n));
+                    section.evidence.dedup();
+                }
+                planned.sections.retain(|s| !s.evidence.is_empty());
+                if planned.sections.is_empty() {
+                    planned.sections = by_node(ledger);
+                }
+                Ok(planned)
+            }
+            Err(error) if is_fatal(&error) => Err(error),
+            Err(error) => {
+                cx.emit(Event::Warned {
+                    message: format!("the outline failed, sections follow the plan: {error}"),
+                });
+                Ok(Planned {
+                    sections: by_node(ledger),
+                    answer: None,
+                })
+            }
+        }
+    }
+
+    /// Writes all sections at once, each a child task, and gives them in the order of the outline.
+    async fn write_sections(
+        &self,
+        cx: &mut dyn TaskCtx,
+        question: &str,
+        planned: Vec<PlannedSection>,
+        ledger: &[(NodeId, Claim)],
+        usage: &mut Usage,
+    ) -> Result<Vec<(NodeId, String, Vec<Claim>)>, TaskError> {
+        let mut set = TaskSet::default();
+        let words = self.words / planned.len().max(1) as u32;
+        let mut inputs = Vec::new();
+        for (index, section) in planned.into_iter().enumerate() {
+            let first = section.evidence.first().and_then(|n| ledger.get(n - 1));
+            let node = first.map_or(NodeId(0), |(node, _)| *node);
+            let input = SectionInput {
+                question: question.to_owned(),
+                heading: section.heading,
+                ledger: ledger.iter().map(|(_, claim)| claim.clone()).collect(),
+                evidence: section.evidence,
+                words,
+                index: index as u32,
+            };
+            let data = super::call::to_value(&input)?;
+            cx.spawn(
+                "section",
+                TaskKey(format!("section-{index}")),
+                data,
+                &mut set,
+            )
+            .await?;
+            inputs.push((node, input));
+        }
+        let mut written: Vec<Option<Vec<Claim>>> = vec![None; inputs.len()];
+        while let Some((key, result)) = cx.next_done(&mut set).await {
+            let index: usize = key
+                .0
+                .strip_prefix("section-")
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(usize::MAX);
+            let section = result
+                .and_then(|value| super::call::from_value::<WrittenSection>("section", value));
+            match section {
+                Ok(section) => {
+                    *usage += section.usage;
+                    for (claim, reason) in section.dropped {
+                        cx.emit(Event::Dropped { claim, reason });
+                    }
+                    if let Some(slot) = written.get_mut(index)
+                        && !section.claims.is_empty()
+                    {
+                        *slot = Some(section.claims);
+                    }
+                }
+                Err(TaskError::Cancelled) => return Err(TaskError::Cancelled),
+                Err(error) => cx.emit(Event::Warned {
+                    message: format!(
+                        "section {} failed, its evidence stands in: {error}",
+                        index + 1
+                    ),
+                }),
+            }
+        }
+        Ok(inputs
+            .into_iter()
+            .zip(written)
+            .map(|((node, input), claims)| {
+                let own = || {
+                    let chosen = input
+                        .evidence
+                        .iter()
+                        .filter_map(|n| input.ledger.get(n - 1));
+                    chosen.cloned().collect()
+                };
+                (node, input.heading.clone(), claims.unwrap_or_else(own))
+            })
+            .collect())
+    }
+
+    async fn write_section(
+        &self,
+        cx: &mut dyn TaskCtx,
+        library: &dyn Library,
+        input: SectionInput,
+    ) -> Result<WrittenSection, TaskError> {
+        let words = input.words.to_string();
+        let numbers: Vec<String> = input.evidence.iter().map(usize::to_string).collect();
+        let part = SectionPart::new(&input.heading, &words, &numbers.join(", ")).render();
+        let ledger = with_ledger(&input.question, &input.ledger);
+        let prompt = role(ledger, Task::new().render()).user(part);
+        let mut section = WrittenSection::default();
+        let mut ports = Ports {
+            cx,
+            library,
+            models: &self.models,
+        };
+        let purpose = format!("write/section/{}", input.index);
+        let first = self
+            .sentences(&mut ports, &purpose, prompt.clone(), &mut section.usage)
+            .await?;
+        let failed = self.check(library, &input, first, &mut section).await?;
+        if failed.is_empty() {
+            return Ok(section);
+        }
+        // One repair round, for the sentences that did not pass.
+        let texts: Vec<&str> = failed.iter().map(|(text, _)| text.as_str()).collect();
+        let mut again = said(prompt, json!({ "refused": texts }).to_string())
+            .user(SectionRepair::new().render());
+        for (text, reason) in &failed {
+            again = note(
+                again,
+                "refused sentence",
+                format!("{text}\nReason: {reason}"),
+            );
+        }
+        let purpose = format!("{purpose}/again");
+        match self
+            .sentences(&mut ports, &purpose, again, &mut section.usage)
+            .await
+        {
+            Ok(second) => {
+                let still = self.check(library, &input, second, &mut section).await?;
+                section.dropped.extend(still);
+            }
+            Err(error) if is_fatal(&error) => return Err(error),
+            Err(_call_failed) => section.dropped.extend(failed),
+        }
+        Ok(section)
+    }
+
+    async fn sentences(
+        &self,
+        ports: &mut Ports<'_>,
+        purpose: &str,
+        prompt: Prompt,
+        usage: &mut Usage,
+    ) -> Result<Vec<Sentence>, TaskError> {
+        let ask = Ask {
+            role: Role::Writer,
+            purpose: purpose.to_owned(),
+            request: request(prompt, 1200),
+        };
+        let written: Sentences =
+            complete_json(ports, ask, "section", section_schema(), usage).await?;
+        Ok(written.sentences)
+    }
+
+    /// Adds the sentences that pass to `section` and gives the others with the reason.
+    async fn check(
+        &self,
+        library: &dyn Library,
+        input: &SectionInput,
+        sentences: Vec<Sentence>,
+        section: &mut WrittenSection,
+    ) -> Result<Vec<(String, String)>, TaskError> {
+        let mut failed = Vec::new();
+        for sentence in sentences.into_iter().take(MAX_SENTENCES) {
+            let named: BTreeSet<usize> = sentence.evidence.into_iter().collect();
+            let mut quotes = Vec::new();
+            for quote in named
+                .iter()
+                .filter(|n| input.evidence.contains(n))
+                .filter_map(|n| input.ledger.get(n.checked_sub(1)?))
+                .flat_map(Claim::quotes)
+            {
+                if !quotes.contains(quote) {
+                    quotes.push(quote.clone());
+                }
+            }
+            let Some(claim) = Claim::new(sentence.text.trim(), quotes) else {
+                failed.push((sentence.text, "it names no statement".to_owned()));
+                continue;
+            };
+            if section
+                .claims
+                .iter()
+                .any(|known| known.text() == claim.text())
+            {
+                continue;
+            }
+            let checked = self.verifier().verify(library, vec![claim]).await?;
+            section.claims.extend(checked.kept);
+            failed.extend(checked.dropped);
+        }
+        Ok(failed)
+    }
+}
+
+/// The question and the ledger, which all calls of the writer begin with.
+fn with_ledger<'a>(question: &str, claims: impl IntoIterator<Item = &'a Claim>) -> Prompt {
+    let mut prompt = opening(question);
+    for (i, claim) in claims.into_iter().enumerate() {
+        prompt = note(prompt, &format!("statement {}", i + 1), claim.text());
+    }
+    prompt
+}
+
+fn request(prompt: Prompt, max_tokens: u32) -> Request {
+    Request {
+        prompt,
+        max_tokens: Some(max_tokens),
+        temperature: Some(0.0),
+        ..Request::default()
+    }
+}
+
+/// Whether the words of an answer stand in a quote of the ledger, or it is a verdict on them.
+fn carried(answer: &str, ledger: &[(NodeId, Claim)]) -> bool {
+    let key = indago_text::normalize_name(answer);
+    let verdict = matches!(key.as_str(), "yes" | "no");
+    let quotes = ledger.iter().flat_map(|(_, claim)| claim.quotes());
+    !key.is_empty()
+        && (verdict
+            || quotes
+                .map(|q| indago_text::normalize_name(&q.text))
+                .any(|text| crate::asked::contains_phrase(&text, &key)))
+}
+
+/// One section for each node that has claims.
+fn by_node(ledger: &[(NodeId, Claim)]) -> Vec<PlannedSection> {
+    let nodes: BTreeSet<NodeId> = ledger.iter().map(|(node, _)| *node).collect();
+    nodes
+        .into_iter()
+        .map(|node| PlannedSection {
+            heading: String::new(),
+            evidence: (1..=ledger.len())
+                .filter(|n| ledger[n - 1].0 == node)
+                .collect(),
+        })
+        .collect()
+}
+
+fn outline_schema() -> serde_json::Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "sections": {"type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "heading": {"type": "string"},
+                    "evidence": {"type": "array", "items": {"type": "integer"}}
+                },
+                "required": ["heading", "evidence"], "additionalProperties": false
+            }},
+            "answer": {"type": ["string", "null"]}
+        },
+        "required": ["sections", "answer"], "additionalProperties": false
+    })
+}
+
+fn section_schema() -> serde_json::Value {
+    json!({
+        "type": "object",
+        "properties": {"sentences": {"type": "array", "items": {
+            "type": "object",
+            "properties": {
+                "text": {"type": "string"},
+                "evidence": {"type": "array", "items": {"type": "integer"}}
+            },
+            "required": ["text", "evidence"], "additionalProperties": false
+        }}},
+        "required": ["sentences"], "additionalProperties": false
+    })
+}
+
+/// Why a run ended, as its report says it.
+pub(crate) fn stop_reason(
+    stopped: Option<StopReason>,
+    abstained: bool,
+    root: Option<StopReason>,
+) -> StopReason {
+    stopped.unwrap_or(match root {
+        _ if abstained => StopReason::NothingFound,
+        Some(reason) => reason,
+        None => StopReason::NothingFound,
+    })
+}

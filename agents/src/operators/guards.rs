@@ -1,0 +1,85 @@
+//! The guards that every loop runs under, whatever its model wants.
+
+use indago_core::ports::TaskCtx;
+
+use super::state::{SearchState, Stop};
+use crate::Limits;
+
+/// Similarity of two queries is not worth a model call: equal words are.
+fn key(query: &str) -> String {
+    let mut terms = indago_text::terms(query);
+    terms.sort();
+    terms.dedup();
+    if terms.is_empty() {
+        query.trim().to_lowercase()
+    } else {
+        terms.join(" ")
+    }
+}
+
+/// Rounds in a row that may bring nothing new.
+const STALLED: u32 = 2;
+
+/// Bounds a loop: rounds, retrieval queries, model calls and tokens, time, repeated queries, rounds
+/// without progress.
+#[derive(Clone, Debug)]
+pub struct Guards {
+    limits: Limits,
+    started_ms: u64,
+    stalled: u32,
+    asked: Vec<String>,
+}
+
+impl Guards {
+    /// Guards that begin now.
+    pub fn new(cx: &mut dyn TaskCtx, limits: Limits) -> Self {
+        Self {
+            limits,
+            started_ms: cx.now_ms(),
+            stalled: 0,
+            asked: Vec::new(),
+        }
+    }
+
+    /// Why no further round may begin; `None` when it may.
+    pub fn check(&self, cx: &mut dyn TaskCtx, state: &SearchState) -> Option<Stop> {
+        if let Some(limit) = self.limits.wall_ms
+            && cx.now_ms().saturating_sub(self.started_ms) >= limit
+        {
+            return Some(Stop::Deadline);
+        }
+        if state.round >= self.limits.rounds {
+            return Some(Stop::BudgetRounds);
+        }
+        if state.usage.queries >= u64::from(self.limits.queries) {
+            return Some(Stop::BudgetQueries);
+        }
+        if let Some(stop) = self.spent(state) {
+            return Some(stop);
+        }
+        (self.stalled >= STALLED).then_some(Stop::NoProgress)
+    }
+
+    /// Whether calls or tokens are used up.
+    pub fn spent(&self, state: &SearchState) -> Option<Stop> {
+        let over = |limit: Option<u64>, spent: u64| limit.is_some_and(|limit| spent >= limit);
+        (over(self.limits.lm_calls, state.usage.lm_calls)
+            || over(self.limits.lm_tokens, state.usage.lm_tokens))
+        .then_some(Stop::BudgetTokens)
+    }
+
+    /// Notes a query; `false` when the same words were asked before.
+    pub fn admit(&mut self, query: &str) -> bool {
+        let key = key(query);
+        if self.asked.contains(&key) {
+            return false;
+        }
+        self.asked.push(key);
+        true
+    }
+
+    /// Notes whether a round brought anything new.
+    pub fn progress(&mut self, any: bool) {
+        self.stalled = if any { 0 } else { self.stalled + 1 };
+    }
+}

@@ -1,0 +1,171 @@
+//! What all strategies share: state in, reading at the end, a finding out.
+
+use indago_core::ports::{BoxFuture, Library, TaskCtx, TaskError};
+use indago_core::{Answer, AnswerKind, Event, Finding};
+
+use super::state::{SearchState, Stop};
+use super::{Guards, Strategy, is_fatal, read};
+use crate::model::{Models, Ports};
+use crate::{SearchInput, Searched};
+
+/// Confidence of an answer that stands on at least one exact quote, and of quotes without an
+/// answer. Stated, not fitted: a remote model's own figures are no probabilities.
+const ANSWERED: f32 = 0.8;
+const QUOTED: f32 = 0.4;
+
+/// The body of a strategy: everything between the empty state and the reading.
+pub trait Loop: Send + Sync {
+    /// Registered name.
+    fn name(&self) -> &str;
+
+    /// Searches until `state.stop` is set.
+    fn run<'a>(
+        &'a self,
+        ports: &'a mut Ports<'_>,
+        state: &'a mut SearchState,
+        guards: &'a mut Guards,
+    ) -> BoxFuture<'a, Result<(), TaskError>>;
+}
+
+/// A loop with its models: searches, then reads quotes first, then binds claims to them.
+#[derive(Debug)]
+pub(super) struct Searcher<L> {
+    body: L,
+    models: Models,
+}
+
+impl<L: Loop> Searcher<L> {
+    /// A strategy from a loop.
+    pub(super) fn new(body: L, models: Models) -> Self {
+        Self { body, models }
+    }
+}
+
+impl<L: Loop> Strategy for Searcher<L> {
+    fn name(&self) -> &str {
+        self.body.name()
+    }
+
+    fn search<'a>(
+        &'a self,
+        cx: &'a mut dyn TaskCtx,
+        library: &'a dyn Library,
+        input: &'a SearchInput,
+    ) -> BoxFuture<'a, Result<Searched, TaskError>> {
+        Box::pin(async move {
+            let mut state = SearchState::new(input);
+            let mut guards = Guards::new(cx, input.limits);
+            let mut ports = Ports {
+                cx,
+                library,
+                models: &self.models,
+            };
+            let synthesis =
+                input.question.trim() == input.whole.trim() && !input.parents.is_empty();
+            // The whole question, whose parts are answered, is read from their quotes.
+            let searched = if synthesis {
+                read::adopt_parents(&mut ports, &mut state).await.map(|()| {
+                    state.stop = Some(Stop::Answered);
+                })
+            } else {
+                self.body.run(&mut ports, &mut state, &mut guards).await
+            };
+            if let Err(error) = searched {
+                if is_fatal(&error) {
+                    return Err(error);
+                }
+                state.stop = Some(Stop::ModelFailed(error.to_string()));
+            }
+            if let Err(error) = read::quotes_first(&mut ports, &mut state).await {
+                if is_fatal(&error) {
+                    return Err(error);
+                }
+                state
+                    .missing
+                    .push(format!("the passages could not be read: {error}"));
+                state.stop = Some(Stop::ModelFailed(error.to_string()));
+            }
+            Ok(conclude(&mut ports, state))
+        })
+    }
+}
+
+/// The state as a finding.
+fn conclude(ports: &mut Ports<'_>, state: SearchState) -> Searched {
+    for quote in state.claims.iter().flat_map(indago_core::Claim::quotes) {
+        ports.cx.emit(Event::Quoted {
+            node: state.node,
+            passage: quote.passage,
+            text: quote.text.clone(),
+        });
+    }
+    let stop = state.stop.clone().unwrap_or(Stop::NothingFound);
+    if !matches!(stop, Stop::Answered) {
+        ports.cx.emit(Event::Warned {
+            message: format!("{}: search ended with {}", state.node, stop.describe()),
+        });
+    }
+    let answer = state
+        .draft
+        .and_then(|draft| draft.answer)
+        .filter(|_| !state.claims.is_empty());
+    let confidence = match (&answer, state.claims.is_empty()) {
+        (Some(_), _) => ANSWERED,
+        (None, false) => QUOTED,
+        (None, true) => 0.0,
+    };
+    let mut open = state.missing;
+    if state.claims.is_empty() && open.is_empty() {
+        open.push("no passage answers it".to_owned());
+    }
+    if !matches!(stop, Stop::Answered | Stop::NoProgress | Stop::NothingFound) {
+        open.push(stop.describe());
+    }
+    let finding = Finding {
+        node: state.node,
+        answer: answer.map(|text| Answer {
+            kind: kind(&text),
+            text,
+        }),
+        confidence,
+        bridges: Vec::new(),
+        open,
+        tried: state.tried,
+        rounds: state.round,
+        stop: match stop.reason() {
+            indago_core::StopReason::Answered if state.claims.is_empty() => {
+                indago_core::StopReason::NothingFound
+            }
+            reason => reason,
+        },
+        claims: state.claims,
+    };
+    Searched {
+        finding,
+        usage: state.usage,
+    }
+}
+
+/// The kind of a short answer by its looks.
+pub(crate) fn kind(text: &str) -> AnswerKind {
+    let lower = text.trim().to_lowercase();
+    if matches!(lower.as_str(), "yes" | "no") {
+        AnswerKind::YesNo
+    } else if !indago_text::dates(text).is_empty() {
+        AnswerKind::Time
+    } else if text.starts_with(|c: char| c.is_ascii_digit()) {
+        AnswerKind::Quantity
+    } else {
+        AnswerKind::Entity
+    }
+}
+
+/// The words of an answer that says there is none.
+pub(crate) fn is_not_found(answer: &str) -> bool {
+    let plain = answer.trim().trim_end_matches('.').to_lowercase();
+    plain.is_empty()
+        || matches!(
+            plain.as_str(),
+            "not found" | "unknown" | "none" | "n/a" | "insufficient information"
+        )
+}

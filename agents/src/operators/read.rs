@@ -1,0 +1,275 @@
+//! Reading: quotes first, then claims that rest on them.
+//!
+//! The model copies quotes; the program looks each up in the passage it names. A quote that does
+//! not stand there, letter for letter up to typography, never becomes part of a claim.
+
+use indago_core::ports::{Request, TaskError};
+use indago_core::{Claim, Finding, Passage, Prompt, Quote};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::loops::is_not_found;
+use super::state::{Draft, Origin, SearchState};
+use crate::model::prompts::{Read, SubQuestionPart, note, opening, passage, role};
+use crate::model::{Ask, Ports, Role, complete_json};
+
+/// Quotes and claims of one reading; what is beyond is ignored.
+const MAX_QUOTES: usize = 40;
+const MAX_CLAIMS: usize = 20;
+
+#[derive(Debug, Default, Deserialize)]
+struct Reading {
+    #[serde(default)]
+    quotes: Vec<RawQuote>,
+    #[serde(default)]
+    claims: Vec<RawClaim>,
+    #[serde(default)]
+    answer: Option<String>,
+    #[serde(default)]
+    missing: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawQuote {
+    passage: u32,
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawClaim {
+    text: String,
+    #[serde(default)]
+    quotes: Vec<usize>,
+}
+
+/// Appends the sub-question, where it is not the whole question, and what its parents found.
+#[must_use]
+pub fn asked_part(prompt: Prompt, state: &SearchState) -> Prompt {
+    let mut prompt = prompt.user(SubQuestionPart::new(&state.question).render());
+    for (i, finding) in state.parents.iter().enumerate() {
+        let question = state.parent_questions.get(i).map_or("", String::as_str);
+        prompt = note(prompt, "finding", parent(question, finding));
+    }
+    prompt
+}
+
+/// A parent's finding in words.
+fn parent(question: &str, finding: &Finding) -> String {
+    let answer = finding
+        .answer
+        .as_ref()
+        .map_or("not found", |a| a.text.as_str());
+    let mut text = format!("Question: {question}\nAnswer: {answer}");
+    for claim in finding.claims.iter().take(3) {
+        text.push_str(&format!("\n- {}", claim.text()));
+    }
+    text
+}
+
+/// Shows the passages that the parents' quotes stand in: the evidence of a synthesis.
+///
+/// # Errors
+/// When the corpus cannot be read.
+pub async fn adopt_parents(
+    ports: &mut Ports<'_>,
+    state: &mut SearchState,
+) -> Result<(), TaskError> {
+    let mut ids = Vec::new();
+    for quote in state
+        .parents
+        .iter()
+        .flat_map(|f| &f.claims)
+        .flat_map(Claim::quotes)
+    {
+        if !ids.contains(&quote.passage) {
+            ids.push(quote.passage);
+        }
+    }
+    let passages = ports.library.passages(ids).await?;
+    state.show(passages, Origin::Retrieved);
+    Ok(())
+}
+
+/// Reads the evidence: sets claims, what is missing, and the short answer. Without evidence nothing
+/// is asked and nothing is claimed.
+///
+/// # Errors
+/// As [`complete_json`].
+pub async fn quotes_first(ports: &mut Ports<'_>, state: &mut SearchState) -> Result<(), TaskError> {
+    let read = state.reading();
+    if read.is_empty() {
+        return Ok(());
+    }
+    let prompt = match state.dialogue.take() {
+        Some(dialogue) => role(dialogue, Read::new().render()),
+        None => {
+            let mut prompt = asked_part(opening(&state.whole), state);
+            for one in read.into_iter().filter_map(|n| state.shown(n)) {
+                prompt = match state.excerpts.get(&one.n) {
+                    Some(parts) => passage(prompt, one.n, &excerpt(&one.passage, parts)),
+                    None => passage(prompt, one.n, &one.passage),
+                };
+            }
+            let prompt = role(prompt, Read::new().render());
+            match state.draft.as_ref().and_then(|d| d.answer.as_deref()) {
+                Some(answer) => note(prompt, "proposed answer", answer),
+                None => prompt,
+            }
+        }
+    };
+    let ask = Ask {
+        role: Role::Reader,
+        purpose: "read/quotes".to_owned(),
+        request: Request {
+            prompt,
+            max_tokens: Some(1200),
+            temperature: Some(0.0),
+            ..Request::default()
+        },
+    };
+    let reading: Reading = complete_json(ports, ask, "reading", schema(), &mut state.usage).await?;
+    let quotes: Vec<Option<Quote>> = reading
+        .quotes
+        .iter()
+        .take(MAX_QUOTES)
+        .map(|raw| locate(state.cited(raw.passage)?, &raw.text))
+        .collect();
+    for raw in reading.claims.into_iter().take(MAX_CLAIMS) {
+        let mut resting: Vec<Quote> = Vec::new();
+        for quote in raw.quotes.iter().filter_map(|i| quotes.get(*i)?.clone()) {
+            if !resting.contains(&quote) {
+                resting.push(quote);
+            }
+        }
+        state.claims.extend(Claim::new(raw.text.trim(), resting));
+    }
+    let answer = reading
+        .answer
+        .map(|a| a.trim().to_owned())
+        .filter(|a| !is_not_found(a));
+    let draft = state.draft.get_or_insert_with(Draft::default);
+    draft.answer = answer.or(draft.answer.take());
+    state.missing = reading.missing.into_iter().take(10).collect();
+    Ok(())
+}
+
+/// A passage of which only parts are shown. Its id stays: what is quoted is looked up in the whole.
+fn excerpt(passage: &Passage, parts: &[(usize, usize)]) -> Passage {
+    let texts: Vec<&str> = parts
+        .iter()
+        .filter_map(|(start, end)| passage.text.get(*start..*end))
+        .map(str::trim)
+        .collect();
+    Passage {
+        text: texts.join(" ... "),
+        ..passage.clone()
+    }
+}
+
+fn schema() -> serde_json::Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "quotes": {"type": "array", "items": {
+                "type": "object",
+                "properties": {"passage": {"type": "integer"}, "text": {"type": "string"}},
+                "required": ["passage", "text"], "additionalProperties": false
+            }},
+            "claims": {"type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "text": {"type": "string"},
+                    "quotes": {"type": "array", "items": {"type": "integer"}}
+                },
+                "required": ["text", "quotes"], "additionalProperties": false
+            }},
+            "answer": {"type": ["string", "null"]},
+            "missing": {"type": "array", "items": {"type": "string"}}
+        },
+        "required": ["quotes", "claims", "answer", "missing"],
+        "additionalProperties": false
+    })
+}
+
+/// The place of `text` in `passage` as an exact quote: byte for byte, else up to white space,
+/// quotation marks and dashes. `None` when it does not stand there.
+pub fn locate(passage: &Passage, text: &str) -> Option<Quote> {
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let range = match passage.text.find(text) {
+        Some(start) => start..start + text.len(),
+        None => loosely(&passage.text, text)?,
+    };
+    Some(Quote {
+        document: passage.document.clone(),
+        passage: passage.id,
+        start: passage.span.start + range.start as u64,
+        end: passage.span.start + range.end as u64,
+        text: passage.text[range].to_owned(),
+    })
+}
+
+/// Where `needle` stands in `text` once both have plain typography and single spaces.
+fn loosely(text: &str, needle: &str) -> Option<std::ops::Range<usize>> {
+    let needle = indago_text::quote::canonical(needle);
+    // Canonical characters with the bytes of the text that each stands for.
+    let mut plain = String::with_capacity(text.len());
+    let mut places: Vec<(usize, usize)> = Vec::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        if c.is_whitespace() {
+            if plain.ends_with(' ') || plain.is_empty() {
+                continue;
+            }
+            plain.push(' ');
+            places.push((at, end));
+            continue;
+        }
+        let mut buffer = [0; 4];
+        for canonical in indago_text::quote::canonical(c.encode_utf8(&mut buffer)).chars() {
+            plain.push(canonical);
+            for _ in 0..canonical.len_utf8() {
+                places.push((at, end));
+            }
+        }
+    }
+    let start = plain.find(&needle)?;
+    let (first, last) = (places.get(start)?, places.get(start + needle.len() - 1)?);
+    Some(first.0..last.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use indago_core::{DocumentId, Location, PassageId};
+
+    use super::*;
+
+    fn passage(text: &str) -> Passage {
+        let document = DocumentId::new("d");
+        Passage {
+            id: PassageId::of(&document, 100, 100 + text.len() as u64, text),
+            document,
+            title: String::new(),
+            span: 100..100 + text.len() as u64,
+            text: text.to_owned(),
+            ordinal: 0,
+            location: Location::default(),
+            date: None,
+            metadata: std::collections::BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_quote_is_found_as_it_stands_or_up_to_typography() {
+        let p = passage("“Ada”  Quill — born\n1970 — led it.");
+        let exact = locate(&p, "led it.").unwrap();
+        assert_eq!((exact.start, exact.text.as_str()), (133 + 8, "led it."));
+        let loose = locate(&p, "\"Ada\" Quill - born 1970").unwrap();
+        assert_eq!(loose.text, "“Ada”  Quill — born\n1970");
+        assert_eq!(loose.start, 100);
+        assert_eq!(locate(&p, "Ada Quill led it"), None);
+        assert_eq!(locate(&p, "  "), None);
+    }
+}
