@@ -2,7 +2,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    unreachable_pub,
+    reason = "a test fails by panicking; support is shared"
 )]
 
 mod support;
@@ -35,7 +36,7 @@ fn tower() -> MemoryLibrary {
             "Harbour Tower",
             "The Harbour Tower was designed by Zarnow. It was built in 1910.",
         ),
-        Doc::new("z", "Zarnow", "Zarnow was an engineer born in Hamar."),
+        Doc::new("z", "Zarnow", "Zarnow was an engineer who came from Hamar."),
         Doc::new(
             "r",
             "Register",
@@ -147,7 +148,12 @@ fn auto_rag_shows_each_passage_once_and_stops_at_its_answer() {
 #[test]
 fn auto_rag_elicits_at_the_end_of_its_budget_and_never_cites_that() {
     let queries: Vec<String> = (0..30)
-        .map(|i| format!("Query: tower number {i}"))
+        .map(|i| {
+            format!(
+                "Query: tower {}",
+                "abcdefghijklmnopqrstuvwxyzABCD".chars().nth(i).unwrap()
+            )
+        })
         .collect();
     let mut replies: Vec<&str> = queries.iter().map(String::as_str).collect();
     replies.truncate(12);
@@ -241,7 +247,7 @@ fn iter_retgen_puts_the_draft_before_the_question() {
     assert_eq!(found.finding.tried[1], expected);
     let drafts = model.asked("Task: read-draft");
     assert_eq!(drafts.len(), 2);
-    assert!(!drafts[0].contains("born in Hamar") && drafts[1].contains("born in Hamar"));
+    assert!(!drafts[0].contains("came from Hamar") && drafts[1].contains("came from Hamar"));
 }
 
 #[test]
@@ -507,8 +513,8 @@ const LEDGER: &[(&str, &str)] = &[
         "The Harbour Tower was designed by Zarnow.",
     ),
     (
-        "Zarnow was born in Hamar.",
-        "Zarnow was an engineer born in Hamar.",
+        "Zarnow came from Hamar.",
+        "Zarnow was an engineer who came from Hamar.",
     ),
 ];
 
@@ -520,7 +526,7 @@ fn what_is_written_stands_on_its_quotes_or_is_repaired_or_dropped() {
         {"text": "Zarnow designed 12 towers.", "evidence": [1]}, {"text": "Free words.", "evidence": []}]}"#;
     let repaired = r#"{"sentences": [{"text": "The designer of the Harbour Tower is Zarnow.", "evidence": [1]},
         {"text": "Zarnow designed 13 towers.", "evidence": [1]}]}"#;
-    let birth = r#"{"sentences": [{"text": "Zarnow was not born in Hamar.", "evidence": [1]}]}"#;
+    let birth = r#"{"sentences": [{"text": "Zarnow never came from Hamar.", "evidence": [1]}]}"#;
     let nothing = r#"{"sentences": []}"#;
     let model = Script::new(&[
         ("Task: outline", &[outline]),
@@ -540,7 +546,7 @@ fn what_is_written_stands_on_its_quotes_or_is_repaired_or_dropped() {
     assert_eq!(report.sections[1].heading, "Birth");
     assert_eq!(
         report.sections[1].claims[0].text(),
-        "Zarnow was born in Hamar."
+        "Zarnow came from Hamar."
     );
     assert_eq!(report.answer.unwrap().text, "Hamar");
     assert_eq!(model.asked("A check refused").len(), 2);
@@ -567,7 +573,7 @@ fn no_report_is_written_from_empty_evidence() {
     let model = Script::new(&[]);
     let wrong = [(
         "Zarnow was born in 1712.",
-        "Zarnow was an engineer born in Hamar.",
+        "Zarnow was an engineer who came from Hamar.",
     )];
     let (report, _) = report(&model, &wrong);
     assert!(report.abstained && report.sections.is_empty() && report.answer.is_none());

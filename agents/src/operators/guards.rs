@@ -5,15 +5,19 @@ use indago_core::ports::TaskCtx;
 use super::state::{SearchState, Stop};
 use crate::Limits;
 
-/// Similarity of two queries is not worth a model call: equal words are.
+/// What makes two queries the same: their words, in any order and case, without function words.
 fn key(query: &str) -> String {
-    let mut terms = indago_text::terms(query);
-    terms.sort();
-    terms.dedup();
-    if terms.is_empty() {
+    let mut words: Vec<String> = indago_text::words(query)
+        .into_iter()
+        .map(|range| query[range].to_lowercase())
+        .filter(|word| !indago_text::is_function_word(word))
+        .collect();
+    words.sort();
+    words.dedup();
+    if words.is_empty() {
         query.trim().to_lowercase()
     } else {
-        terms.join(" ")
+        words.join(" ")
     }
 }
 
