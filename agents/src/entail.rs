@@ -109,6 +109,7 @@ pub(crate) fn bound_to(claim: &str, quotes: &[&str], about: &[&str]) -> Verdict 
             return Verdict::Contradicted(format!("no quote has the date {}", mention.date));
         }
     }
+    let mut known: Vec<std::ops::Range<usize>> = Vec::new();
     for number in indago_text::numbers(claim) {
         if !said.contains(&number.value) {
             return Verdict::Contradicted(format!(
@@ -116,10 +117,22 @@ pub(crate) fn bound_to(claim: &str, quotes: &[&str], about: &[&str]) -> Verdict 
                 &claim[number.range]
             ));
         }
+        known.push(number.range);
     }
-    let normal = normalize_name(&context);
+    // Digits inside words (`1920s`, `18th-century`) are no numbers of the text, and count as well.
+    let there = digits(&context);
+    for (range, run) in digits(claim) {
+        let counted = known
+            .iter()
+            .any(|k| k.start <= range.start && range.end <= k.end);
+        if !counted && there.iter().all(|(_, other)| *other != run) {
+            return Verdict::Contradicted(format!("no quote has the number {run}"));
+        }
+    }
+    let bare = |text: &str| normalize_name(&text.replace("'s", "").replace("\u{2019}s", ""));
+    let normal = bare(&context);
     for name in indago_text::names(claim) {
-        let key = normalize_name(&name.text);
+        let key = bare(&name.text);
         // A sentence may begin with any word, and a name may be given in part.
         let opens = claim.trim_start().starts_with(name.text.as_str());
         let words_known = || {
@@ -153,6 +166,23 @@ pub(crate) fn bound_to(claim: &str, quotes: &[&str], about: &[&str]) -> Verdict 
     Verdict::Supported
 }
 
+/// Runs of digits, where they stand.
+fn digits(text: &str) -> Vec<(std::ops::Range<usize>, &str)> {
+    let mut runs = Vec::new();
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (c.is_ascii_digit(), start) {
+            (true, None) => start = Some(at),
+            (false, Some(from)) => {
+                runs.push((from..at, &text[from..at]));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    runs
+}
+
 /// Whether a single word that opens a sentence is more than a capital letter: it is no word of the
 /// language that opens sentences.
 fn is_known_name(word: &str) -> bool {
@@ -176,6 +206,7 @@ mod tests {
             "Ada Quill led Harbour Works with 300 people.",
             "Ada Quill led Harbour Works from June 1970.",
             "Ben Ashe led Harbour Works with 250 people.",
+            "Ada Quill led Harbour Works in the mid-1980s.",
             "Ada Quill never led Harbour Works with 250 people.",
         ] {
             assert!(

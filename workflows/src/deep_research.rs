@@ -172,12 +172,9 @@ impl Research {
 /// The same registry over nothing: it can replay finished runs, whose results are all recorded,
 /// and cannot work on any other.
 pub fn inert_registry(journal: Arc<dyn Journal>) -> Registry {
-    let research = Research {
-        library: Arc::new(crate::absent::AbsentLibrary),
-        policy: Arc::new(indago_planner::policy::Single),
-        journal,
-    };
-    research.registry()
+    let library = Arc::new(crate::absent::AbsentLibrary);
+    let policy = Arc::new(indago_planner::policy::Single);
+    Research::extractive(library, policy, journal).registry()
 }
 
 struct Root(Research);

@@ -1,7 +1,6 @@
 //! Several calls at once, as one journaled step.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -75,8 +74,10 @@ pub async fn complete_all(
 
 /// Waits for all of `futures` at once.
 pub(crate) async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut waiting: Vec<(Pin<Box<F>>, Option<F::Output>)> =
-        futures.into_iter().map(|f| (Box::pin(f), None)).collect();
+    let mut waiting: Vec<_> = futures
+        .into_iter()
+        .map(|future| (Box::pin(future), None))
+        .collect();
     poll_fn(move |cx| {
         let mut pending = false;
         for (future, output) in &mut waiting {

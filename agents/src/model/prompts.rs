@@ -22,6 +22,10 @@ macro_rules! prompts {
                 pub _file: std::marker::PhantomData<&'a ()>,
             }
 
+            #[allow(
+                clippy::new_without_default,
+                reason = "a prompt without slots is made like one with them"
+            )]
             impl<'a> $name<'a> {
                 /// The file's text, slots unfilled.
                 pub const TEXT: &'static str = include_str!(concat!("../../prompts/", $file));

@@ -80,11 +80,11 @@ pub fn laid_out(request: &Request) -> String {
 }
 
 impl LanguageModel for Script {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "script"
     }
 
-    fn fingerprint(&self) -> &str {
+    fn fingerprint(&self) -> &'static str {
         "script"
     }
 

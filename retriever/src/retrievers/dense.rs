@@ -67,7 +67,9 @@ impl Dense {
         }
         let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
         if length > 0.0 {
-            sum.iter_mut().for_each(|x| *x /= length);
+            for x in &mut sum {
+                *x /= length;
+            }
         }
         Ok(sum)
     }

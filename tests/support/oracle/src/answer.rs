@@ -259,13 +259,12 @@ fn interleave(view: &View<'_>, seen: &Seen) -> String {
     }
     let facts = view.scope.iter().filter(|i| view.known[**i]);
     let asks = view.open();
-    let sentences = asks
+    let mut sentences = asks
         .iter()
         .map(|i| format!("The next thing to know is {}.", view.render(*i)))
         .chain(facts.map(|i| format!("{} is {}.", view.render(*i), view.hop(*i).answer)));
     sentences
-        .filter(fresh)
-        .next()
+        .find(fresh)
         .unwrap_or_else(|| "So the answer is: unknown".to_owned())
 }
 

@@ -12,6 +12,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::missing_panics_doc,
     reason = "support of tests and evaluation"
 )]
 

@@ -114,11 +114,11 @@ fn messages(request: &Request) -> Vec<(String, String)> {
 }
 
 impl LanguageModel for OracleModel {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "oracle"
     }
 
-    fn fingerprint(&self) -> &str {
+    fn fingerprint(&self) -> &'static str {
         "oracle/1"
     }
 
