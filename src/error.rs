@@ -144,7 +144,11 @@ impl Error {
 
     /// Whether another process holds what is needed, so that waiting helps.
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Index(IndexError::Locked { .. }))
+        matches!(
+            self,
+            Self::Index(IndexError::Locked { .. })
+                | Self::Run(RunError::Locked { .. } | RunError::Hosted(_))
+        )
     }
 
     /// Whether what was asked for makes no sense, so that nothing was tried.
@@ -156,6 +160,7 @@ impl Error {
                 | Self::EmptyQuestion
                 | Self::QuestionTooLong { .. }
                 | Self::BadBatch { .. }
+                | Self::Run(RunError::BadSteering(_))
                 | Self::Retrieve(
                     RetrieveError::UnknownRetriever(_) | RetrieveError::BadFilter { .. }
                 )
@@ -221,6 +226,12 @@ impl Error {
             }
             Self::Index(IndexError::Read(inner)) | Self::Retrieve(inner) => return of_read(inner),
             Self::Run(RunError::Unknown(_)) => "`indago runs list` shows what there is".to_owned(),
+            Self::Run(RunError::Hosted(run)) => {
+                format!("`indago runs attach {run}` watches it, `runs detach {run}` moves it")
+            }
+            Self::Run(RunError::CannotFork { .. }) => {
+                "`indago runs show --events` lists the events of a run".to_owned()
+            }
             Self::Run(RunError::FormatVersion { .. }) => {
                 "use the newer indago that wrote it, or another --project".to_owned()
             }

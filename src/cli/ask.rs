@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use indago_core::ports::RunError;
 use indago_core::{Budget, Cancel, Report, RunId, StopReason};
 use indago_workflows::new_run_id;
 use serde_json::Value;
@@ -13,10 +14,10 @@ use super::batch::{self, Item};
 use super::printer::Printer;
 use super::progress::{Meter, Unit};
 use super::settings::Settings;
-use super::{Exit, folder, project, search};
+use super::{Exit, background, folder, project, search};
 use crate::asking::{read_report, runtime, wait};
 use crate::report::{self, Contexts};
-use crate::{AskSettings, Asker, Error};
+use crate::{AskSettings, Asker, Error, Project};
 
 pub(super) fn run(
     args: &AskArgs,
@@ -32,7 +33,18 @@ pub(super) fn run(
         crate::check_question(question)?;
     }
     let corpus = folder::resolve(settings, printer, cancel)?;
-    let asker = Asker::open(&project(settings), &corpus, settings.threads.value)?;
+    let project = project(settings);
+    if args.detach
+        && let Some(question) = &question
+    {
+        // Opened here first, so that what is wrong with it is said here.
+        drop(crate::open(&project, &corpus)?);
+        return detach(&project, question, json, printer);
+    }
+    if args.host {
+        background::settle();
+    }
+    let asker = Asker::open(&project, &corpus, settings.threads.value)?;
     search::note_coverage(asker.corpus(), crate::wire::DEFAULT_RETRIEVER, printer);
     let ask = ask_settings(args, settings);
     let runtime = runtime()?;
@@ -48,15 +60,27 @@ pub(super) fn run(
             batch.run(&items, &runtime)
         }
         (Some(question), None) => {
-            let report = runtime.block_on(async {
-                let id = args.run_id.as_ref().map_or_else(new_run_id, RunId::new);
-                let run = asker.start_as(id, &question, &ask).await?;
+            let id = args.run_id.as_ref().map_or_else(new_run_id, RunId::new);
+            let answered = runtime.block_on(async {
+                let run = asker.start_as(id.clone(), &question, &ask).await?;
                 if args.approve {
                     run.pause().await?;
                 }
                 let output = wait(&run, cancel).await?;
                 read_report(run.id(), output)
-            })?;
+            });
+            if args.host {
+                background::tidy(&project, &id);
+            }
+            let report = match answered {
+                Err(Error::Run(RunError::Released(id))) => {
+                    printer.note(&format!(
+                        "run `{id}` goes on in the background; `indago runs attach {id}` shows it"
+                    ));
+                    return Ok(Exit::Done);
+                }
+                answered => answered?,
+            };
             let format = if json {
                 Format::Json
             } else {
@@ -79,6 +103,28 @@ pub(super) fn run(
         }
         (None, None) => Ok(Exit::Usage),
     }
+}
+
+/// Leaves the question to a process in the background. It is given what was typed here, with the
+/// question itself on its standard input, where no other user can read it.
+fn detach(project: &Project, question: &str, json: bool, printer: Printer) -> anyhow::Result<Exit> {
+    let id = new_run_id();
+    let typed = std::env::args_os()
+        .skip(1)
+        .map(|arg| if arg == question { "-".into() } else { arg });
+    let args = typed
+        .filter(|arg| arg != "--detach" && arg != "--json")
+        .chain(["--quiet", "--host", "--run-id", id.as_str()].map(Into::into));
+    background::start(project, &id, args, Some(question))?;
+    if json {
+        printer.json(&serde_json::json!({"run": id}))?;
+    } else {
+        printer.line(id.as_str())?;
+        printer.note(&format!(
+            "it goes on in the background; `indago runs attach {id}` shows it"
+        ));
+    }
+    Ok(Exit::Done)
 }
 
 /// The report in the wanted form, ending with a newline.

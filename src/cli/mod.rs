@@ -4,6 +4,7 @@
 
 mod args;
 mod ask;
+mod background;
 mod batch;
 mod config;
 mod corpus;
@@ -20,6 +21,7 @@ mod progress;
 mod runs;
 mod search;
 mod settings;
+mod steer;
 mod table;
 mod tui;
 

@@ -1,8 +1,18 @@
-//! `indago runs list|show|resume|replay`.
+//! `indago runs`: recorded runs, listed, shown, run again, moved and forgotten. [`steer`] has the
+//! commands that watch and steer them.
+//!
+//! [`steer`]: super::steer
+
+use std::io::BufRead;
+use std::path::Path;
+use std::sync::Arc;
 
 use indago_core::ports::{RunError, RunStatus};
-use indago_core::{Report, RunId, RunState};
-use indago_workflows::journal::{Journal, SqliteJournal, StoredEvent};
+use indago_core::{Report, RunId, RunState, Steering};
+use indago_workflows::journal::{
+    Imported, Journal as _, PossiblySpent, Retention, SqliteJournal, StoredEvent, Vacuumed,
+};
+use indago_workflows::{Fork, new_run_id, utc};
 use serde::Serialize;
 
 use super::args::{Format, RunsArgs, RunsCommand};
@@ -10,10 +20,10 @@ use super::ask::render;
 use super::printer::Printer;
 use super::settings::Settings;
 use super::table::Table;
-use super::{Exit, project};
+use super::{Exit, background, interrupt, project, steer};
 use crate::asking::{read_report, runtime};
 use crate::report::Contexts;
-use crate::{Asker, Error, wire};
+use crate::{Asker, Error, Project, Runs, wire};
 
 /// A run in detail, as JSON.
 #[derive(Serialize)]
@@ -26,6 +36,8 @@ struct Shown {
     report: Option<crate::report::JsonReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<Vec<StoredEvent>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    possibly_spent: Vec<PossiblySpent>,
 }
 
 pub(super) fn run(
@@ -35,47 +47,151 @@ pub(super) fn run(
     printer: Printer,
 ) -> anyhow::Result<Exit> {
     let project = project(settings);
+    if let RunsCommand::Import { file } = &args.command {
+        return import(&project, file, json, printer);
+    }
     // Looking must not make a journal where none is.
     if !project.journal_dir().join("journal.sqlite").is_file() {
         return match &args.command {
-            RunsCommand::List { .. } => {
+            RunsCommand::List { .. } | RunsCommand::Vacuum { .. } => {
                 if json {
                     printer.json(&Vec::<RunStatus>::new())?;
                 }
                 printer.note("no runs yet; `indago ask QUESTION` makes one");
                 Ok(Exit::Done)
             }
-            RunsCommand::Show { run, .. }
-            | RunsCommand::Resume { run, .. }
-            | RunsCommand::Replay { run, .. } => {
-                Err(Error::from(RunError::Unknown(RunId::new(run))).into())
-            }
+            command => Err(Error::from(RunError::Unknown(RunId::new(run_of(command)))).into()),
         };
     }
-    let journal = wire::journal(&project)?;
+    let runs = Runs::open(&project)?;
+    let journal = Arc::clone(runs.engine().journal());
+    if let RunsCommand::List { n } = args.command {
+        return list(&journal, n, json, printer);
+    }
+    if let RunsCommand::Vacuum {
+        newest,
+        days,
+        dry_run,
+    } = args.command
+    {
+        return vacuum(&journal, newest, days, dry_run, json, printer);
+    }
+    let id = find(&journal, run_of(&args.command))?;
+    let run = runs.get(&id)?;
+    if let Some((_, steering)) = steer::steering(&args.command) {
+        return steer::send(&run, steering, json, printer);
+    }
     match &args.command {
-        RunsCommand::List { n } => list(&journal, *n, json, printer),
-        RunsCommand::Show {
-            run,
-            events,
+        RunsCommand::Show { events, format, .. } => {
+            show(&journal, &id, *events, *format, json, printer)
+        }
+        RunsCommand::Resume { format, host, .. } => {
+            if *host {
+                background::settle();
+            }
+            let is_paused = run.status().map_err(Error::from)?.state == RunState::Running;
+            if is_paused && !host {
+                return steer::send(&run, Steering::Resume, json, printer);
+            }
+            drop(run);
+            let exit = resume(settings, &id, printed(*format, json), printer);
+            if *host {
+                background::tidy(&project, &id);
+            }
+            exit
+        }
+        RunsCommand::Replay { format, .. } => {
+            let report = runtime()?.block_on(runs.replay(&id))?;
+            print_report(&report, printed(*format, json), printer)
+        }
+        RunsCommand::Attach { from, .. } => {
+            steer::attach(&run, *from, json, printer, &interrupt::cancel())
+        }
+        RunsCommand::Detach { .. } => steer::detach(settings, &runs, &run, json, printer),
+        RunsCommand::Cancel { .. } => steer::cancel(&run, json, printer),
+        RunsCommand::FollowUp {
+            question, format, ..
+        } => {
+            let steering = Steering::FollowUp {
+                question: question.clone(),
+            };
+            if run.status().map_err(Error::from)?.state == RunState::Running {
+                return steer::send(&run, steering, json, printer);
+            }
+            let forked = fork(&runs, &id, None, vec![steering])?;
+            printer.note(&format!("run `{forked}` goes on from run `{id}`"));
+            resume(settings, &forked, printed(*format, json), printer)
+        }
+        RunsCommand::Fork {
+            at,
+            add,
+            prune,
+            change,
+            no_run,
             format,
-        } => show(&journal, run, *events, *format, json, printer),
-        RunsCommand::Resume { run, format } => {
-            let id = find(&journal, run)?;
-            again(settings, &id, Again::Resume, *format, json, printer)
+            ..
+        } => {
+            let change = steer::budget_change(change);
+            let mut steerings = Vec::new();
+            if !change.is_empty() {
+                steerings.push(Steering::SetBudget { change });
+            }
+            steerings.extend(prune.iter().map(|node| Steering::prune(*node)));
+            steerings.extend(
+                add.iter()
+                    .map(|text| Steering::add(text.clone(), Vec::new())),
+            );
+            let forked = fork(&runs, &id, *at, steerings)?;
+            if *no_run {
+                if json {
+                    printer.json(&serde_json::json!({"run": forked}))?;
+                } else {
+                    printer.line(forked.as_str())?;
+                }
+                return Ok(Exit::Done);
+            }
+            printer.note(&format!("run `{forked}` goes on from run `{id}`"));
+            resume(settings, &forked, printed(*format, json), printer)
         }
-        RunsCommand::Replay { run, format } => {
-            let id = find(&journal, run)?;
-            again(settings, &id, Again::Replay, *format, json, printer)
+        RunsCommand::Export { out, .. } => export(&journal, &id, out.as_deref(), printer),
+        RunsCommand::Keep { undo, .. } => {
+            journal.keep(&id, !undo).map_err(Error::from)?;
+            Ok(Exit::Done)
         }
+        // Answered above.
+        _ => Ok(Exit::Usage),
     }
 }
 
-/// How a recorded run is run again.
-#[derive(Clone, Copy)]
-enum Again {
-    Resume,
-    Replay,
+/// The run that a command names; empty for commands that name none.
+fn run_of(command: &RunsCommand) -> &str {
+    match command {
+        RunsCommand::List { .. } | RunsCommand::Import { .. } | RunsCommand::Vacuum { .. } => "",
+        RunsCommand::Show { run, .. }
+        | RunsCommand::Resume { run, .. }
+        | RunsCommand::Replay { run, .. }
+        | RunsCommand::Attach { run, .. }
+        | RunsCommand::Detach { run }
+        | RunsCommand::Pause { run }
+        | RunsCommand::Cancel { run }
+        | RunsCommand::Finish { run }
+        | RunsCommand::Approve { run }
+        | RunsCommand::Clarify { run, .. }
+        | RunsCommand::Add { run, .. }
+        | RunsCommand::Edit { run, .. }
+        | RunsCommand::Prune { run, .. }
+        | RunsCommand::Reopen { run, .. }
+        | RunsCommand::Budget { run, .. }
+        | RunsCommand::Distrust { run, .. }
+        | RunsCommand::FollowUp { run, .. }
+        | RunsCommand::Fork { run, .. }
+        | RunsCommand::Export { run, .. }
+        | RunsCommand::Keep { run, .. } => run,
+    }
+}
+
+fn printed(format: Format, json: bool) -> Format {
+    if json { Format::Json } else { format }
 }
 
 /// The id given, or that of the newest run for `last`.
@@ -87,24 +203,134 @@ fn find(journal: &SqliteJournal, run: &str) -> Result<RunId, Error> {
     Ok(last.map_or_else(|| RunId::new(run), |meta| meta.id))
 }
 
-fn again(
+/// Works on a run in this process until it ends.
+fn resume(
     settings: &Settings,
     id: &RunId,
-    how: Again,
     format: Format,
-    json: bool,
     printer: Printer,
 ) -> anyhow::Result<Exit> {
     let project = project(settings);
     let meta = wire::journal(&project)?.meta(id).map_err(Error::from)?;
     let asker = Asker::open(&project, &meta.spec.corpus, settings.threads.value)?;
-    let report = runtime()?.block_on(async {
-        match how {
-            Again::Resume => asker.resume(id).await,
-            Again::Replay => asker.replay(id).await,
+    let report = match runtime()?.block_on(asker.resume(id)) {
+        Err(Error::Run(RunError::Released(id))) => {
+            printer.note(&format!("run `{id}` goes on in another process"));
+            return Ok(Exit::Done);
         }
-    })?;
-    print_report(&report, if json { Format::Json } else { format }, printer)
+        ended => ended?,
+    };
+    print_report(&report, format, printer)?;
+    Ok(report_exit(&report))
+}
+
+fn fork(
+    runs: &Runs,
+    from: &RunId,
+    at: Option<u64>,
+    steerings: Vec<Steering>,
+) -> anyhow::Result<RunId> {
+    let fork = Fork {
+        id: new_run_id(),
+        at,
+        steerings,
+    };
+    let run = runtime()?.block_on(runs.engine().fork(from, fork));
+    Ok(run.map_err(Error::from)?.id().clone())
+}
+
+fn export(
+    journal: &SqliteJournal,
+    id: &RunId,
+    out: Option<&Path>,
+    printer: Printer,
+) -> anyhow::Result<Exit> {
+    let Some(path) = out else {
+        let mut bytes = Vec::new();
+        journal.export(id, &mut bytes).map_err(Error::from)?;
+        printer.data(&String::from_utf8_lossy(&bytes))?;
+        return Ok(Exit::Done);
+    };
+    // Beside its place first, so that a half-written file never stands under the name.
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let io = |error| Error::io("write", path, error);
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    let mut writer = std::io::BufWriter::new(&mut file);
+    journal.export(id, &mut writer).map_err(Error::from)?;
+    drop(writer);
+    file.persist(path).map_err(|error| io(error.error))?;
+    printer.note(&format!("run `{id}`: {}", path.display()));
+    Ok(Exit::Done)
+}
+
+fn import(project: &Project, file: &Path, json: bool, printer: Printer) -> anyhow::Result<Exit> {
+    let mut input: Box<dyn BufRead> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let open = std::fs::File::open(file).map_err(|e| Error::io("read", file, e))?;
+        Box::new(std::io::BufReader::new(open))
+    };
+    let journal = wire::journal(project)?;
+    let (id, is_new) = match journal.import(&mut input).map_err(Error::from)? {
+        Imported::New(id) => (id, true),
+        Imported::AlreadyThere(id) => (id, false),
+    };
+    if json {
+        printer.json(&serde_json::json!({"run": id, "new": is_new}))?;
+    } else {
+        printer.line(id.as_str())?;
+    }
+    if !is_new {
+        printer.note("it was there already; nothing was changed");
+    }
+    Ok(Exit::Done)
+}
+
+fn vacuum(
+    journal: &SqliteJournal,
+    newest: Option<usize>,
+    days: Option<u64>,
+    dry_run: bool,
+    json: bool,
+    printer: Printer,
+) -> anyhow::Result<Exit> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now_ms = now.map_or(0, |since| since.as_millis() as u64);
+    let retention = Retention {
+        newest: newest.unwrap_or(0),
+        since_ms: days.map(|days| now_ms.saturating_sub(days.saturating_mul(86_400_000))),
+    };
+    let done = if dry_run {
+        let expired = journal.expired(retention).map_err(Error::from)?;
+        Vacuumed {
+            runs: expired.into_iter().map(|meta| meta.id).collect(),
+            ..Vacuumed::default()
+        }
+    } else {
+        journal.vacuum(retention).map_err(Error::from)?
+    };
+    if json {
+        printer.json(&done)?;
+        return Ok(Exit::Done);
+    }
+    for run in &done.runs {
+        printer.line(run.as_str())?;
+    }
+    let verb = if dry_run {
+        "would be forgotten"
+    } else {
+        "forgotten"
+    };
+    printer.note(&format!(
+        "{} runs {verb}, {} blobs, {} bytes",
+        done.runs.len(),
+        done.blobs,
+        done.blob_bytes + done.file_bytes
+    ));
+    Ok(Exit::Done)
 }
 
 fn status_of(journal: &SqliteJournal, meta: &indago_workflows::journal::RunMeta) -> RunStatus {
@@ -144,22 +370,22 @@ fn list(journal: &SqliteJournal, n: usize, json: bool, printer: Printer) -> anyh
 
 fn show(
     journal: &SqliteJournal,
-    run: &str,
+    id: &RunId,
     events: bool,
     format: Option<Format>,
     json: bool,
     printer: Printer,
 ) -> anyhow::Result<Exit> {
-    let id = find(journal, run)?;
-    let meta = journal.meta(&id).map_err(Error::from)?;
+    let meta = journal.meta(id).map_err(Error::from)?;
+    let lost = journal.possibly_spent(id).map_err(Error::from)?;
     let status = status_of(journal, &meta);
     let log = if events {
-        Some(journal.events(&id, 0, usize::MAX).map_err(Error::from)?)
+        Some(journal.events(id, 0, usize::MAX).map_err(Error::from)?)
     } else {
         None
     };
     let (report, error) = match meta.outcome.map(|outcome| outcome.result) {
-        Some(Ok(output)) => (Some(read_report(&id, output)?), None),
+        Some(Ok(output)) => (Some(read_report(id, output)?), None),
         Some(Err(error)) => (None, Some(error.to_string())),
         None => (None, None),
     };
@@ -172,6 +398,7 @@ fn show(
             error,
             report,
             log,
+            possibly_spent: lost,
         })?;
         return Ok(Exit::Done);
     }
@@ -197,6 +424,19 @@ fn show(
         );
     }
     row("events", status.events.to_string());
+    if let Some(parent) = &status.parent {
+        row("forked from", parent.to_string());
+    }
+    if status.kept {
+        row("kept", "whatever its age".to_owned());
+    }
+    if !lost.is_empty() {
+        let calls: u32 = lost.iter().map(|call| call.attempts).sum();
+        row(
+            "possibly spent",
+            format!("{calls} calls whose answers were lost"),
+        );
+    }
     if let Some(error) = &error {
         row("error", error.clone());
     }
@@ -211,9 +451,22 @@ fn show(
     Ok(Exit::Done)
 }
 
-fn print_report(report: &Report, format: Format, printer: Printer) -> anyhow::Result<Exit> {
+pub(super) fn print_report(
+    report: &Report,
+    format: Format,
+    printer: Printer,
+) -> anyhow::Result<Exit> {
     printer.data(&render(report, format, &Contexts::default())?)?;
     Ok(Exit::Done)
+}
+
+/// The exit code that a report deserves.
+pub(super) fn report_exit(report: &Report) -> Exit {
+    if report.abstained || report.sections.is_empty() {
+        Exit::NotFound
+    } else {
+        Exit::Done
+    }
 }
 
 /// The state's name in the contract.
@@ -231,46 +484,5 @@ fn shorten(question: &str) -> String {
     match flat.char_indices().nth(72) {
         None => flat,
         Some((cut, _)) => format!("{}...", &flat[..cut]),
-    }
-}
-
-/// Milliseconds since the epoch as `2026-11-21 07:16:30`, UTC.
-fn utc(ms: u64) -> String {
-    let seconds = ms / 1000;
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Civil date from days since the epoch (Hinnant, "chrono-compatible low-level date algorithms").
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_printed_as_calendars_have_them() {
-        for (seconds, text) in [
-            (0, "1970-01-01 00:00:00"),
-            (951_782_400, "2000-02-29 00:00:00"),
-            (1_795_245_390, "2026-11-21 07:16:30"),
-            (4_107_542_399, "2100-02-28 23:59:59"),
-            (4_107_542_400, "2100-03-01 00:00:00"),
-        ] {
-            assert_eq!(utc(seconds * 1000), text);
-        }
     }
 }

@@ -10,5 +10,6 @@ mod ask;
 mod bad_input;
 mod basics;
 mod index;
+mod runs;
 mod support;
 mod tui;

@@ -5,6 +5,7 @@
 //! - [`Journal`](journal::Journal) is the seam between the two: where records are kept.
 //! - [`CpuLibrary`] puts synchronous retrievers, stores and encoders behind the asynchronous
 //!   `Library` that agents await.
+//! - [`PaidModel`] makes calls to a language model that are never paid twice.
 //! - [`deep_research`] is the task that answers a question.
 //!
 //! This crate sees ports only: no concrete model, index or tool.
@@ -12,13 +13,19 @@
 mod absent;
 pub mod deep_research;
 mod engine;
+mod forking;
 pub mod journal;
 mod library;
+mod paid;
 mod registry;
 
-pub use engine::{Engine, EventStream, ResumeOutcome, Run, RunDetail, TaskDetail, new_run_id};
+pub use engine::{
+    Clock, Engine, EventStream, ResumeOutcome, Run, RunDetail, TaskDetail, new_run_id, utc,
+};
+pub use forking::{Fork, fork_point};
 pub use journal::{MemoryJournal, SqliteJournal};
 pub use library::{CpuLibrary, CpuLibraryParts, PoolError, Similarity};
+pub use paid::PaidModel;
 pub use registry::{Registry, Task, TaskFuture};
 
 /// Runs kept in one SQLite file per project folder.

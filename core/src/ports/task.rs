@@ -253,6 +253,12 @@ pub struct RunStatus {
     pub ended_ms: Option<u64>,
     /// Events recorded so far.
     pub events: u64,
+    /// The run that it was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
+    /// Whether it is kept whatever its age.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
 /// A run could not be started, found or read.
@@ -278,6 +284,20 @@ pub enum RunError {
         /// Why that does not fit, and what to do.
         reason: String,
     },
+    /// This process let go of the run, because it was asked to; another one goes on with it.
+    #[error("run `{0}` goes on in another process")]
+    Released(RunId),
+    /// The run cannot be forked as asked.
+    #[error("run `{id}` cannot be forked: {reason}")]
+    CannotFork {
+        /// Which run.
+        id: RunId,
+        /// Why not.
+        reason: String,
+    },
+    /// A file of a run cannot be imported.
+    #[error("this is no exported run: {0}")]
+    BadExport(String),
     /// What was asked of the run makes no sense.
     #[error(transparent)]
     BadSteering(crate::SteeringRefused),
@@ -291,6 +311,14 @@ pub enum RunError {
         found: u32,
         /// What this build reads.
         expected: u32,
+    },
+    /// Another process holds the journal and does not let go of it: try again later.
+    #[error(
+        "journal at `{path}` is locked: another process has held it for long; end it or try again"
+    )]
+    Locked {
+        /// Where.
+        path: String,
     },
     /// The journal could not be opened, read or written.
     #[error("journal at `{path}`: {reason}")]

@@ -19,9 +19,14 @@ pub fn new_run_id() -> RunId {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let seconds = since.as_secs();
-    let (year, month, day) = civil_date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    let time: String = utc(since.as_millis() as u64)
+        .chars()
+        .filter_map(|sign| match sign {
+            ' ' => Some('-'),
+            digit if digit.is_ascii_digit() => Some(digit),
+            _ => None,
+        })
+        .collect();
     let salt = format!(
         "{} {} {}",
         std::process::id(),
@@ -29,9 +34,15 @@ pub fn new_run_id() -> RunId {
         COUNTER.fetch_add(1, Ordering::Relaxed)
     );
     let digits = &ContentHash::of(salt.as_bytes()).to_string()[..6];
-    RunId::new(format!(
-        "{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{digits}"
-    ))
+    RunId::new(format!("{time}-{digits}"))
+}
+
+/// Milliseconds since the Unix epoch as `2026-11-21 07:16:30`, UTC.
+pub fn utc(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    let (year, month, day) = civil_date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
 /// Year, month and day of a day counted from 1 January 1970, by Howard Hinnant's `civil_from_days`.
@@ -57,10 +68,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_become_dates() {
-        assert_eq!(civil_date(0), (1970, 1, 1));
-        assert_eq!(civil_date(11_016), (2000, 2, 29));
-        assert_eq!(civil_date(20_778), (2026, 11, 21));
+    fn times_are_written_as_calendars_have_them() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_795_245_390, "2026-11-21 07:16:30"),
+            (4_107_542_399, "2100-02-28 23:59:59"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(utc(seconds * 1_000), text);
+        }
     }
 
     #[test]

@@ -11,9 +11,9 @@ use indago_core::{Event, RunId};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
+use super::Place;
 use super::catch::Catch;
 use super::host::{Host, Mode};
-use super::now_ms;
 use crate::journal::{MAX_KEY_BYTES, Stored, TaskRecord};
 
 /// Longest wait between two attempts.
@@ -72,16 +72,18 @@ impl Context {
 
     async fn attempts(
         &mut self,
+        key: &str,
         retry: RetryPolicy,
         mut work: StepWork<'_>,
     ) -> Result<Value, TaskError> {
         let mut backoff_ms = retry.backoff_ms;
         let mut attempt = 1;
         loop {
+            let place = Place::new(self.host.id.clone(), &self.path, key);
             let result = tokio::select! {
                 biased;
                 () = cancellation(&mut self.cancelled) => return Err(TaskError::Cancelled),
-                result = Catch::new(|| work()) => result,
+                result = place.scope(Catch::new(|| work())) => result,
             };
             match result {
                 Err(TaskError::Retryable(reason)) if attempt < retry.attempts => {
@@ -139,7 +141,7 @@ impl TaskCtx for Context {
                     key.as_str().len()
                 )));
             }
-            let result = self.attempts(retry, work).await;
+            let result = self.attempts(key.as_str(), retry, work).await;
             // Neither says anything about the step: it runs again when the task does.
             if !matches!(result, Err(TaskError::Cancelled | TaskError::Journal(_))) {
                 self.record(key.as_str(), result.clone());
@@ -256,7 +258,7 @@ impl TaskCtx for Context {
             }
             None => {
                 // A clock that is set back must not make time run backwards within a task.
-                let now = now_ms().max(self.last_ms);
+                let now = self.host.now_ms().max(self.last_ms);
                 self.record(&key, Ok(Value::from(now)));
                 now
             }

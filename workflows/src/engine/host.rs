@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 
 use super::catch::Catch;
 use super::context::Context;
-use super::{CANCEL, now_ms};
+use super::{CANCEL, Clock, RELEASE};
 use crate::journal::{
     Durability, Entry, Journal, Outcome, RunRecord, Stored, StoredEvent, TaskRecord,
 };
@@ -34,8 +34,12 @@ pub(crate) struct Host {
     pub(crate) mode: Mode,
     journal: Arc<dyn Journal>,
     registry: Arc<Registry>,
+    clock: Clock,
     state: Mutex<State>,
     cancelled: watch::Sender<bool>,
+    /// Requests to let go that earlier hosts were sent.
+    releases: usize,
+    released: watch::Sender<bool>,
     signals: watch::Sender<u64>,
     /// Number of events, for those who wait for more.
     events: watch::Sender<u64>,
@@ -79,6 +83,7 @@ impl Host {
         signals: Vec<(String, Value)>,
         journal: Arc<dyn Journal>,
         registry: Arc<Registry>,
+        clock: Clock,
         mode: Mode,
     ) -> Arc<Self> {
         let RunRecord {
@@ -95,6 +100,9 @@ impl Host {
             mode,
             journal,
             registry,
+            clock,
+            releases: releases(&signals),
+            released: watch::Sender::new(false),
             state: Mutex::new(State {
                 tasks: tasks
                     .into_iter()
@@ -127,7 +135,7 @@ impl Host {
         let outcome = Outcome {
             state,
             result: result.clone(),
-            ended_ms: now_ms(),
+            ended_ms: self.now_ms(),
         };
         self.journal.append(&self.id, Entry::Ended(outcome));
         let stored = self.journal.flush(Durability::Process).await;
@@ -269,7 +277,7 @@ impl Host {
     pub(crate) fn emit(&self, path: &str, ordinal: u32, event: Event) {
         let mut state = self.state();
         let seq = state.events.len() as u64;
-        let at_ms = now_ms();
+        let at_ms = self.now_ms();
         let event = StoredEvent {
             seq,
             path: path.to_owned(),
@@ -308,7 +316,7 @@ impl Host {
                 seq,
                 path: path.to_owned(),
                 ordinal: u32::MAX,
-                at_ms: now_ms(),
+                at_ms: self.now_ms(),
                 event,
             }));
             drop(state);
@@ -327,6 +335,15 @@ impl Host {
             self.cancelled.send_replace(true);
             return;
         }
+        if let Some(number) = name.strip_prefix(RELEASE) {
+            if number
+                .parse()
+                .is_ok_and(|number: usize| number >= self.releases)
+            {
+                self.released.send_replace(true);
+            }
+            return;
+        }
         self.state().signals.entry(name).or_insert(value);
         self.signals.send_modify(|version| *version += 1);
     }
@@ -340,13 +357,39 @@ impl Host {
         match self.journal.signals(&self.id) {
             Ok(signals) => {
                 for (name, value) in signals {
-                    if name == CANCEL || self.signal(&name).is_none() {
+                    if name == CANCEL || name.starts_with(RELEASE) || self.signal(&name).is_none() {
                         self.deliver(name, value);
                     }
                 }
             }
             Err(error) => tracing::warn!(run = %self.id, %error, "cannot look for signals"),
         }
+    }
+
+    /// Ends when somebody asked this host to let go of the run.
+    pub(crate) async fn released(&self) {
+        let mut released = self.released.subscribe();
+        if released.wait_for(|is_released| *is_released).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether this host let go of the run.
+    pub(crate) fn was_released(&self) -> bool {
+        *self.released.borrow()
+    }
+
+    /// Stops where the run stands and stores what is on its way; another process may go on.
+    pub(crate) async fn let_go(&self) -> bool {
+        self.abort_children();
+        let stored = self.journal.flush(Durability::Process).await;
+        self.outcome.send_replace(Some(Err(TaskError::Cancelled)));
+        stored.is_ok()
+    }
+
+    /// The engine's time.
+    pub(crate) fn now_ms(&self) -> u64 {
+        (self.clock)()
     }
 
     pub(crate) fn watch_signals(&self) -> watch::Receiver<u64> {
@@ -437,6 +480,12 @@ impl Host {
         // No code that can panic runs under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many requests to let go are recorded.
+pub(super) fn releases(signals: &[(String, Value)]) -> usize {
+    let is_release = |(name, _): &&(String, Value)| name.starts_with(RELEASE);
+    signals.iter().filter(is_release).count()
 }
 
 /// The path of a child.

@@ -7,12 +7,15 @@
 mod catch;
 mod clock;
 mod context;
+mod control;
 mod host;
+mod place;
 mod run;
 mod stream;
 
-pub use clock::new_run_id;
 pub(crate) use clock::now_ms;
+pub use clock::{new_run_id, utc};
+pub(crate) use place::Place;
 pub use run::Run;
 pub use stream::EventStream;
 
@@ -39,6 +42,9 @@ pub(crate) const CANCEL: &str = "$cancel";
 
 /// Steerings of a run travel under this prefix and a number, each one-shot, from 0 without gaps.
 pub(crate) const STEER: &str = "steer/";
+
+/// Signals under this prefix ask a host to let go of the run, so that another process can have it.
+pub(crate) const RELEASE: &str = "$release/";
 
 /// What [`Engine::resume`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +85,9 @@ pub struct TaskDetail {
     pub is_done: bool,
 }
 
+/// Where an engine gets the time: milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// Runs tasks of a [`Registry`] and records them in a journal. Clones share everything; when the
 /// last one is dropped the runs it hosts stop where they are, to be resumed later.
 pub struct Engine<J: Journal>(Arc<Inner<J>>);
@@ -86,6 +95,7 @@ pub struct Engine<J: Journal>(Arc<Inner<J>>);
 struct Inner<J: Journal> {
     journal: Arc<J>,
     registry: Arc<Registry>,
+    clock: Clock,
     hosts: Mutex<HashMap<RunId, Arc<Host>>>,
 }
 
@@ -123,9 +133,16 @@ impl<J: Journal> Inner<J> {
 impl<J: Journal> Engine<J> {
     /// An engine for `registry`'s tasks over `journal`. Its methods need a tokio runtime.
     pub fn new(journal: Arc<J>, registry: Registry) -> Self {
+        Self::with_clock(journal, registry, Arc::new(now_ms))
+    }
+
+    /// The same, with a wall clock of its own: milliseconds since the Unix epoch. It may be set
+    /// back at any time, like any wall clock.
+    pub fn with_clock(journal: Arc<J>, registry: Registry, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             journal,
             registry: Arc::new(registry),
+            clock,
             hosts: Mutex::new(HashMap::new()),
         }))
     }
@@ -208,7 +225,30 @@ impl<J: Journal> Engine<J> {
                 reason: "it has ended and cannot be steered any more; fork it or ask again".into(),
             });
         }
-        let value = serde_json::to_value(&steering)
+        if self.0.host(id).is_none()
+            && let Some(folder) = self.0.journal.folder().map(ToOwned::to_owned)
+        {
+            let (run, asked) = (id.clone(), steering.clone());
+            let answer = tokio::task::spawn_blocking(move || control::ask(&folder, &run, &asked));
+            match answer.await {
+                Ok(Some(Ok(number))) => return Ok(number),
+                Ok(Some(Err(reason))) => {
+                    return Err(RunError::WrongState {
+                        id: id.clone(),
+                        state: status.state,
+                        reason,
+                    });
+                }
+                // Nobody listens: the journal carries it.
+                Ok(None) | Err(_) => {}
+            }
+        }
+        self.record_steering(id, &steering).await
+    }
+
+    /// Writes a steering under the next free number, and hands it to the run if it is ours.
+    async fn record_steering(&self, id: &RunId, steering: &Steering) -> Result<u32, RunError> {
+        let value = serde_json::to_value(steering)
             .map_err(|error| RunError::Failed(TaskError::Terminal(error.to_string())))?;
         let taken = self
             .0
@@ -227,6 +267,23 @@ impl<J: Journal> Engine<J> {
             number = number.saturating_add(1);
         }
         Ok(number)
+    }
+
+    /// Asks whoever works on a run to let go of it where it stands, so that another process can
+    /// resume it. Wait for [`RunState::Interrupted`].
+    pub async fn release(&self, id: &RunId) -> Result<(), RunError> {
+        let status = self.status_now(id)?;
+        if status.state != RunState::Running {
+            return Err(RunError::WrongState {
+                id: id.clone(),
+                state: status.state,
+                reason: "nobody works on it".into(),
+            });
+        }
+        let asked = host::releases(&self.0.journal.signals(id)?);
+        let name = format!("{RELEASE}{asked}");
+        self.send_signal(id, name, Value::Bool(true)).await?;
+        Ok(())
     }
 
     /// Passages that the run cites, as they were when it cited them.
@@ -280,6 +337,7 @@ impl<J: Journal> Engine<J> {
             Vec::new(),
             journal,
             Arc::clone(&self.0.registry),
+            Arc::clone(&self.0.clock),
             Mode::Replay,
         );
         let replayed = host.run_root().await;
@@ -300,7 +358,7 @@ impl<J: Journal> Engine<J> {
         }
     }
 
-    fn check_version(&self, meta: &RunMeta) -> Result<(), RunError> {
+    pub(crate) fn check_version(&self, meta: &RunMeta) -> Result<(), RunError> {
         let ours = self.0.registry.code_version();
         if meta.code_version == ours {
             return Ok(());
@@ -352,19 +410,41 @@ impl<J: Journal> Engine<J> {
     ) {
         let id = record.meta.id.clone();
         let journal: Arc<dyn Journal> = self.0.journal.clone();
+        let folder = journal.folder().map(ToOwned::to_owned);
         let host = Host::new(
             record,
             signals,
             journal,
             Arc::clone(&self.0.registry),
+            Arc::clone(&self.0.clock),
             Mode::Live,
         );
         self.0.hosts().insert(id.clone(), Arc::clone(&host));
         // Weak: a run must not keep alive the engine whose drop is to stop it.
         let engine = Arc::downgrade(&self.0);
         let living = Arc::clone(&host);
+        let control = folder.and_then(|folder| {
+            let (runtime, engine, run) = (
+                tokio::runtime::Handle::current(),
+                engine.clone(),
+                id.clone(),
+            );
+            control::listen(&folder, &id, move |steering| {
+                let Some(engine) = engine.upgrade().map(Engine) else {
+                    return Err("its host is ending".into());
+                };
+                steering.check().map_err(|refused| refused.to_string())?;
+                runtime
+                    .block_on(engine.record_steering(&run, &steering))
+                    .map_err(|error| error.to_string())
+            })
+        });
         let root = tokio::spawn(async move {
-            let is_stored = living.run_to_end().await;
+            let is_stored = tokio::select! {
+                is_stored = living.run_to_end() => is_stored,
+                () = living.released() => living.let_go().await,
+            };
+            drop(control);
             drop(lock);
             // A run whose end could not be stored stays here, so that its output can be had.
             if is_stored && let Some(engine) = engine.upgrade() {
@@ -420,9 +500,11 @@ impl<J: Journal> RunEngine for Engine<J> {
                 id,
                 spec,
                 code_version: self.0.registry.code_version(),
-                started_ms: now_ms(),
+                started_ms: (self.0.clock)(),
                 outcome: None,
                 events: 0,
+                parent: None,
+                kept: false,
             };
             match self.0.journal.create(meta.clone()).await? {
                 Created::AlreadyThere => Ok(Started::AlreadyThere),
@@ -441,7 +523,10 @@ impl<J: Journal> RunEngine for Engine<J> {
     fn attach(&self, id: RunId) -> BoxFuture<'_, Result<Output, RunError>> {
         Box::pin(async move {
             match self.0.host(&id) {
-                Some(host) => host.ended().await.map_err(RunError::Failed),
+                Some(host) => match host.ended().await {
+                    Err(TaskError::Cancelled) if host.was_released() => Err(RunError::Released(id)),
+                    ended => ended.map_err(RunError::Failed),
+                },
                 None => self.wait_elsewhere(&id).await,
             }
         })
@@ -473,7 +558,7 @@ fn resume_ended(meta: &RunMeta) -> Option<Result<ResumeOutcome, RunError>> {
 }
 
 /// An id also names a lock file.
-fn check_id(id: &RunId) -> Result<(), RunError> {
+pub(crate) fn check_id(id: &RunId) -> Result<(), RunError> {
     let text = id.as_str();
     let is_sound = (1..=64).contains(&text.len())
         && !text.starts_with('.')

@@ -60,6 +60,11 @@ impl BlobStore {
             source,
         };
         if fs::metadata(&path).is_ok_and(|meta| meta.len() == bytes.len() as u64) {
+            // Young again, so that nobody who removes old blobs takes it from under this row.
+            let _reused = File::options()
+                .write(true)
+                .open(&path)
+                .and_then(|file| file.set_modified(std::time::SystemTime::now()));
             return Ok(hash);
         }
         let folder = path.parent().unwrap_or(&self.root);
@@ -97,6 +102,11 @@ impl BlobStore {
         } else {
             Err(BlobError::Corrupt(path))
         }
+    }
+
+    /// The folder that holds it all.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where the blob of that hash lies.

@@ -70,6 +70,16 @@ pub(crate) fn is_held(folder: &Path, run: &RunId) -> bool {
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
+/// A run of which some process holds the lock, if there is one.
+pub(crate) fn any_held(folder: &Path) -> Option<RunId> {
+    let entries = fs::read_dir(folder).ok()?;
+    entries.flatten().find_map(|entry| {
+        let name = entry.file_name();
+        let run = RunId::new(name.to_str()?.strip_suffix(".lock")?);
+        is_held(folder, &run).then_some(run)
+    })
+}
+
 #[cfg(unix)]
 fn is_same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

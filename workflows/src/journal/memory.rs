@@ -2,21 +2,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use indago_core::RunId;
 use indago_core::ports::{BoxFuture, RunError};
+use indago_core::{ContentHash, RunId};
 use serde_json::Value;
 
-use super::{Created, Durability, Entry, HostLock, Journal, Pin, RunMeta, RunRecord, StoredEvent};
+use super::{
+    Created, Durability, Entry, HostLock, Intent, Journal, Pin, PossiblySpent, RunMeta, RunRecord,
+    StoredEvent,
+};
 
 #[derive(Default)]
 struct Runs {
     records: BTreeMap<RunId, RunRecord>,
     signals: BTreeMap<RunId, BTreeMap<String, Value>>,
     pins: BTreeMap<RunId, Vec<Pin>>,
+    calls: BTreeMap<RunId, Vec<Call>>,
     hosted: BTreeSet<RunId>,
     changes: u64,
+}
+
+/// A paid call with its response.
+type Call = (PossiblySpent, Option<Vec<u8>>);
+
+impl Runs {
+    fn call(&mut self, run: &RunId, request: ContentHash) -> Option<&mut Call> {
+        let calls = self.calls.get_mut(run)?;
+        calls
+            .iter_mut()
+            .find(|(made, _)| made.intent.request == request)
+    }
 }
 
 /// Records in memory. Clones share them, so a second engine on a clone sees the runs of the first
@@ -194,5 +211,88 @@ impl Journal for MemoryJournal {
 
     fn pins(&self, run: &RunId) -> Result<Vec<Pin>, RunError> {
         Ok(self.runs().pins.get(run).cloned().unwrap_or_default())
+    }
+
+    fn intend(&self, run: &RunId, intent: Intent) -> BoxFuture<'_, Result<(), RunError>> {
+        let mut runs = self.runs();
+        let calls = runs.calls.entry(run.clone()).or_default();
+        match calls
+            .iter_mut()
+            .find(|call| call.0.intent.request == intent.request)
+        {
+            Some((made, _)) => made.attempts += 1,
+            None => calls.push((
+                PossiblySpent {
+                    intent,
+                    attempts: 1,
+                },
+                None,
+            )),
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn respond(
+        &self,
+        run: &RunId,
+        request: ContentHash,
+        response: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), RunError>> {
+        if let Some((_, stored)) = self.runs().call(run, request) {
+            *stored = Some(response);
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn unpaid(&self, run: &RunId, request: ContentHash) {
+        if let Some((made, _)) = self.runs().call(run, request) {
+            made.attempts = made.attempts.saturating_sub(1);
+        }
+    }
+
+    fn response(
+        &self,
+        run: &RunId,
+        request: ContentHash,
+    ) -> Result<Option<Option<Vec<u8>>>, RunError> {
+        Ok(self
+            .runs()
+            .call(run, request)
+            .map(|(_, stored)| stored.clone()))
+    }
+
+    fn possibly_spent(&self, run: &RunId) -> Result<Vec<PossiblySpent>, RunError> {
+        let runs = self.runs();
+        let lost = |(made, stored): &Call| {
+            let attempts = made.attempts.saturating_sub(u32::from(stored.is_some()));
+            (attempts > 0).then(|| PossiblySpent {
+                attempts,
+                ..made.clone()
+            })
+        };
+        Ok(runs
+            .calls
+            .get(run)
+            .into_iter()
+            .flatten()
+            .filter_map(lost)
+            .collect())
+    }
+
+    fn fork(
+        &self,
+        from: &RunId,
+        _at: u64,
+        _new: RunMeta,
+    ) -> BoxFuture<'_, Result<Created, RunError>> {
+        // The fold is kept, not the order in which entries came.
+        Box::pin(std::future::ready(Err(RunError::Journal {
+            path: "memory".into(),
+            reason: format!("run `{from}` is kept in memory only and cannot be forked"),
+        })))
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        None
     }
 }

@@ -5,11 +5,14 @@
 //! is always a beginning of that list: if an entry is there, so is everything before it.
 
 mod blobs;
+mod copy;
 mod lock;
 mod memory;
 mod record;
 mod schema;
 mod sqlite;
+mod transfer;
+mod vacuum;
 mod writer;
 
 pub use blobs::{BlobError, BlobStore};
@@ -18,12 +21,16 @@ pub use record::{Entry, Outcome, Pin, RunMeta, RunRecord, Stored, StoredEvent, T
 pub(crate) use schema::MAX_KEY_BYTES;
 pub use schema::SCHEMA_VERSION;
 pub use sqlite::{SqliteJournal, SqliteOptions};
+pub use transfer::{Imported, MAX_LINE_BYTES};
+pub use vacuum::{Retention, Vacuumed};
 pub use writer::Intent;
 
 use std::any::Any;
+use std::path::Path;
 
-use indago_core::RunId;
 use indago_core::ports::{BoxFuture, RunError};
+use indago_core::{ContentHash, RunId};
+use serde::Serialize;
 use serde_json::Value;
 
 /// How far a flush must go.
@@ -106,4 +113,50 @@ pub trait Journal: Send + Sync + 'static {
 
     /// What a run pinned.
     fn pins(&self, run: &RunId) -> Result<Vec<Pin>, RunError>;
+
+    /// Records that a paid call is about to be made, and waits until that is on the disk. Again
+    /// for the same request: another attempt at it.
+    fn intend(&self, run: &RunId, intent: Intent) -> BoxFuture<'_, Result<(), RunError>>;
+
+    /// Stores the response to a paid call under its request, and waits until it is on the disk.
+    fn respond(
+        &self,
+        run: &RunId,
+        request: ContentHash,
+        response: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), RunError>>;
+
+    /// Takes back an attempt at a paid call that is known to have cost nothing: the server refused
+    /// it.
+    fn unpaid(&self, run: &RunId, request: ContentHash);
+
+    /// The stored response to a request of a run. `Ok(None)`: nobody intended it.
+    /// `Ok(Some(None))`: it was intended and never answered, so it was possibly paid for.
+    fn response(
+        &self,
+        run: &RunId,
+        request: ContentHash,
+    ) -> Result<Option<Option<Vec<u8>>>, RunError>;
+
+    /// Paid calls of a run whose responses were lost: made, perhaps charged, never answered.
+    fn possibly_spent(&self, run: &RunId) -> Result<Vec<PossiblySpent>, RunError>;
+
+    /// Records `new` as a run that begins like `from` up to event number `at`, that event
+    /// included, and takes its lock. What `from` recorded later is left behind.
+    fn fork(&self, from: &RunId, at: u64, new: RunMeta)
+    -> BoxFuture<'_, Result<Created, RunError>>;
+
+    /// The folder that processes share through this journal; `None` when no other process can see
+    /// it.
+    fn folder(&self) -> Option<&Path>;
+}
+
+/// A paid call whose response was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PossiblySpent {
+    /// The call.
+    #[serde(flatten)]
+    pub intent: Intent,
+    /// How often it was made without its response being stored.
+    pub attempts: u32,
 }

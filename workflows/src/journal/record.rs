@@ -25,6 +25,10 @@ pub struct RunMeta {
     pub outcome: Option<Outcome>,
     /// Events recorded so far.
     pub events: u64,
+    /// Of a fork: the run it was forked from and the last event it shares with it.
+    pub parent: Option<(RunId, u64)>,
+    /// Whether the run is kept whatever its age.
+    pub kept: bool,
 }
 
 /// How a run ended.
@@ -54,6 +58,8 @@ impl RunMeta {
             started_ms: self.started_ms,
             ended_ms: self.outcome.as_ref().map(|outcome| outcome.ended_ms),
             events: self.events,
+            parent: self.parent.clone().map(|(run, _)| run),
+            kept: self.kept,
         }
     }
 }

@@ -18,8 +18,8 @@ use super::lock;
 use super::schema::{MAX_KEY_BYTES, explain, open};
 use super::writer::{Command, Failure, Intent, Writer, payload};
 use super::{
-    BlobError, BlobStore, Created, Durability, Entry, HostLock, Journal, Outcome, Pin, RunMeta,
-    RunRecord, Stored, StoredEvent, TaskRecord,
+    BlobError, BlobStore, Created, Durability, Entry, HostLock, Journal, Outcome, Pin,
+    PossiblySpent, RunMeta, RunRecord, Stored, StoredEvent, TaskRecord,
 };
 
 /// How a journal is opened.
@@ -44,9 +44,9 @@ impl Default for SqliteOptions {
 /// folder that any number of processes may use at once. [`crate::journal`] says what is stored,
 /// `docs/journal.md` how.
 pub struct SqliteJournal {
-    folder: PathBuf,
-    path: PathBuf,
-    blobs: Arc<BlobStore>,
+    pub(super) folder: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) blobs: Arc<BlobStore>,
     /// For reading and for signals; the writer has a connection of its own.
     reader: Mutex<Connection>,
     commands: Option<Sender<Command>>,
@@ -106,62 +106,12 @@ impl SqliteJournal {
         })
     }
 
-    /// The folder the journal is in.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// The blob store beside the journal.
     pub fn blobs(&self) -> &BlobStore {
         &self.blobs
     }
 
-    /// Records that a paid call is about to be made, and waits until that is on the disk.
-    pub async fn intend(&self, run: &RunId, intent: Intent) -> Result<(), RunError> {
-        self.send(Command::Intent(run.clone(), intent));
-        self.flush(Durability::Disk).await
-    }
-
-    /// Stores the response to a paid call under its request, and waits until it is on the disk.
-    pub async fn respond(
-        &self,
-        run: &RunId,
-        request: ContentHash,
-        response: Vec<u8>,
-    ) -> Result<(), RunError> {
-        self.send(Command::Response(run.clone(), request, response));
-        self.flush(Durability::Disk).await
-    }
-
-    /// The stored response to a request of a run. `Ok(None)`: nobody intended it.
-    /// `Ok(Some(None))`: it was intended and never answered, so it was possibly paid for.
-    pub fn response(
-        &self,
-        run: &RunId,
-        request: ContentHash,
-    ) -> Result<Option<Option<Vec<u8>>>, RunError> {
-        let reader = self.reader();
-        let n = self.number(&reader, run)?;
-        let row: Option<Option<Vec<u8>>> = reader
-            .prepare_cached("SELECT response FROM intents WHERE run = ?1 AND request = ?2")
-            .and_then(|mut statement| {
-                statement
-                    .query_row(params![n, request.0.as_slice()], |row| row.get(0))
-                    .optional()
-            })
-            .map_err(|error| self.explain(&error))?;
-        let Some(hash) = row else { return Ok(None) };
-        let Some(hash) = hash.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else {
-            return Ok(Some(None));
-        };
-        let bytes = self
-            .blobs
-            .get(ContentHash(hash))
-            .map_err(|error| self.broken(&error))?;
-        Ok(Some(Some(bytes)))
-    }
-
-    fn reader(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn reader(&self) -> MutexGuard<'_, Connection> {
         // Reads leave nothing half done.
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -173,18 +123,18 @@ impl SqliteJournal {
         }
     }
 
-    fn explain(&self, error: &rusqlite::Error) -> RunError {
+    pub(super) fn explain(&self, error: &rusqlite::Error) -> RunError {
         explain(&self.path, error)
     }
 
-    fn broken(&self, reason: &dyn std::fmt::Display) -> RunError {
+    pub(super) fn broken(&self, reason: &dyn std::fmt::Display) -> RunError {
         RunError::Journal {
             path: self.path.display().to_string(),
             reason: reason.to_string(),
         }
     }
 
-    fn number(&self, reader: &Connection, run: &RunId) -> Result<i64, RunError> {
+    pub(super) fn number(&self, reader: &Connection, run: &RunId) -> Result<i64, RunError> {
         reader
             .prepare_cached("SELECT n FROM runs WHERE id = ?1")
             .and_then(|mut statement| {
@@ -197,7 +147,11 @@ impl SqliteJournal {
     }
 
     /// Reads a payload column.
-    fn read<T: DeserializeOwned>(&self, row: &Row<'_>, column: usize) -> Result<T, ReadError> {
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        row: &Row<'_>,
+        column: usize,
+    ) -> Result<T, ReadError> {
         match row.get_ref(column)? {
             ValueRef::Text(text) => Ok(serde_json::from_slice(text)?),
             ValueRef::Blob(hash) => {
@@ -208,7 +162,7 @@ impl SqliteJournal {
         }
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         reader: &Connection,
         sql: &str,
@@ -227,7 +181,7 @@ impl SqliteJournal {
         run().map_err(|error| self.read_error(error))
     }
 
-    fn read_error(&self, error: ReadError) -> RunError {
+    pub(super) fn read_error(&self, error: ReadError) -> RunError {
         match error {
             ReadError::Sql(error) => self.explain(&error),
             other => self.broken(&other),
@@ -251,6 +205,14 @@ impl SqliteJournal {
             spec: self.read(row, 5)?,
             outcome,
             events: row.get::<_, i64>(7)?.try_into().unwrap_or(0),
+            parent: match row.get::<_, Option<String>>(8)? {
+                Some(parent) => {
+                    let at: Option<i64> = row.get(9)?;
+                    Some((RunId::new(parent), at.unwrap_or(0).try_into().unwrap_or(0)))
+                }
+                None => None,
+            },
+            kept: row.get(10)?,
         })
     }
 
@@ -264,11 +226,12 @@ impl SqliteJournal {
 }
 
 const META: &str = "SELECT id, started_ms, ended_ms, state, code_version, spec, result,
-    (SELECT coalesce(max(seq) + 1, 0) FROM events WHERE run = n) FROM runs";
+    (SELECT coalesce(max(seq) + 1, 0) FROM events WHERE run = n), parent, forked_at, kept
+    FROM runs";
 
 /// What can be wrong with a row.
 #[derive(Debug, thiserror::Error)]
-enum ReadError {
+pub(super) enum ReadError {
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
     #[error("a row does not hold what it should: {0}")]
@@ -520,5 +483,93 @@ impl Journal for SqliteJournal {
             })
             .collect::<Result<_, ReadError>>()
             .map_err(|error| self.read_error(error))
+    }
+
+    fn intend(&self, run: &RunId, intent: Intent) -> BoxFuture<'_, Result<(), RunError>> {
+        self.send(Command::Intent(run.clone(), intent));
+        self.flush(Durability::Disk)
+    }
+
+    fn respond(
+        &self,
+        run: &RunId,
+        request: ContentHash,
+        response: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), RunError>> {
+        self.send(Command::Response(run.clone(), request, response));
+        self.flush(Durability::Disk)
+    }
+
+    fn unpaid(&self, run: &RunId, request: ContentHash) {
+        self.send(Command::Unpaid(run.clone(), request));
+    }
+
+    fn response(
+        &self,
+        run: &RunId,
+        request: ContentHash,
+    ) -> Result<Option<Option<Vec<u8>>>, RunError> {
+        let reader = self.reader();
+        let n = self.number(&reader, run)?;
+        let row: Option<Option<Vec<u8>>> = reader
+            .prepare_cached("SELECT response FROM intents WHERE run = ?1 AND request = ?2")
+            .and_then(|mut statement| {
+                statement
+                    .query_row(params![n, request.0.as_slice()], |row| row.get(0))
+                    .optional()
+            })
+            .map_err(|error| self.explain(&error))?;
+        let Some(hash) = row else { return Ok(None) };
+        let Some(hash) = hash.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else {
+            return Ok(Some(None));
+        };
+        let bytes = self
+            .blobs
+            .get(ContentHash(hash))
+            .map_err(|error| self.broken(&error))?;
+        Ok(Some(Some(bytes)))
+    }
+
+    fn possibly_spent(&self, run: &RunId) -> Result<Vec<PossiblySpent>, RunError> {
+        let reader = self.reader();
+        let n = self.number(&reader, run)?;
+        self.rows(
+            &reader,
+            "SELECT request, path, key, reserved, at_ms, attempts - (response IS NOT NULL)
+             FROM intents WHERE run = ?1 AND attempts > (response IS NOT NULL) ORDER BY at_ms",
+            [n],
+            |row| {
+                let request: Vec<u8> = row.get(0)?;
+                let request = request.try_into().map_err(|_size| ReadError::NoPayload)?;
+                Ok(PossiblySpent {
+                    intent: Intent {
+                        request: ContentHash(request),
+                        path: row.get(1)?,
+                        key: row.get(2)?,
+                        reserved: self.read(row, 3)?,
+                        at_ms: row.get::<_, i64>(4)?.try_into().unwrap_or(0),
+                    },
+                    attempts: row.get(5)?,
+                })
+            },
+        )
+    }
+
+    fn fork(
+        &self,
+        from: &RunId,
+        at: u64,
+        new: RunMeta,
+    ) -> BoxFuture<'_, Result<Created, RunError>> {
+        let from = from.clone();
+        Box::pin(async move {
+            // The run may be one of this process, with entries on their way.
+            self.flush(Durability::Process).await?;
+            self.copy(&from, at, &new)
+        })
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.folder)
     }
 }

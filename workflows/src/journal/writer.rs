@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use indago_core::ports::RunError;
 use indago_core::{ContentHash, RunId};
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
-use serde::Serialize;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::schema::{INLINE_BYTES, explain};
+use super::schema::{INLINE_BYTES, explain, is_busy};
 use super::{BlobStore, Durability, Entry, Outcome, Pin, RunMeta, Stored};
 
 /// How long the writer waits for more before it writes: what a killed process may lose of unpaid
@@ -41,12 +41,14 @@ pub(crate) enum Command {
     Intent(RunId, Intent),
     /// Store the response to a paid call, under its request.
     Response(RunId, ContentHash, Vec<u8>),
+    /// Take back an attempt at a paid call that is known to have cost nothing.
+    Unpaid(RunId, ContentHash),
     /// Answer once everything before is stored.
     Flush(Durability, oneshot::Sender<Result<(), RunError>>),
 }
 
 /// A paid call that is about to be made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// Hash of the request.
     pub request: ContentHash,
@@ -67,7 +69,7 @@ pub(crate) struct Writer {
     connection: Connection,
     path: PathBuf,
     blobs: Arc<BlobStore>,
-    numbers: HashMap<RunId, i64>,
+    places: HashMap<RunId, Place>,
     failure: Failure,
     is_full_sync: bool,
 }
@@ -88,8 +90,11 @@ impl rusqlite::ToSql for Payload {
 }
 
 /// An error inside a group.
-enum WriteError {
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    #[error(transparent)]
     Sql(rusqlite::Error),
+    #[error("{0}")]
     Other(String),
 }
 
@@ -140,7 +145,7 @@ impl Writer {
             connection,
             path,
             blobs,
-            numbers: HashMap::new(),
+            places: HashMap::new(),
             failure,
             is_full_sync: false,
         }
@@ -242,8 +247,26 @@ impl Writer {
             attempt += 1;
             match self.try_group(&group, sync) {
                 Ok(created) => break created,
-                Err(WriteError::Sql(error)) if is_busy(&error) && attempt < MAX_ATTEMPTS => {}
+                Err(WriteError::Sql(error)) if is_busy(&error) && attempt < MAX_ATTEMPTS => {
+                    // Nothing of the group is stored, so what was counted along is wrong.
+                    self.places.clear();
+                }
                 Err(error) => {
+                    // Nothing but new runs is turned away: whoever asked may try again.
+                    let is_only_new = group
+                        .iter()
+                        .all(|command| matches!(command, Command::Create(..)));
+                    if let WriteError::Sql(busy) = &error
+                        && is_busy(busy)
+                        && is_only_new
+                    {
+                        for command in group {
+                            if let Command::Create(_, reply) = command {
+                                let _gone = reply.send(Err(explain(&self.path, busy)));
+                            }
+                        }
+                        return;
+                    }
                     let reason = match error {
                         WriteError::Sql(error) => match explain(&self.path, &error) {
                             RunError::Journal { reason, .. } => reason,
@@ -283,10 +306,11 @@ impl Writer {
 
     fn try_group(&mut self, group: &[Command], sync: bool) -> Result<Vec<bool>, WriteError> {
         let mut created = Vec::new();
+        let mut ended = Vec::new();
         let Self {
             connection,
             blobs,
-            numbers,
+            places,
             ..
         } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -296,22 +320,26 @@ impl Writer {
                     created.push(create(&transaction, blobs, meta, sync)?);
                 }
                 Command::Append(run, entry) => {
-                    let n = number(&transaction, numbers, run)?;
-                    append(&transaction, blobs, n, entry, sync)?;
+                    if matches!(entry, Entry::Ended(_)) {
+                        ended.push(run.clone());
+                    }
+                    let place = place(&transaction, places, run)?;
+                    append(&transaction, blobs, place, entry, sync)?;
                 }
                 Command::Pin(run, pins) => {
-                    let n = number(&transaction, numbers, run)?;
+                    let n = place(&transaction, places, run)?.n;
                     for pin in pins {
                         put_pin(&transaction, blobs, n, pin, sync)?;
                     }
                 }
                 Command::Intent(run, intent) => {
-                    let n = number(&transaction, numbers, run)?;
+                    let n = place(&transaction, places, run)?.n;
                     let reserved = payload(blobs, &intent.reserved, sync)?;
                     transaction
                         .prepare_cached(
-                            "INSERT OR IGNORE INTO intents (run, request, path, key, reserved, at_ms)
-                             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                            "INSERT INTO intents (run, request, path, key, reserved, at_ms)
+                             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                             ON CONFLICT DO UPDATE SET attempts = attempts + 1",
                         )?
                         .execute(params![
                             n,
@@ -323,7 +351,7 @@ impl Writer {
                         ])?;
                 }
                 Command::Response(run, request, bytes) => {
-                    let n = number(&transaction, numbers, run)?;
+                    let n = place(&transaction, places, run)?.n;
                     let hash = blobs.put(bytes, sync)?;
                     transaction
                         .prepare_cached(
@@ -331,10 +359,22 @@ impl Writer {
                         )?
                         .execute(params![n, request.0.as_slice(), hash.0.as_slice()])?;
                 }
+                Command::Unpaid(run, request) => {
+                    let n = place(&transaction, places, run)?.n;
+                    transaction
+                        .prepare_cached(
+                            "UPDATE intents SET attempts = attempts - 1
+                             WHERE run = ?1 AND request = ?2 AND attempts > 0",
+                        )?
+                        .execute(params![n, request.0.as_slice()])?;
+                }
                 Command::Flush(..) => {}
             }
         }
         transaction.commit()?;
+        for run in ended {
+            places.remove(&run);
+        }
         Ok(created)
     }
 }
@@ -343,26 +383,38 @@ fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
+/// Where a run stands in the file.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its number.
+    n: i64,
+    /// Events recorded so far.
+    events: i64,
 }
 
-fn number(
+fn place<'a>(
     transaction: &Transaction<'_>,
-    numbers: &mut HashMap<RunId, i64>,
+    places: &'a mut HashMap<RunId, Place>,
     run: &RunId,
-) -> Result<i64, WriteError> {
-    if let Some(n) = numbers.get(run) {
-        return Ok(*n);
+) -> Result<&'a mut Place, WriteError> {
+    use std::collections::hash_map::Entry;
+    match places.entry(run.clone()) {
+        Entry::Occupied(known) => Ok(known.into_mut()),
+        Entry::Vacant(unknown) => {
+            let place = transaction
+                .prepare_cached(
+                    "SELECT n, (SELECT coalesce(max(seq) + 1, 0) FROM events WHERE run = n)
+                     FROM runs WHERE id = ?1",
+                )?
+                .query_row([run.as_str()], |row| {
+                    Ok(Place {
+                        n: row.get(0)?,
+                        events: row.get(1)?,
+                    })
+                })?;
+            Ok(unknown.insert(place))
+        }
     }
-    let n = transaction
-        .prepare_cached("SELECT n FROM runs WHERE id = ?1")?
-        .query_row([run.as_str()], |row| row.get(0))?;
-    numbers.insert(run.clone(), n);
-    Ok(n)
 }
 
 fn create(
@@ -395,26 +447,29 @@ fn create(
 fn append(
     transaction: &Transaction<'_>,
     blobs: &BlobStore,
-    n: i64,
+    place: &mut Place,
     entry: &Entry,
     sync: bool,
 ) -> Result<(), WriteError> {
+    let n = place.n;
     match entry {
         Entry::Spawned { path, name, input } => {
             let input = digest(input);
             transaction
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO tasks (run, path, name, input) VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT OR IGNORE INTO tasks (run, path, name, input, at)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![n, path, name, input])?;
+                .execute(params![n, path, name, input, place.events])?;
         }
         Entry::Step { path, key, result } => {
             let result = payload::<Stored>(blobs, result, sync)?;
             transaction
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO steps (run, path, key, result) VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT OR IGNORE INTO steps (run, path, key, result, at)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![n, path, key, result])?;
+                .execute(params![n, path, key, result, place.events])?;
         }
         Entry::Done {
             path,
@@ -424,10 +479,10 @@ fn append(
             let result = payload::<Stored>(blobs, result, sync)?;
             transaction
                 .prepare_cached(
-                    "UPDATE tasks SET result = ?3, done = ?4
+                    "UPDATE tasks SET result = ?3, done = ?4, done_at = ?5
                      WHERE run = ?1 AND path = ?2 AND done IS NULL",
                 )?
-                .execute(params![n, path, result, *order as i64])?;
+                .execute(params![n, path, result, *order as i64, place.events])?;
         }
         Entry::Event(event) => {
             let body = payload(blobs, &event.event, sync)?;
@@ -444,6 +499,7 @@ fn append(
                     event.at_ms as i64,
                     body
                 ])?;
+            place.events = place.events.max(event.seq as i64 + 1);
         }
         Entry::Ended(Outcome {
             state,
@@ -467,7 +523,7 @@ fn append(
     Ok(())
 }
 
-fn put_pin(
+pub(super) fn put_pin(
     transaction: &Transaction<'_>,
     blobs: &BlobStore,
     n: i64,

@@ -6,6 +6,11 @@
 )]
 
 mod conformance;
+#[cfg(unix)]
+mod controls;
 mod crash;
 mod disk;
+mod paid;
 mod tasks;
+mod transfer;
+mod versions;

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod forks;
 mod killed;
 mod library;
 mod runs;
