@@ -1,9 +1,9 @@
 //! Time of a frame of the terminal interface: `cargo bench --bench frames`.
 //!
-//! The run screen with a plan of 1,000 questions, of which one changes its state before every
-//! frame, so that the graph is laid out anew each time. Beside it, in the same rounds: the same
-//! frame when nothing changed, a plan of 24 questions that is drawn in layers, and as the baseline
-//! the start screen, which has no graph. Last, the bytes that one change sends to the terminal.
+//! The run screen with a plan of 1,000 questions: when nothing changes, when one changes its state
+//! before every frame, and when one is added before every frame, so that the graph is laid out
+//! anew. Beside it, in the same rounds: a plan of 24 questions that is drawn in layers, and as the
+//! baseline the start screen, which has no graph. Last, the bytes that one change sends to the terminal.
 
 use std::time::{Duration, Instant};
 
@@ -21,21 +21,21 @@ fn stage(nodes: u32) -> Stage {
 }
 
 fn main() {
-    let cases: [(&str, u32, bool); 4] = [
-        ("start screen (baseline)", 0, false),
-        ("24 questions in layers, changing", 24, true),
-        ("1,000 questions, nothing changes", 1_000, false),
-        ("1,000 questions, changing", 1_000, true),
+    let still: fn(&mut Stage) = |_stage| {};
+    let cases: [(&str, u32, fn(&mut Stage)); 5] = [
+        ("start screen (baseline)", 0, still),
+        ("24 questions in layers, changing", 24, Stage::stir),
+        ("1,000 questions, nothing changes", 1_000, still),
+        ("1,000 questions, changing", 1_000, Stage::stir),
+        ("1,000 questions and more, growing", 1_000, Stage::grow),
     ];
     let mut stages: Vec<Stage> = cases.iter().map(|(_, nodes, _)| stage(*nodes)).collect();
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); cases.len()];
     // Interleaved, so that load from outside meets all alike.
     for round in 0..ROUNDS + 10 {
-        for (i, (_, _, changes)) in cases.iter().enumerate() {
+        for (i, (_, _, change)) in cases.iter().enumerate() {
             let since = Instant::now();
-            if *changes {
-                stages[i].stir();
-            }
+            change(&mut stages[i]);
             stages[i].draw();
             if round >= 10 {
                 times[i].push(since.elapsed());

@@ -126,7 +126,6 @@ fn work(shared: &Arc<Shared>, queue: &Receiver<Effect>) {
             Effect::Ask { .. }
                 | Effect::Resume(_)
                 | Effect::Watch { .. }
-                | Effect::Fork(..)
                 | Effect::Search { .. }
                 | Effect::Index { .. }
                 | Effect::LoadDocuments(_)
@@ -182,10 +181,6 @@ impl Shared {
             Effect::Resume(id) => {
                 let started = self.hosts.resume(&id);
                 self.hosted(&id, started)?;
-            }
-            Effect::Fork(id, at) => {
-                let started = self.fork(&id, at)?;
-                self.watch(&started, 0)?;
             }
             Effect::Watch { run, from } => self.watch(&run, from)?,
             Effect::Steer(run, steering) => {
@@ -301,10 +296,6 @@ impl Shared {
     fn is_recorded(&self, id: &RunId) -> bool {
         let journal = self.journal().ok().flatten();
         journal.is_some_and(|journal| journal::status(&journal, id).is_ok())
-    }
-
-    fn fork(&self, id: &RunId, _at: u64) -> Result<RunId, Error> {
-        Err(RunError::Unknown(id.clone()).into())
     }
 
     /// Tells a run's events from a number on until it ends or another run is watched.

@@ -304,6 +304,26 @@ impl Stage {
         self.reply(Reply::Events(id, events));
     }
 
+    /// Tells the crowd's next event: a node is added that waits for another.
+    pub fn grow(&mut self) {
+        let Some(run) = &self.app.run else { return };
+        let (seq, n) = (run.next_seq, run.nodes.len() as u32);
+        let edit = indago_core::GraphEdit::Add {
+            text: format!("What is known about part {n} of the plan?"),
+            reason: "part of the plan".to_owned(),
+            depends_on: vec![NodeId(n / 2)],
+        };
+        let event = Numbered {
+            seq,
+            at_ms: 2_000 + seq,
+            event: Event::Edited {
+                edit,
+                node: Some(NodeId(n)),
+            },
+        };
+        self.reply(Reply::Events(RunId::new("crowd"), vec![event]));
+    }
+
     /// Tells the crowd's next event: a node changes its state.
     pub fn stir(&mut self) {
         let Some(run) = &self.app.run else { return };

@@ -178,8 +178,6 @@ pub(crate) enum Effect {
     Resume(RunId),
     /// Ask something of a running run.
     Steer(RunId, Steering),
-    /// Start a run that shares the record of another up to an event.
-    Fork(RunId, u64),
     /// Read what the journal has of a node.
     LoadDetail(RunId, NodeId),
     /// Read a run's report.

@@ -206,7 +206,7 @@ pub(crate) struct Run {
     pub(crate) nodes: Vec<Node>,
     /// What waits for what.
     pub(crate) edges: Vec<Dependency>,
-    /// Changes whenever the drawing of the graph could.
+    /// Changes whenever the places of nodes could: with nodes and edges, not with states.
     pub(crate) version: u64,
     /// Number of the next event.
     pub(crate) next_seq: u64,
@@ -349,7 +349,6 @@ impl Run {
                 (None, Tone::Steered, steering_in_words(steering))
             }
             Event::Moved { node, state } => {
-                self.version += 1;
                 let moved = self.node_mut(*node);
                 moved.state = *state;
                 match state {
@@ -477,7 +476,6 @@ impl Run {
     pub(crate) fn keep_detail(&mut self, id: NodeId, detail: Detail) {
         if let Some(node) = self.nodes.get_mut(id.0 as usize) {
             node.detail = Some(detail);
-            self.version += 1;
         }
     }
 }

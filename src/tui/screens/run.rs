@@ -15,6 +15,9 @@ use crate::tui::theme::{Theme, sign, word};
 
 /// Columns from which graph and trail stand side by side.
 const SIDE_BY_SIDE: u16 = 60;
+/// Nodes up to which the graph may be drawn in layers; more have no room, and cost a layout to find
+/// out.
+const MAX_DRAWN: usize = 200;
 /// Columns from which the graph may be drawn in layers.
 const LAYERS: u16 = 40;
 
@@ -197,7 +200,8 @@ fn graph(painter: &mut Painter<'_>, run: &Run, area: Rect, known: &mut Option<Kn
     });
     if !is_known {
         let pairs = pairs(run.nodes.len(), &run.edges);
-        let layers = !run.wants_tree && inner.width >= LAYERS;
+        let is_small = run.nodes.len() <= MAX_DRAWN;
+        let layers = !run.wants_tree && is_small && inner.width >= LAYERS;
         let drawing = layers
             .then(|| Drawing::new(run.nodes.len(), &pairs, inner.width))
             .flatten();

@@ -81,13 +81,12 @@ fn library_query() {
 }
 
 #[test]
-fn help_palette_field_and_question() {
+fn help_palette_and_field() {
     snap("help", |stage, recording| stage.press(recording, "2 ?"));
     snap("palette", |stage, recording| {
         stage.press(recording, "2 : f o");
     });
     snap("field", |stage, recording| stage.press(recording, "3 e"));
-    snap("question", |stage, recording| stage.press(recording, "2 F"));
 }
 
 #[test]

@@ -120,10 +120,7 @@ fn run(app: &mut App, action: Action, effects: &mut Vec<Effect>) {
             | Action::CancelRun
     );
     if steers && run.state != RunState::Running {
-        return app.say(
-            Level::Info,
-            "the run has ended: u asks further, F forks it from an event",
-        );
+        return app.say(Level::Info, "the run has ended: u asks further");
     }
     match action {
         Action::Pause => {
@@ -175,16 +172,6 @@ fn run(app: &mut App, action: Action, effects: &mut Vec<Effect>) {
             }));
         }
         Action::FollowUp => ask_for(app, Purpose::FollowUp, ""),
-        Action::Fork => {
-            let line = run.log_line.and_then(|line| run.log.get(line));
-            let at = line.map_or(run.next_seq, |entry| entry.seq + 1);
-            app.overlay = Some(Overlay::Confirm(Confirm {
-                question: format!(
-                    "Start another run that shares the first {at} events of this one?"
-                ),
-                then: Box::new(Effect::Fork(id, at)),
-            }));
-        }
         Action::Tree => run.wants_tree = !run.wants_tree,
         Action::Zoom => run.is_zoomed = !run.is_zoomed,
         Action::Open => match run.pane {
