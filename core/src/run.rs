@@ -264,6 +264,13 @@ pub enum Event {
         /// How many of their results the node's search then used.
         used: u32,
     },
+    /// Nothing more starts until it is resumed.
+    Paused {
+        /// Why.
+        reason: String,
+    },
+    /// Work goes on after a pause.
+    Resumed {},
     /// The question can be read in more than one way; somebody may say which.
     Clarifying {
         /// What is asked back.

@@ -7,18 +7,44 @@ pub const MAX_QUESTION_BYTES: usize = 4_000;
 /// Longest reason that is kept, in characters.
 pub(crate) const MAX_REASON_CHARS: usize = 400;
 
-/// What duplicates share: stemmed words in their order, without case, punctuation and articles.
+/// What duplicates share: stemmed words in their order, without case, punctuation, articles and the
+/// words that only carry the form of a question ("in which year did" is "what year").
 ///
-/// Order and function words stay, because "did A sue B" is not "did B sue A" and "is not" is not
-/// "is". Empty when the text has no words.
+/// Order and all other function words stay, because "did A sue B" is not "did B sue A" and "is
+/// not" is not "is". Empty when the text has no words.
 pub fn question_key(text: &str) -> String {
+    let key = key_without(text, |word| {
+        matches!(
+            word,
+            "a" | "an"
+                | "the"
+                | "in"
+                | "on"
+                | "at"
+                | "of"
+                | "which"
+                | "what"
+                | "do"
+                | "does"
+                | "did"
+        )
+    });
+    if key.is_empty() {
+        // Nothing but form: then that is what is asked.
+        key_without(text, |_| false)
+    } else {
+        key
+    }
+}
+
+fn key_without(text: &str, is_form: impl Fn(&str) -> bool) -> String {
     let mut key = String::with_capacity(text.len());
     for word in text
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
     {
         let word = word.to_lowercase();
-        if matches!(word.as_str(), "a" | "an" | "the") {
+        if is_form(&word) {
             continue;
         }
         if !key.is_empty() {
@@ -27,6 +53,30 @@ pub fn question_key(text: &str) -> String {
         key.push_str(&indago_text::stem(&word));
     }
     key
+}
+
+/// Whether two questions that sound alike differ in what an encoder hardly sees: numbers, names
+/// and their order, negation, or the kind of answer that is wanted.
+pub fn differs_in_detail(a: &str, b: &str) -> bool {
+    let numbers = |text: &str| {
+        let mut values: Vec<u64> = indago_text::numbers(text)
+            .iter()
+            .map(|number| number.value.to_bits())
+            .collect();
+        values.sort_unstable();
+        values
+    };
+    let names = |text: &str| -> Vec<String> {
+        indago_text::names(text)
+            .iter()
+            .map(|name| indago_text::normalize_name(&name.text))
+            .collect()
+    };
+    let wanted = |text: &str| indago_text::question::analyze(text).answer;
+    numbers(a) != numbers(b)
+        || names(a) != names(b)
+        || indago_text::polarity::negations(a) != indago_text::polarity::negations(b)
+        || wanted(a) != wanted(b)
 }
 
 /// A reason of bounded length, on one line.
@@ -57,6 +107,37 @@ mod tests {
             question_key("did Bolt sue Acme")
         );
         assert_ne!(question_key("is it open"), question_key("is it not open"));
+    }
+
+    #[test]
+    fn the_form_of_a_question_does_not_make_another_one() {
+        assert_eq!(
+            question_key("In which year did the tower open?"),
+            question_key("What year did the tower open in")
+        );
+        assert_ne!(question_key("What did it do?"), "");
+        assert_ne!(question_key("what"), "");
+    }
+
+    #[test]
+    fn details_that_sound_alike_differ() {
+        let same = "When did Acme open the Harbour Tower in 1931?";
+        assert!(!differs_in_detail(
+            same,
+            "When was it that Acme opened the Harbour Tower in 1931?"
+        ));
+        for other in [
+            "When did Acme open the Harbour Tower in 1932?",
+            "When did Bolt open the Harbour Tower in 1931?",
+            "When did Acme not open the Harbour Tower in 1931?",
+            "Where did Acme open the Harbour Tower in 1931?",
+        ] {
+            assert!(differs_in_detail(same, other), "{other}");
+        }
+        assert!(differs_in_detail(
+            "Did Acme sue Bolt?",
+            "Did Bolt sue Acme?"
+        ));
     }
 
     #[test]

@@ -7,10 +7,10 @@
 
 use indago_core::{
     Answer, AnswerKind, Budget, Claim, Dependency, DocumentId, EditRefused, Event, Finding,
-    GraphEdit, NodeId, NodeState, PassageId, Quote, StopReason, Usage,
+    GraphEdit, NodeId, NodeState, PassageId, Quote, Spend, StopReason, Usage,
 };
 use indago_planner::{
-    Action, Fact, Limits, MAX_REOPENS, Planner, QuestionGraph, ROOT, Steering, export,
+    Action, Fact, Limits, MAX_REOPENS, Planner, QuestionGraph, ROOT, Share, Steering, export,
 };
 
 const BUDGET: Budget = Budget {
@@ -280,6 +280,7 @@ fn planner(parallel: u32) -> Planner {
             budget: BUDGET,
             parallel,
             stall: 1,
+            ..Limits::STANDARD
         },
         0,
     )
@@ -287,13 +288,25 @@ fn planner(parallel: u32) -> Planner {
 
 /// The start of a node, whatever is reserved for it.
 fn start(node: NodeId) -> Action {
-    Action::Start { node, queries: 0 }
+    Action::Start {
+        node,
+        share: Share::default(),
+    }
+}
+
+/// The end of searching, whatever is left for the writer.
+fn write(stopped: Option<StopReason>) -> Action {
+    Action::Write {
+        stopped,
+        share: Share::default(),
+    }
 }
 
 fn next(planner: &mut Planner, now_ms: u64) -> Vec<Action> {
     let (actions, _) = planner.next_actions(now_ms);
     let plain = |action| match action {
         Action::Start { node, .. } => start(node),
+        Action::Write { stopped, .. } => write(stopped),
         other => other,
     };
     actions.into_iter().map(plain).collect()
@@ -326,7 +339,7 @@ fn nothing_starts_before_the_policy_was_asked_and_a_plain_question_is_one_search
         [Action::AskPolicy { news: vec![ROOT] }]
     );
     planner.record(Fact::Planned(vec![]), 0);
-    assert_eq!(next(&mut planner, 0), [Action::Write { stopped: None }]);
+    assert_eq!(next(&mut planner, 0), [write(None)]);
     assert_eq!(next(&mut planner, 0), []);
 }
 
@@ -411,12 +424,7 @@ fn rounds_that_bring_nothing_new_end_the_run() {
         end(&mut planner, node, 1);
         planner.record(Fact::Planned(vec![]), 0);
     }
-    assert_eq!(
-        next(&mut planner, 0),
-        [Action::Write {
-            stopped: Some(StopReason::NoProgress)
-        }]
-    );
+    assert_eq!(next(&mut planner, 0), [write(Some(StopReason::NoProgress))]);
     assert_eq!(
         planner.graph().node(NodeId(3)).unwrap().state,
         NodeState::Pruned
@@ -440,12 +448,15 @@ fn a_spent_budget_warns_first_and_ends_in_a_report() {
         },
         0,
     );
-    assert!(
-        events
-            .iter()
-            .any(|e| matches!(e, Event::Warned { message } if message.contains("80%")))
-    );
-    assert_eq!(planner.queries_left(), 4);
+    assert!(events.iter().any(|e| matches!(
+        e,
+        Event::Spent {
+            what: Spend::Queries,
+            spent: 16,
+            limit: 20
+        }
+    )));
+    assert_eq!(planner.left(Spend::Queries), Some(4));
     planner.record(Fact::Planned(vec![]), 0);
     next(&mut planner, 0);
     let usage = Usage {
@@ -460,12 +471,7 @@ fn a_spent_budget_warns_first_and_ends_in_a_report() {
         0,
     );
     planner.record(Fact::Planned(vec![]), 0);
-    assert_eq!(
-        next(&mut planner, 0),
-        [Action::Write {
-            stopped: Some(StopReason::Budget)
-        }]
-    );
+    assert_eq!(next(&mut planner, 0), [write(Some(StopReason::Budget))]);
 }
 
 #[test]
@@ -484,14 +490,14 @@ fn searches_that_run_at_once_share_the_queries_that_are_left() {
     let shares = |planner: &mut Planner| -> Vec<u32> {
         let (actions, _) = planner.next_actions(0);
         let reserved = |action| match action {
-            Action::Start { queries, .. } => Some(queries),
+            Action::Start { share, .. } => Some(share.queries),
             _ => None,
         };
         actions.into_iter().filter_map(reserved).collect()
     };
     // 20 queries for three nodes, of which the root has to wait.
     assert_eq!(shares(&mut planner), [7, 7]);
-    assert_eq!(planner.queries_left(), 6);
+    assert_eq!(planner.left(Spend::Queries), Some(6));
     end(&mut planner, 1, 1);
     end(&mut planner, 2, 2);
     next(&mut planner, 0);
@@ -509,12 +515,7 @@ fn when_time_is_over_nobody_waits_for_running_searches() {
     planner.record(Fact::Tick, 1_000);
     assert_eq!(
         next(&mut planner, 1_000),
-        [
-            Action::Cancel(ROOT),
-            Action::Write {
-                stopped: Some(StopReason::Budget)
-            }
-        ]
+        [Action::Cancel(ROOT), write(Some(StopReason::Budget))]
     );
 }
 
@@ -532,12 +533,7 @@ fn pausing_holds_new_starts_and_resuming_lets_them_go() {
 #[test]
 fn finishing_now_and_cancelling_differ_in_the_report() {
     for (steering, last) in [
-        (
-            Steering::FinishNow,
-            Action::Write {
-                stopped: Some(StopReason::FinishedEarly),
-            },
-        ),
+        (Steering::FinishNow, write(Some(StopReason::FinishedEarly))),
         (Steering::Cancel, Action::Finish(StopReason::Cancelled)),
     ] {
         let mut planner = planner(2);

@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use indago_core::{
-    Answer, AnswerKind, Budget, Claim, Dependency, DocumentId, Event, Finding, GraphEdit,
-    GraphView, NodeId, NodeState, PassageId, Quote, StopReason, Usage,
+    Answer, AnswerKind, Budget, BudgetChange, Claim, Dependency, DocumentId, Event, Finding,
+    GraphEdit, GraphView, NodeId, NodeState, PassageId, Quote, StopReason, Usage,
 };
 use indago_planner::{Action, Fact, Limits, Planner, QuestionGraph, ROOT, Steering, export};
 use proptest::prelude::*;
@@ -199,6 +199,20 @@ fn outside() -> impl Strategy<Value = Outside> {
         1 => prop_oneof![
             3 => Just(Steering::Pause),
             3 => Just(Steering::Resume),
+            1 => Just(Steering::Approve),
+            1 => Just(Steering::Clarify { reading: "the tower in Paris".into() }),
+            1 => (0_u32..30, 0_u64..20_000).prop_map(|(queries, wall_ms)| Steering::SetBudget {
+                change: BudgetChange {
+                    queries: Some(queries),
+                    wall_ms: Some(wall_ms),
+                    ..BudgetChange::default()
+                },
+            }),
+            1 => (0_u32..7).prop_map(|n| Steering::Distrust {
+                document: DocumentId::new(format!("d{n}")),
+                reason: "it is a joke".into(),
+            }),
+            1 => text().prop_map(|question| Steering::FollowUp { question }),
             1 => Just(Steering::FinishNow),
             1 => Just(Steering::Cancel),
         ]
@@ -218,14 +232,17 @@ struct Model {
     kept: BTreeMap<NodeId, Vec<String>>,
     end: Option<Action>,
     states: BTreeMap<NodeId, NodeState>,
+    ahead: BTreeSet<NodeId>,
 }
 
 impl Model {
-    fn new(parallel: u32) -> Self {
+    fn new(parallel: u32, speculate: bool, approve: bool) -> Self {
         let limits = Limits {
             budget: BUDGET,
             parallel,
             stall: 3,
+            speculate,
+            approve,
         };
         Self {
             planner: Planner::new("Who built the tower?", limits, 1_000),
@@ -237,13 +254,25 @@ impl Model {
             kept: BTreeMap::new(),
             end: None,
             states: BTreeMap::new(),
+            ahead: BTreeSet::new(),
         }
     }
 
     fn hear(&mut self, events: Vec<Event>) {
         for event in events {
-            if let Event::Moved { node, state } = event {
-                self.states.insert(node, state);
+            match event {
+                Event::Moved { node, state } => {
+                    self.states.insert(node, state);
+                }
+                Event::Paused { .. } => {
+                    assert!(!self.paused, "paused twice");
+                    self.paused = true;
+                }
+                Event::Resumed {} => {
+                    assert!(self.paused, "resumed without a pause");
+                    self.paused = false;
+                }
+                _ => {}
             }
         }
     }
@@ -258,9 +287,18 @@ impl Model {
                     assert!(!self.asked, "asked twice at once");
                     self.asked = true;
                 }
-                Action::Start { node, queries } => {
-                    assert!(queries > 0);
+                Action::Start { node, share } => {
+                    assert!(share.queries > 0);
                     assert!(self.running.insert(node), "{node} is worked on twice");
+                }
+                Action::CancelPolicy => {
+                    // A call that was answered in the same turn is not under way any more.
+                    self.asked = false;
+                }
+                Action::Speculate(node) => {
+                    assert!(self.ahead.insert(node), "{node} is worked on ahead twice");
+                    let state = self.planner.graph().node(node).unwrap().state;
+                    assert!(!matches!(state, NodeState::Running | NodeState::Answered));
                 }
                 Action::Cancel(node) => {
                     self.running.remove(&node);
@@ -349,16 +387,6 @@ impl Model {
                 }
             }
             Outside::Steer(steering) => {
-                match steering {
-                    Steering::Pause => self.paused = true,
-                    Steering::Resume | Steering::Approve => self.paused = false,
-                    Steering::FinishNow | Steering::Cancel => self.asked = false,
-                    Steering::Edit { .. }
-                    | Steering::SetBudget { .. }
-                    | Steering::Distrust { .. }
-                    | Steering::Clarify { .. }
-                    | Steering::FollowUp { .. } => {}
-                }
                 self.record(Fact::Steered(steering));
             }
             Outside::Wait(ms) => {
@@ -434,9 +462,11 @@ proptest! {
     #[test]
     fn no_run_is_stuck_and_no_finding_is_lost(
         parallel in 1_u32..5,
+        speculate in any::<bool>(),
+        approve in prop::bool::weighted(0.2),
         script in prop::collection::vec(outside(), 0..40),
     ) {
-        let mut model = Model::new(parallel);
+        let mut model = Model::new(parallel, speculate, approve);
         model.act();
         for outside in script {
             if model.end.is_some() {
@@ -446,14 +476,14 @@ proptest! {
             model.act();
         }
         // Whatever happened, a patient driver gets the run to its end.
-        if model.paused {
-            model.paused = false;
-            model.record(Fact::Steered(Steering::Resume));
-            model.act();
-        }
         for _ in 0..200 {
             if model.end.is_some() {
                 break;
+            }
+            if model.paused {
+                model.record(Fact::Steered(Steering::Resume));
+                model.act();
+                continue;
             }
             if model.asked {
                 model.asked = false;
