@@ -72,6 +72,11 @@ impl SlotLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
 
+impl Ticket {
+    /// A ticket that no call has.
+    pub const NONE: Self = Self(u64::MAX);
+}
+
 /// Which run a call belongs to, as its process numbers them.
 pub type RunNumber = u64;
 

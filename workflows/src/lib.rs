@@ -6,23 +6,28 @@
 //! - [`CpuLibrary`] puts synchronous retrievers, stores and encoders behind the asynchronous
 //!   `Library` that agents await.
 //! - [`PaidModel`] makes calls to a language model that are never paid twice.
+//! - [`Gate`] lets calls of all runs through under limits, the longest remaining path first.
 //! - [`deep_research`] is the task that answers a question.
 //!
 //! This crate sees ports only: no concrete model, index or tool.
 
 mod absent;
+mod ahead;
 pub mod deep_research;
 mod engine;
 mod forking;
+mod gate;
 pub mod journal;
 mod library;
 mod paid;
 mod registry;
 
+pub use ahead::Ahead;
 pub use engine::{
     Clock, Engine, EventStream, ResumeOutcome, Run, RunDetail, TaskDetail, new_run_id, utc,
 };
 pub use forking::{Fork, fork_point};
+pub use gate::{Gate, Permit};
 pub use journal::{MemoryJournal, SqliteJournal};
 pub use library::{CpuLibrary, CpuLibraryParts, PoolError, Similarity};
 pub use paid::PaidModel;

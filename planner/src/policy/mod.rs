@@ -13,6 +13,9 @@ pub use single::Single;
 
 use indago_core::ports::PlanPolicy;
 
+/// The names of all policies that need nothing but the question.
+pub const NAMES: [&str; 2] = ["extractive", "single"];
+
 /// The policy registered under `name`.
 pub fn by_name(name: &str) -> Option<Box<dyn PlanPolicy>> {
     match name {

@@ -12,6 +12,10 @@ impl PlanPolicy for Single {
         "single"
     }
 
+    fn reacts(&self) -> bool {
+        false
+    }
+
     fn plan<'a>(
         &'a self,
         _cx: &'a mut dyn TaskCtx,

@@ -8,4 +8,5 @@
 mod forks;
 mod killed;
 mod library;
+mod misbehaviour;
 mod runs;
