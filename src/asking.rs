@@ -21,6 +21,8 @@ pub struct AskSettings {
     pub filters: Filters,
     /// Seed of everything random in the run.
     pub seed: u64,
+    /// Name of the plan policy; the reasoner's own when `None`.
+    pub plan: Option<String>,
 }
 
 impl Default for AskSettings {
@@ -30,6 +32,7 @@ impl Default for AskSettings {
             budget: default_limits().budget,
             filters: Filters::default(),
             seed: 0,
+            plan: None,
         }
     }
 }

@@ -147,6 +147,8 @@ impl Asker {
         let mut input = ResearchInput::new(question.trim(), self.name());
         input.filters = settings.filters.clone();
         input.limits.budget = settings.budget;
+        input.plan.clone_from(&settings.plan);
+        input.profile = Some(indago_planner::Profile::EXTRACTIVE);
         let spec = input.spec(settings.seed).map_err(RunError::Failed)?;
         Ok(self.engine().begin(id, spec).await?)
     }

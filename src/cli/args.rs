@@ -211,6 +211,24 @@ pub(super) struct AskArgs {
     /// Stop searching after this many milliseconds and report what there is
     #[arg(long, value_name = "MS")]
     pub(super) wall_ms: Option<u64>,
+    /// Most language-model calls; a tenth of them is kept for the report
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) lm_calls: Option<u64>,
+    /// Most language-model tokens, in and out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) lm_tokens: Option<u64>,
+    /// Most money, in US dollars
+    #[arg(long, value_name = "USD")]
+    pub(super) money: Option<f64>,
+    /// Most pages to fetch
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) pages: Option<u64>,
+    /// How the question is divided [default: extractive]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(indago_planner::policy::NAMES))]
+    pub(super) plan: Option<String>,
+    /// Print what the run is likely to spend and stop
+    #[arg(long, conflicts_with_all = ["batch", "out"])]
+    pub(super) estimate: bool,
     /// Name the run; what starts a run in another process watches it by this name
     #[arg(long, value_name = "ID", hide = true, conflicts_with = "batch")]
     pub(super) run_id: Option<String>,

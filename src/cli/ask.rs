@@ -6,6 +6,7 @@ use std::path::Path;
 
 use indago_core::ports::RunError;
 use indago_core::{Budget, Cancel, Report, RunId, StopReason};
+use indago_planner::{Limits, Profile};
 use indago_workflows::new_run_id;
 use serde_json::Value;
 
@@ -31,6 +32,9 @@ pub(super) fn run(
     let items = args.batch.as_deref().map(batch::read).transpose()?;
     if let Some(question) = &question {
         crate::check_question(question)?;
+    }
+    if args.estimate {
+        return estimate(&ask_settings(args, settings), json, printer);
     }
     let corpus = folder::resolve(settings, printer, cancel)?;
     let project = project(settings);
@@ -127,6 +131,32 @@ fn detach(project: &Project, question: &str, json: bool, printer: Printer) -> an
     Ok(Exit::Done)
 }
 
+/// Prints what a run is likely to spend.
+fn estimate(ask: &AskSettings, json: bool, printer: Printer) -> anyhow::Result<Exit> {
+    let limits = Limits::STANDARD;
+    let estimate = indago_planner::estimate(&Profile::EXTRACTIVE, &ask.budget, limits.parallel);
+    let text = if json {
+        serde_json::to_string_pretty(&estimate)? + "\n"
+    } else {
+        let (likely, most) = (estimate.expected, estimate.most);
+        format!(
+            "sub-questions: {}\nqueries: {} (at most {})\nmodel calls: {} (at most {})\n\
+             model tokens: {} (at most {})\nmilliseconds: {} (at most {})\n",
+            estimate.nodes,
+            likely.queries,
+            most.queries,
+            likely.lm_calls,
+            most.lm_calls,
+            likely.lm_tokens,
+            most.lm_tokens,
+            likely.wall_ms,
+            most.wall_ms,
+        )
+    };
+    printer.data(&text)?;
+    Ok(Exit::Done)
+}
+
 /// The report in the wanted form, ending with a newline.
 pub(super) fn render(
     report: &Report,
@@ -166,10 +196,15 @@ fn question(typed: &str) -> Result<String, Error> {
 }
 
 fn ask_settings(args: &AskArgs, settings: &Settings) -> AskSettings {
-    AskSettings {
-        filters: search::filters(&args.filters),
-        ..settings_of(settings)
-    }
+    let mut ask = settings_of(settings);
+    ask.filters = search::filters(&args.filters);
+    ask.plan.clone_from(&args.plan);
+    ask.budget.lm_calls = args.lm_calls;
+    ask.budget.lm_tokens = args.lm_tokens;
+    ask.budget.pages = args.pages;
+    // Casts of floats saturate: nonsense becomes the nearest limit.
+    ask.budget.money_micros = args.money.map(|usd| (usd * 1e6).round() as u64);
+    ask
 }
 
 /// How questions are asked by the settings alone.
@@ -187,6 +222,7 @@ pub(super) fn settings_of(settings: &Settings) -> AskSettings {
         },
         filters: indago_core::Filters::default(),
         seed: 0,
+        plan: None,
     }
 }
 
