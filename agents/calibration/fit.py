@@ -15,8 +15,6 @@ import sys
 import numpy as np
 
 RIDGE = 1e-3
-# Share of well-supported questions that may be turned away on the development half of a set.
-TURNED_AWAY = 0.10
 
 
 def logistic(x, y, weight, ridge=RIDGE):
@@ -41,52 +39,11 @@ def logistic(x, y, weight, ridge=RIDGE):
     return slopes, theta[-1] - (slopes * mean).sum()
 
 
-def with_evidence(source, evidence):
-    """Fits whether the evidence answers the question, and where to say that it does not.
-
-    Answerable questions count where all their documents were found; null questions and questions
-    whose documents were taken out should not be answered. The threshold is the highest at which
-    at most one in ten of the former is turned away on every set.
-    """
-    sets = np.array([e[0] for e in evidence])
-    kinds = np.array([e[1] for e in evidence])
-    labels = np.array([e[2] for e in evidence])
-    x = np.array([e[3] for e in evidence])
-    sizes = {}
-    for key in zip(sets, labels):
-        sizes[key] = sizes.get(key, 0) + 1
-    weight = np.array([1.0 / sizes[key] for key in zip(sets, labels)])
-    slopes, intercept = logistic(x, labels, weight)
-    p = 1 / (1 + np.exp(-(x @ slopes + intercept)))
-    threshold = min(np.quantile(p[(sets == s) & (labels == 1)], TURNED_AWAY) for s in set(sets))
-    for s in sorted(set(sets)):
-        for kind in ("complete", "removed", "null"):
-            chosen = p[(sets == s) & (kinds == kind)]
-            if len(chosen):
-                print(s, kind, len(chosen), "abstains", round(float((chosen < threshold).mean()), 3))
-    text = ", ".join(f"{v:.4f}" for v in slopes)
-    source, n = re.subn(
-        r"(const EVIDENCE: Logistic<\d+> =\n).*?;\n",
-        lambda m: f"{m[1]}    Logistic {{ slopes: [{text}], intercept: {intercept:.4f} }};\n",
-        source,
-        flags=re.S,
-    )
-    assert n == 1
-    source, n = re.subn(
-        r"(const ABSTAIN_BELOW: f64 = )[\d.]+;", lambda m: f"{m[1]}{threshold:.4f};", source
-    )
-    assert n == 1
-    return source
-
-
 def main(rows_path, weights_path):
     sets, questions, rounds, gold, features = [], [], [], [], []
-    evidence = []
     for line in open(rows_path):
         part = line.rstrip("\n").split("\t")
-        if part[2] == "1" and part[3] in ("complete", "null", "removed"):
-            evidence.append((part[0], part[3], float(part[4]), [float(v) for v in part[5:]]))
-        elif part[2] == "1":
+        if part[2] == "1":
             sets.append(part[0])
             questions.append(part[0] + part[1])
             rounds.append(int(part[3]))
@@ -107,7 +64,7 @@ def main(rows_path, weights_path):
     table = re.compile(r"(const PASSAGE: \[Logistic<\d+>; 3\] = \[\n).*?(\n\];)", re.S)
     assert table.search(source), "no table to replace"
     source = table.sub(lambda m: m[1] + "\n".join(lines) + m[2], source)
-    open(weights_path, "w").write(with_evidence(source, evidence))
+    open(weights_path, "w").write(source)
     print(per_set, "rows", len(gold))
 
 

@@ -1,7 +1,8 @@
 //! Scores the extractive reasoner on question sets in memory, without an index on disk.
 //!
 //! `cargo run --release -p indago-agents --example eval -- --data DIR --sets hotpotqa,2wiki
-//!  [--vectors DIR] [--half dev|report] [--no-titles] [--dump FILE] [--removed] [--show]`
+//!  [--vectors DIR] [--half dev|report] [--no-titles] [--dump FILE] [--spans FILE] [--evidence FILE]
+//!  [--removed] [--show]`
 //!
 //! `--vectors` names a folder with `<set>.npy` (passages) and `<set>.q.npy` (questions), f32.
 #![allow(clippy::print_stdout, reason = "prints its table")]
@@ -43,12 +44,18 @@ struct Options {
     /// Only the questions of this half: `Some(true)` for development.
     half: Option<bool>,
     spans: Option<PathBuf>,
+    evidence: Option<PathBuf>,
 }
 
 fn main() -> Result<(), Failure> {
     let options = options()?;
     let mut dump = options.dump.as_ref().map(fs::File::create).transpose()?;
     let mut spans = options.spans.as_ref().map(fs::File::create).transpose()?;
+    let mut evidence = options
+        .evidence
+        .as_ref()
+        .map(fs::File::create)
+        .transpose()?;
     for set in &options.sets {
         let folder = options.data.join(set);
         let docs = read_corpus(&folder.join("corpus.jsonl.gz"), options.titles)?;
@@ -69,12 +76,11 @@ fn main() -> Result<(), Failure> {
         let outcomes = answer_all(
             &corpus,
             &questions,
-            dump.is_some() || spans.is_some(),
-            dump.is_some() || options.removed,
+            dump.is_some() || spans.is_some() || evidence.is_some(),
+            evidence.is_some() || options.removed,
         )?;
         if let Some(file) = &mut dump {
             for (question, outcome) in questions.iter().zip(&outcomes) {
-                write_evidence(file, set, question, outcome)?;
                 for row in &outcome.examined.rows {
                     let gold = question.gold.contains(row.document.as_str());
                     writeln!(
@@ -91,6 +97,11 @@ fn main() -> Result<(), Failure> {
                             .join("\t")
                     )?;
                 }
+            }
+        }
+        if let Some(file) = &mut evidence {
+            for (question, outcome) in questions.iter().zip(&outcomes) {
+                write_evidence(file, set, question, outcome)?;
             }
         }
         if let Some(file) = &mut spans {
@@ -385,6 +396,7 @@ fn options() -> Result<Options, Failure> {
         removed: false,
         half: None,
         spans: None,
+        evidence: None,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -403,6 +415,7 @@ fn options() -> Result<Options, Failure> {
                     other => return Err(format!("no half `{other}`: dev or report").into()),
                 });
             }
+            "--evidence" => options.evidence = Some(value()?.into()),
             "--spans" => options.spans = Some(value()?.into()),
             "--show" => options.show = true,
             other => return Err(format!("unknown argument `{other}`").into()),

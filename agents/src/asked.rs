@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use indago_core::ports::{Library, RetrieveError};
+use indago_text::NameKind;
 use indago_text::question::{Question, analyze};
 
 /// Terms of a question that are weighed; what follows them is ignored.
@@ -110,6 +111,12 @@ impl Asked {
             .fold(0.0, f64::max)
     }
 
+    /// [`Self::heaviest`] on a scale from 0 to 1, the weight of a word that one passage has: the
+    /// same in corpora of all sizes.
+    pub(crate) fn rarest(&self, set: TermSet) -> f64 {
+        self.heaviest(set) / rarity(self.passages, 1).max(1e-9)
+    }
+
     /// The terms of `set`, in the order of the question.
     pub(crate) fn words(&self, set: TermSet) -> Vec<&str> {
         let mut words: Vec<(usize, &str)> = self
@@ -131,6 +138,18 @@ impl Asked {
     pub(crate) fn has_all(&self, text: &str) -> bool {
         let terms = indago_text::terms(text);
         !terms.is_empty() && terms.iter().all(|t| self.bit(t) != 0)
+    }
+
+    /// Terms that stand in none of the question's names: what it says of them. All terms where
+    /// nothing else is left.
+    pub(crate) fn relation(&self) -> TermSet {
+        let names = self.analysis.names.iter();
+        let single = names.filter(|n| n.kind != NameKind::Joined);
+        let named = single.fold(0, |set, n| set | self.terms_in(&n.text));
+        match self.all() & !named {
+            0 => self.all(),
+            relation => relation,
+        }
     }
 
     /// Terms of the relation that gives the answer: `founded` in `who founded the company that

@@ -53,7 +53,11 @@ pub async fn examine(
             });
         }
     }
-    let selected = crate::select::select(&trail.pool, input.limits.sources as usize);
+    let selected = crate::select::select(
+        &trail.pool,
+        input.limits.sources as usize,
+        crate::search::CONSIDERED,
+    );
     let answered = crate::answer::answer(&trail.asked, &trail.pool, &selected);
     let evidence =
         crate::abstain::evidence(&trail.asked, &trail.pool, &selected, answered.as_ref());

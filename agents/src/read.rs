@@ -39,10 +39,16 @@ const LABEL: f64 = 5.0;
 /// Most words of a line without an end that is taken for a heading.
 const HEADING_WORDS: usize = 6;
 
+/// Most words of a line with a page number that is taken for a running title.
+const RUNNING_TITLE_WORDS: usize = 14;
+
 /// Whether `text` says nothing by itself: a heading, a label in front of a list, a question.
 fn is_label(text: &str) -> bool {
     let text = text.trim();
     if text.starts_with('#') && !text.contains('\n') || text.ends_with(['?', ':']) {
+        return true;
+    }
+    if !text.contains(char::is_alphabetic) || is_running_title(text) {
         return true;
     }
     let ended = text.ends_with(['.', '!', '"', '\u{201d}', ')', ';', '\u{3002}']);
@@ -50,7 +56,20 @@ fn is_label(text: &str) -> bool {
     !ended && !row && text.split_whitespace().count() <= HEADING_WORDS
 }
 
-/// One quote for each of `selected`, in their order.
+/// Whether `text` is what stands on every page: `Data sheet, page 3 of 8`, `4 / 12`.
+fn is_running_title(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.len() > RUNNING_TITLE_WORDS || text.ends_with('.') {
+        return false;
+    }
+    words.windows(2).any(|pair| {
+        let [page, number] = pair else { return false };
+        page.eq_ignore_ascii_case("page") && number.contains(|c: char| c.is_ascii_digit())
+    })
+}
+
+/// One quote for each of `selected`, in their order. A passage that has nothing but headings,
+/// labels and running titles is passed over, unless the answer stands in it.
 pub(crate) async fn read(
     library: &dyn Library,
     asked: &Asked,
@@ -96,6 +115,14 @@ pub(crate) async fn read(
             if best.as_ref().is_none_or(|(b, _)| score > *b) {
                 best = Some((score, sentence.range.clone()));
             }
+        }
+        // Two quotes always stand, so that a "not found" can show how near the corpus comes.
+        if best
+            .as_ref()
+            .is_some_and(|(score, _)| *score < -LABEL / 2.0)
+            && quotes.len() >= 2
+        {
+            continue;
         }
         let range = best.map_or(0..candidate.passage.text.len(), |(_, range)| range);
         if let Some(quote) = quote(candidate, range) {
@@ -175,6 +202,8 @@ mod tests {
             "Who flies them",
             "Parts:",
             "Who flies them?",
+            "|---|---|---|",
+            "Otter data sheet, revision 3, page 2 of 4",
         ] {
             assert!(is_label(label), "{label}");
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indago_core::ports::{Library, TaskCtx, TaskError};
 use indago_core::{Bridge, Claim, Event, Finding, PassageId, StopReason, Usage};
 
-use crate::abstain::{abstains, confidence, evidence};
+use crate::abstain::{confidence, evidence, least_confidence};
 use crate::answer::{Answered, answer};
 use crate::asked::Asked;
 use crate::bridge::{follow, named};
@@ -33,8 +33,18 @@ const MAX_ROUNDS: u32 = 3;
 /// searched in depth anyway.
 const PART_SOURCES: usize = 3;
 const PART_ROUNDS: u32 = 2;
+/// Confidence from which the answer of the last part of a chain replaces a guess.
+const TRUSTED_PART: f64 = 0.6;
 /// Certainty from which an answer counts as reasoned rather than guessed.
 const REASONED: f64 = 0.8;
+/// Least probability of a passage that answers are looked for in.
+pub(crate) const CONSIDERED: f64 = 0.012;
+/// Least probability of a passage that is quoted: for a question whose answer was guessed, beside
+/// an answer that was reasoned from passages of its own, and for a part of a question. The curve of
+/// completeness against precision is in `docs/quality.md`.
+const QUOTED: f64 = 0.018;
+const QUOTED_BESIDE_REASONING: f64 = 0.06;
+const QUOTED_BY_PART: f64 = 0.08;
 /// Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
 const FUSION_CONSTANT: f64 = 60.0;
 
@@ -67,12 +77,19 @@ pub async fn search_sub_question(
 ) -> Result<Searched, TaskError> {
     let trail = explore(cx, library, input).await?;
     let sources = limit(input);
-    let mut selected = select(&trail.pool, sources);
+    let mut selected = select(&trail.pool, sources, CONSIDERED);
     let answered = answer(&trail.asked, &trail.pool, &selected);
+    let answered = of_last_part(input, &trail, answered);
     let evidence = evidence(&trail.asked, &trail.pool, &selected, answered.as_ref());
     let places = answered.as_ref().map_or(&[][..], |a| &a.from);
+    let reasoned = answered.as_ref().is_some_and(|a| a.certainty >= REASONED);
+    selected = match (is_part(input), reasoned) {
+        (true, _) => select(&trail.pool, sources, QUOTED_BY_PART),
+        (_, true) => select(&trail.pool, sources, QUOTED_BESIDE_REASONING),
+        _ => select(&trail.pool, sources, QUOTED),
+    };
     include(&trail.pool, &mut selected, places, sources);
-    if answered.as_ref().is_some_and(|a| a.certainty >= REASONED) {
+    if reasoned {
         lead_with(&mut selected, places);
     }
     let quotes = read(library, &trail.asked, &trail.pool, &selected, places).await?;
@@ -92,6 +109,52 @@ pub async fn search_sub_question(
     ))
 }
 
+/// The answer of the last part in place of a guess, where the parts took the question's chain to
+/// its end: the last part asks what the question asks, of the thing that the others have found.
+fn of_last_part(
+    input: &SearchInput,
+    trail: &Trail,
+    answered: Option<Answered>,
+) -> Option<Answered> {
+    let question = &trail.asked.analysis;
+    let steps = question.hops.len();
+    let chain = steps >= 2 && question.options.len() < 2 && question.sources.len() < 2;
+    let reasoned = answered.as_ref().is_some_and(|a| a.certainty >= REASONED);
+    if !chain || reasoned || input.parents.len() < steps {
+        return answered;
+    }
+    let last = input
+        .parents
+        .last()
+        .filter(|f| f.stop == StopReason::Answered && f64::from(f.confidence) >= TRUSTED_PART);
+    let Some((finding, found)) = last.and_then(|f| Some((f, f.answer.as_ref()?))) else {
+        return answered;
+    };
+    let same_kind = answered
+        .as_ref()
+        .is_none_or(|a| a.answer.kind == found.kind);
+    let quote = finding
+        .claims
+        .iter()
+        .flat_map(Claim::quotes)
+        .find(|q| q.text.contains(&found.text));
+    let place = quote.and_then(|quote| {
+        let candidate = trail.pool.get(quote.passage)?;
+        let at = candidate.passage.text.find(&found.text)?;
+        Some((quote.passage, at..at + found.text.len()))
+    });
+    match place {
+        Some(place) if same_kind && !trail.asked.mentions(&found.text) => Some(Answered {
+            answer: found.clone(),
+            certainty: answered
+                .map_or(0.3, |a| a.certainty)
+                .max(f64::from(finding.confidence) * 0.7),
+            from: vec![place],
+        }),
+        _ => answered,
+    }
+}
+
 fn conclude(
     input: &SearchInput,
     trail: Trail,
@@ -104,7 +167,7 @@ fn conclude(
         .into_iter()
         .filter_map(Selected::into_claim)
         .collect();
-    let found = !claims.is_empty() && !abstains(confidence);
+    let found = !claims.is_empty() && confidence >= least_confidence(&trail.asked);
     let finding = Finding {
         node: input.node,
         answer: answered.filter(|_| found).map(|a| a.answer),

@@ -4,23 +4,20 @@ use indago_core::PassageId;
 
 use crate::pool::Pool;
 
-/// Least probability of a passage that is quoted beside the best two.
-const LEAST: f64 = 0.012;
-
 /// Passages that are quoted however improbable they are, so that a "not found" can show how near
 /// the corpus comes.
 const ALWAYS: usize = 2;
 
-/// Passages of at most `documents` documents, most probable first: fewer where the rest is
-/// improbable.
-pub(crate) fn select(pool: &Pool, documents: usize) -> Vec<PassageId> {
+/// Passages of at most `documents` documents, most probable first: the best two, and what has at
+/// least the probability `least`.
+pub(crate) fn select(pool: &Pool, documents: usize, least: f64) -> Vec<PassageId> {
     let mut chosen: Vec<PassageId> = Vec::new();
     let mut seen: Vec<&indago_core::DocumentId> = Vec::new();
     for id in pool.best(pool.len()) {
         let Some(candidate) = pool.get(id) else {
             continue;
         };
-        if chosen.len() >= ALWAYS && candidate.p < LEAST || chosen.len() >= 2 * documents {
+        if chosen.len() >= ALWAYS && candidate.p < least || chosen.len() >= 2 * documents {
             break;
         }
         let document = &candidate.passage.document;

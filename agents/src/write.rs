@@ -8,7 +8,6 @@ use indago_core::{
     Section, Source, StopReason, SubQuestion,
 };
 
-use crate::abstain::abstains;
 use crate::asked::contains_phrase;
 use crate::contradict::contradictions;
 use crate::{WriteInput, verify};
@@ -50,7 +49,7 @@ pub async fn write(
     }
 
     let confidence = root.map_or(0.0, |f| f.confidence);
-    let abstained = sections.is_empty() || abstains(f64::from(confidence));
+    let abstained = sections.is_empty() || root.is_none_or(|f| f.stop == StopReason::NothingFound);
     if abstained && not_found.iter().all(|n| n.node != ROOT) {
         not_found.insert(
             0,

@@ -272,6 +272,101 @@ fn what_is_not_there_stays_not_found() {
     assert!(!searched.finding.open.is_empty());
 }
 
+/// Stations, ships and people, each described in a passage or two.
+fn coast() -> Vec<Doc> {
+    let mut docs = yard();
+    for (id, title, text) in [
+        (
+            "tern",
+            "RV Tern",
+            "RV Tern is a research vessel built by Hegra Yard. She is 22.5 metres long and 6 metres wide.",
+        ),
+        (
+            "auk",
+            "RV Auk",
+            "RV Auk is a research vessel. Her length is 34.2 m and her crew is eleven.",
+        ),
+        (
+            "skar",
+            "Skar Station",
+            "Skar Station was opened in 2011. The building was designed by the architect Liv Torp.",
+        ),
+        (
+            "sheet",
+            "RV Auk data sheet",
+            "RV Auk data sheet, revision 2, page 1 of 4",
+        ),
+    ] {
+        docs.push(Doc::new(id, title, text));
+    }
+    docs
+}
+
+#[test]
+fn one_passage_answers_a_plain_question() {
+    let library = MemoryLibrary::of(&coast());
+    for (question, expected) in [
+        ("Who designed the building of Skar Station?", "Liv Torp"),
+        ("In what year was Skar Station opened?", "2011"),
+        ("Which yard built RV Tern?", "Hegra Yard"),
+        ("Who founded Vela Oceanics?", "Mira Vela"),
+    ] {
+        let (searched, _) = ask(&library, question);
+        assert_eq!(answer(&searched.finding), Some(expected), "{question}");
+    }
+}
+
+#[test]
+fn amounts_are_compared_in_the_same_unit() {
+    let library = MemoryLibrary::of(&coast());
+    for (question, expected) in [
+        ("Which is longer, RV Tern or RV Auk?", "RV Auk"),
+        ("Which is shorter, RV Auk or RV Tern?", "RV Tern"),
+    ] {
+        let (searched, _) = ask(&library, question);
+        assert_eq!(answer(&searched.finding), Some(expected), "{question}");
+        assert_exact(&library, &searched.finding);
+    }
+}
+
+#[test]
+fn a_relation_that_is_stated_of_something_else_is_no_answer() {
+    let library = MemoryLibrary::of(&coast());
+    for question in [
+        "Who was the architect of Gull Point Station?",
+        "At which university did Eva Lund study?",
+        "What price did Vela Oceanics pay for RV Auk?",
+        "Who was the first captain of RV Tern?",
+    ] {
+        let (searched, _) = ask(&library, question);
+        assert_eq!(answer(&searched.finding), None, "{question}");
+        assert_eq!(
+            searched.finding.stop,
+            StopReason::NothingFound,
+            "{question}"
+        );
+    }
+}
+
+#[test]
+fn a_reasoned_answer_stands_on_few_sources() {
+    let library = MemoryLibrary::of(&films(true));
+    let (searched, _) = ask(&library, "When was the director of film Copper Moon born?");
+    let found = documents(&searched.finding);
+    assert!(found.len() <= 5, "{found:?}");
+    let first = &searched.finding.claims[0].quotes()[0];
+    assert_eq!(first.document.to_string(), "moon", "the chain comes first");
+}
+
+#[test]
+fn running_titles_are_not_quoted_beside_sentences() {
+    let library = MemoryLibrary::of(&coast());
+    let (searched, _) = ask(&library, "What is the length of RV Auk?");
+    for claim in searched.finding.claims.iter().skip(2) {
+        assert!(!claim.text().contains("page 1 of 4"), "{}", claim.text());
+    }
+}
+
 #[test]
 fn nothing_is_claimed_from_nothing() {
     let library = MemoryLibrary::of(&[]);

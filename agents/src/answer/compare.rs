@@ -1,11 +1,11 @@
 //! Questions that set two or more things side by side.
 
 use indago_core::{Answer, AnswerKind, Date, PassageId};
-use indago_text::question::Direction;
+use indago_text::question::{Direction, Scale};
 
 use super::chain::{Reached, reach};
 use super::relation::{Attribute, Path};
-use super::{Answered, about, countries};
+use super::{Answered, about, amounts, countries, several};
 use crate::asked::Asked;
 use crate::pool::Pool;
 
@@ -20,6 +20,13 @@ pub(super) fn compare(
     let options: Vec<&str> = question.options.iter().map(|o| o.text.as_str()).collect();
     if question.answer == AnswerKind::YesNo {
         return alike(asked, pool, &options, path);
+    }
+    if let Some(ordering) = &question.ordering
+        && ordering.scale == Scale::Amount
+        && let Some(found) =
+            amounts::compare(asked, pool, &options, &ordering.word, ordering.direction)
+    {
+        return Some(found);
     }
     if let Some(ordering) = &question.ordering
         && let Some(found) = order(pool, &options, path, ordering.direction)
@@ -128,7 +135,9 @@ fn describe(asked: &Asked, pool: &Pool, options: &[&str], same: bool) -> Option<
             .iter()
             .filter(|t| candidate.vocabulary.contains(*t))
             .count();
-        all &= 2 * has >= wanted.len().max(1);
+        let said = asked.relation();
+        let denied = several::denial(asked, candidate, said).is_some();
+        all &= 2 * has >= wanted.len().max(1) && !denied;
     }
     Some(yes_no(all && !same, 0.5, from))
 }

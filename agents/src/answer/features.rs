@@ -144,13 +144,9 @@ impl<'a> Question<'a> {
             .names
             .iter()
             .filter(|n| n.kind != NameKind::Joined);
-        let named = single
-            .clone()
-            .fold(0, |set, n| set | asked.terms_in(&n.text));
         let path = path(&asked.analysis);
         let stated = chain::last_step(asked, pool, selected, &path)
             .and_then(|found| Some((found.from.first()?.0, found.answer.text)));
-        let relation = asked.all() & !named;
         let focus = asked.analysis.focus.as_deref();
         Self {
             names: single
@@ -159,7 +155,7 @@ impl<'a> Question<'a> {
                 .collect(),
             focus: focus.and_then(|f| indago_text::terms(f).into_iter().next()),
             outer: asked.outermost(),
-            relation: if relation == 0 { asked.all() } else { relation },
+            relation: asked.relation(),
             chained: asked.analysis.hops.len() >= 2,
             asked,
             pool,

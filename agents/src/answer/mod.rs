@@ -1,5 +1,6 @@
 //! Typed short answers, where the evidence carries one.
 
+mod amounts;
 mod candidates;
 mod chain;
 mod compare;
@@ -54,6 +55,9 @@ fn find(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> 
         return None;
     }
     let path = path(question);
+    if let Some(found) = stated::before_or_after(asked, pool, selected) {
+        return Some(found);
+    }
     if question.options.len() >= 2
         && let Some(found) = compare::compare(asked, pool, selected, &path)
     {

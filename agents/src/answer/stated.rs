@@ -49,6 +49,41 @@ pub(super) fn holder_at(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> O
     best.map(|(_, found)| found)
 }
 
+/// `before` or `after`, for a question that offers the two: by the dates of both events.
+pub(super) fn before_or_after(
+    asked: &Asked,
+    pool: &Pool,
+    selected: &[PassageId],
+) -> Option<Answered> {
+    let (first, second) = asked.text.split_once(" before or after ")?;
+    let date = |clause: &str| {
+        let event = asked.terms_in(clause);
+        let read = selected
+            .iter()
+            .take(PASSAGES)
+            .filter_map(|&id| pool.get(id));
+        read.filter_map(|c| dated(asked, c, event))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+    };
+    let (first, second) = (date(first)?, date(second)?);
+    if first.2 == second.2 {
+        return None;
+    }
+    let text = if first.2 < second.2 {
+        "before"
+    } else {
+        "after"
+    };
+    Some(Answered {
+        answer: Answer {
+            text: text.to_owned(),
+            kind: AnswerKind::Choice,
+        },
+        certainty: 0.8,
+        from: vec![first.1, second.1],
+    })
+}
+
 /// Share of `event` in the sentence of `candidate` that dates it best, its place and its year.
 fn dated(asked: &Asked, candidate: &Candidate, event: TermSet) -> Option<(f64, super::Place, i32)> {
     let text = &candidate.passage.text;

@@ -1,0 +1,97 @@
+"""Fits when to say "not found" in `agents/src/weights.rs` to rows of `examples/eval.rs --evidence`.
+
+    cargo run --release -p indago-agents --example eval -- --data DIR --vectors DIR --half dev \
+        --sets musique,2wiki,hotpotqa,multihop-rag-evidence,squad,popqa --evidence evidence.tsv
+    python agents/calibration/fit_evidence.py agents/src/weights.rs evidence.tsv
+
+A logistic regression on what speaks for the evidence answering the question. Questions whose
+documents were all found should be answered; null questions, and questions whose documents were
+taken out, should not. The threshold is the highest at which, in cross-validation, at most
+TURNED_AWAY of the former are turned away on every set of BARS. Give `-` instead of the file of
+weights to change nothing.
+"""
+
+import re
+import sys
+
+import numpy as np
+
+from fit import logistic
+
+RIDGE = 3e-3
+FOLDS = 10
+TURNED_AWAY = 0.12
+# Questions that ask one thing of one thing have a threshold of their own.
+PLAIN = 36
+SOURCES = 27
+PLAIN_THRESHOLD = 0.45
+BARS = ["musique", "2wiki", "hotpotqa", "multihop-rag-evidence"]
+WEIGHT = {"squad": 0.6, "popqa": 0.2, "examples": 0.0, "quality": 1.0}
+
+
+def read(paths):
+    rows = []
+    for path in paths:
+        for line in open(path, encoding="utf-8"):
+            part = line.rstrip("\n").split("\t")
+            rows.append((part[0], part[1], part[3], float(part[4]), [float(v) for v in part[5:]]))
+    return rows
+
+
+def main(path, *sources):
+    rows = sorted(read(sources))
+    sets = np.array([r[0] for r in rows])
+    kinds = np.array([r[2] for r in rows])
+    labels = np.array([r[3] for r in rows])
+    x = np.array([r[4] for r in rows])
+    sizes = {}
+    for key in zip(sets, labels):
+        sizes[key] = sizes.get(key, 0) + 1
+    weight = np.array([WEIGHT.get(s, 1.0) / sizes[s, label] for s, label in zip(sets, labels)])
+    # A question and the same question without its documents stay together.
+    ids = {q: i for i, q in enumerate(sorted({(r[0], r[1]) for r in rows}))}
+    fold = np.array([ids[r[0], r[1]] % FOLDS for r in rows])
+    held = np.zeros(len(rows))
+    for f in range(FOLDS):
+        train = fold != f
+        slopes, intercept = logistic(x[train], labels[train], weight[train], RIDGE)
+        held[fold == f] = 1 / (1 + np.exp(-(x[fold == f] @ slopes + intercept)))
+    plain, cited = x[:, PLAIN] == 1, x[:, SOURCES] == 1
+    limit = np.full(len(rows), PLAIN_THRESHOLD)
+    thresholds = []
+    for group in (~plain & ~cited, cited):
+        asked = (labels == 1) & group
+        bars = [held[(sets == s) & asked] for s in BARS]
+        thresholds.append(min(np.quantile(own, TURNED_AWAY) for own in bars if len(own) > 20))
+        limit[group] = thresholds[-1]
+    for s in sorted(set(sets)):
+        line = f"{s:<24}"
+        for kind in ("complete", "removed", "null"):
+            of_kind = (sets == s) & (kinds == kind)
+            chosen = held[of_kind] < limit[of_kind]
+            if len(chosen):
+                line += f" {kind} {100 * chosen.mean():5.1f} (n {len(chosen)})"
+        print(line)
+    slopes, intercept = logistic(x, labels, weight, RIDGE)
+    print(np.round(slopes * x.std(0), 2).tolist(), "thresholds", np.round(thresholds, 4))
+    if path != "-":
+        source = open(path, encoding="utf-8").read()
+        text = ", ".join(f"{v:.4f}" for v in slopes)
+        source, n = re.subn(
+            r"(const EVIDENCE: Logistic<\d+> =\n).*?;\n",
+            lambda m: f"{m[1]}    Logistic {{ slopes: [{text}], intercept: {intercept:.4f} }};\n",
+            source,
+            flags=re.S,
+        )
+        assert n == 1
+        source, n = re.subn(
+            r"(const ABSTAIN_BELOW: \[f64; 3\] = )\[.*?\];",
+            lambda m: f"{m[1]}[{thresholds[0]:.4f}, {thresholds[1]:.4f}, {PLAIN_THRESHOLD}];",
+            source,
+        )
+        assert n == 1
+        open(path, "w", encoding="utf-8").write(source)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
