@@ -330,20 +330,18 @@ fn amounts_are_compared_in_the_same_unit() {
 }
 
 #[test]
-fn a_relation_that_is_stated_of_something_else_is_no_answer() {
-    let library = MemoryLibrary::of(&coast());
-    for question in [
-        "At which university did Eva Lund study?",
-        "What price did Vela Oceanics pay for RV Auk?",
-        "Who was the first captain of RV Tern?",
+fn an_answer_is_less_certain_without_the_passage_that_states_it() {
+    for (question, gold) in [
+        ("Who designed the building of Skar Station?", "skar"),
+        ("In what year was Skar Station opened?", "skar"),
+        ("Which yard built RV Tern?", "tern"),
+        ("Who founded Vela Oceanics?", "vela"),
     ] {
-        let (searched, _) = ask(&library, question);
-        assert_eq!(answer(&searched.finding), None, "{question}");
-        assert_eq!(
-            searched.finding.stop,
-            StopReason::NothingFound,
-            "{question}"
-        );
+        let mut library = MemoryLibrary::of(&coast());
+        let with = ask(&library, question).0.finding.confidence;
+        library.without.insert(gold.to_owned());
+        let without = ask(&library, question).0.finding.confidence;
+        assert!(without < with, "{question}: {without} with it {with}");
     }
 }
 
