@@ -3,16 +3,20 @@
 //! Rows: 100,000 synthetic vectors of 384 values (154 MB in f32, 38 MB as int8), k = 10, warm, all
 //! threads; the best of the runs that fit 1 s. Bound: a plain sum over the same rows.
 //!
-//! Run: `cargo bench -p indago-kernels --bench scan`.
+//! Run: `cargo bench -p indago-kernels --bench scan`. With the arguments `serve FILE DIM QUERIES` it
+//! reads rows and, behind them, queries from a file of f32 values, and then commands from its input:
+//! `FORMAT BATCH` (f32, f16, i8, bits or sum) is answered by the seconds that all queries took in
+//! batches of that size, `ids FORMAT K` by the rows found for each query. So takes
+//! `benches/dense_exact_side_by_side.py` turns with other programs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use indago_core::Cancel;
-use indago_kernels::quantize::Quantized;
-use indago_kernels::scan::{top_k_f32, top_k_i8};
-use indago_kernels::{Isa, RowsF32};
+use indago_kernels::quantize::{Quantized, push_row_bits};
+use indago_kernels::scan::{Scored, rescore, top_k_bits, top_k_f16, top_k_f32, top_k_i8};
+use indago_kernels::{Isa, RowsBits, RowsF16, RowsF32, dot_f32};
 use rayon::prelude::*;
 
 const ROWS: usize = 100_000;
@@ -29,7 +33,120 @@ fn best(mut run: impl FnMut()) -> f64 {
     best
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// The same rows in every format.
+struct Rows {
+    data: Vec<f32>,
+    halves: Vec<u16>,
+    codes: Quantized,
+    bits: Vec<u64>,
+    dim: usize,
+}
+
+impl Rows {
+    fn of(data: Vec<f32>, dim: usize) -> Outcome<Self> {
+        let mut bits = Vec::new();
+        data.chunks_exact(dim)
+            .for_each(|row| push_row_bits(row, &mut bits));
+        Ok(Self {
+            halves: data
+                .iter()
+                .map(|x| half::f16::from_f32(*x).to_bits())
+                .collect(),
+            codes: Quantized::of(RowsF32::new(&data, dim)?),
+            bits,
+            data,
+            dim,
+        })
+    }
+
+    fn search(&self, format: &str, queries: &[f32], k: usize) -> Outcome<Vec<Vec<Scored>>> {
+        let (dim, cancel) = (self.dim, Cancel::new());
+        Ok(match format {
+            "f32" => top_k_f32(RowsF32::new(&self.data, dim)?, queries, k, &cancel)?,
+            "f16" => top_k_f16(
+                RowsF16::new(&self.halves, dim)?,
+                queries,
+                k,
+                |_| true,
+                &cancel,
+            )?,
+            "i8" => top_k_i8(self.codes.rows()?, queries, k, &cancel)?,
+            // Sixteen times as many candidates, scored again exactly.
+            "bits" => {
+                let mut codes = Vec::new();
+                queries
+                    .chunks_exact(dim)
+                    .for_each(|query| push_row_bits(query, &mut codes));
+                let rows = RowsBits::new(&self.bits, dim)?;
+                let near = RowsBits::new(&codes, dim)?;
+                let near = top_k_bits(rows, near, 16 * k, |_| true, &cancel)?;
+                let near = near.into_iter().zip(queries.chunks_exact(dim));
+                near.map(|(near, query)| {
+                    rescore(near, k, |row| {
+                        dot_f32(&self.data[row * dim..(row + 1) * dim], query)
+                    })
+                })
+                .collect()
+            }
+            other => return Err(format!("no format `{other}`").into()),
+        })
+    }
+}
+
+/// Answers commands from the input; see the top of the file.
+fn serve(arguments: &[String]) -> Outcome<()> {
+    let [file, dim, n_queries] = arguments else {
+        return Err("serve FILE DIM QUERIES".into());
+    };
+    let (dim, n_queries): (usize, usize) = (dim.parse()?, n_queries.parse()?);
+    let bytes = std::fs::read(file)?;
+    let (values, _) = bytes.as_chunks::<4>();
+    let mut data: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    drop(bytes);
+    let queries = data.split_off(data.len() - n_queries * dim);
+    let rows = Rows::of(data, dim)?;
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["ids", format, k] => {
+                for hits in rows.search(format, &queries, k.parse()?)? {
+                    let ids: Vec<String> = hits.iter().map(|hit| hit.row.to_string()).collect();
+                    println!("{}", ids.join(" "));
+                }
+            }
+            // What memory gives: the codes read once for each query by a plain sum.
+            ["sum", _] => {
+                let begin = Instant::now();
+                for _ in 0..n_queries {
+                    let sum = |part: &[i8]| part.iter().map(|&x| i32::from(x)).sum::<i32>();
+                    let sum: i32 = rows.codes.codes.par_chunks(1 << 18).map(sum).sum();
+                    black_box(sum);
+                }
+                println!("{}", begin.elapsed().as_secs_f64());
+            }
+            [format, batch] => {
+                let batch: usize = batch.parse()?;
+                let begin = Instant::now();
+                for queries in queries.chunks(batch * dim) {
+                    black_box(rows.search(format, queries, 10)?);
+                }
+                println!("{}", begin.elapsed().as_secs_f64());
+            }
+            _ => return Err(format!("no command `{line}`").into()),
+        }
+    }
+    Ok(())
+}
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "serve") {
+        return serve(&arguments[at + 1..]);
+    }
     let data: Vec<f32> = (0..ROWS * DIM)
         .map(|i| ((i * 7919) % 20_011) as f32 / 10_005.5 - 1.0)
         .collect();
