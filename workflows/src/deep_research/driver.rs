@@ -39,6 +39,9 @@ pub(super) struct Driver {
     /// Actions that follow from others.
     again: VecDeque<Action>,
     plans: u32,
+    /// What the policy's last turn said of itself: recorded, because a run is replayed where its
+    /// policy may not be.
+    reacts: bool,
     steerings: u32,
 }
 
@@ -62,6 +65,7 @@ impl Driver {
             ahead: HashSet::new(),
             again: VecDeque::new(),
             plans: 0,
+            reacts: true,
             steerings: 0,
         }
     }
@@ -79,7 +83,7 @@ impl Driver {
             self.again.extend(actions);
             while let Some(action) = self.again.pop_front() {
                 match action {
-                    Action::AskPolicy { news } => self.ask(cx, research, news).await?,
+                    Action::AskPolicy { news } => self.ask(cx, news).await?,
                     Action::Start { node, share } => self.start(cx, research, node, share).await?,
                     Action::Speculate(node) => self.rehearse(cx, research, node).await?,
                     Action::CancelPolicy => self.forget(Purpose::Plan),
@@ -117,7 +121,14 @@ impl Driver {
         Ok(match purpose {
             Purpose::Ahead => Fact::Tick,
             Purpose::Plan => match result.and_then(|plan| from_value::<Proposal>("plan", plan)) {
-                Ok(Proposal { edits, alike }) => Fact::Proposed { edits, alike },
+                Ok(Proposal {
+                    edits,
+                    alike,
+                    reacts,
+                }) => {
+                    self.reacts = reacts;
+                    Fact::Proposed { edits, alike }
+                }
                 Err(error) => Fact::PlanFailed(error.to_string()),
             },
             Purpose::Search(node) => {
@@ -180,13 +191,8 @@ impl Driver {
             .await
     }
 
-    async fn ask(
-        &mut self,
-        cx: &mut dyn TaskCtx,
-        research: &Research,
-        news: Vec<NodeId>,
-    ) -> Result<(), TaskError> {
-        if !news.is_empty() && !research.policy(self.input.plan.as_deref())?.reacts() {
+    async fn ask(&mut self, cx: &mut dyn TaskCtx, news: Vec<NodeId>) -> Result<(), TaskError> {
+        if !news.is_empty() && !self.reacts {
             // Its plan was complete from the start: nothing to wait for.
             let now_ms = cx.now_ms();
             emit_all(cx, self.planner.record(Fact::Planned(Vec::new()), now_ms));

@@ -39,7 +39,7 @@ use crate::registry::{Registry, Task, TaskFuture};
 /// Version of the code of these tasks. Changes whenever the same input and the same recorded
 /// results could lead to other steps, tasks or events: runs resume and replay only under the
 /// version that made them.
-pub const CODE_VERSION: u32 = 3;
+pub const CODE_VERSION: u32 = 4;
 
 /// Registered name of the root task.
 pub const TASK: &str = "deep_research";
@@ -112,13 +112,16 @@ pub struct PlanInput {
 }
 
 /// Output of the `plan` task.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proposal {
     /// Edits in order.
     pub edits: Vec<GraphEdit>,
     /// Added questions that resemble one of the graph.
     #[serde(default)]
     pub alike: Vec<Alike>,
+    /// Whether the policy may want to add something once nodes have ended
+    /// ([`PlanPolicy::reacts`]).
+    pub reacts: bool,
 }
 
 /// Input of the `control` task.
@@ -265,7 +268,11 @@ impl Task for Plan {
             } else {
                 Vec::new()
             };
-            to_value(&Proposal { edits, alike })
+            to_value(&Proposal {
+                edits,
+                alike,
+                reacts: policy.reacts(),
+            })
         })
     }
 }

@@ -15,7 +15,7 @@ use super::{Journal as _, RunMeta, lock};
 
 /// A blob that nothing names is removed when it is as old as this: younger ones may belong to a
 /// row that is being written.
-const BLOB_GRACE: Duration = Duration::from_secs(3_600);
+const BLOB_GRACE: Duration = Duration::from_hours(1);
 
 /// Which runs stay. A run that is marked as kept or that a process works on stays always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

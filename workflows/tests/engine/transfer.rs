@@ -136,7 +136,7 @@ async fn a_vacuum_forgets_old_runs_and_keeps_what_the_others_stand_on() {
     for entry in fs::read_dir(folder.path().join("blobs")).unwrap().flatten() {
         for file in fs::read_dir(entry.path()).unwrap().flatten() {
             let file = fs::File::options().write(true).open(file.path()).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(7_200))
+            file.set_modified(SystemTime::now() - Duration::from_hours(2))
                 .unwrap();
             blobs += 1;
         }

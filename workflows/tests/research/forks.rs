@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use indago_core::ports::RunEngine as _;
 use indago_core::{BudgetChange, Event, Report, RunId, RunState, Steering};
-use indago_workflows::deep_research::{ResearchInput, inert_registry};
+use indago_planner::policy;
+use indago_workflows::deep_research::{Research, ResearchInput, inert_registry};
 use indago_workflows::journal::Journal as _;
 use indago_workflows::{Engine, Fork, SqliteJournal, fork_point};
 
@@ -89,6 +90,31 @@ async fn a_run_forked_at_any_event_keeps_what_was_before_and_obeys_the_change() 
         serde_json::to_string(&again).unwrap(),
         serde_json::to_string(&before).unwrap()
     );
+}
+
+#[tokio::test]
+async fn a_run_replays_whatever_policy_the_process_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Arc::new(SqliteJournal::open(folder.path()).unwrap());
+    let library = Arc::new(Dozen::new());
+    let with = |name: &str| {
+        let policy = Arc::from(policy::by_name(name).unwrap());
+        let research = Research::extractive(Arc::clone(&library) as _, policy, journal.clone());
+        Engine::new(Arc::clone(&journal), research.registry())
+    };
+    for made_with in policy::NAMES {
+        let id = RunId::new(made_with);
+        let input = ResearchInput::new(QUESTION, "dozen").spec(7).unwrap();
+        let engine = with(made_with);
+        engine.start(id.clone(), input).await.unwrap();
+        let output = engine.attach(id.clone()).await.unwrap();
+        for replayed_with in policy::NAMES {
+            let again = with(replayed_with).replay(&id).await.unwrap();
+            assert_eq!(again, output, "{made_with}, {replayed_with}");
+        }
+        let inert = Engine::new(Arc::clone(&journal), inert_registry(journal.clone()));
+        assert_eq!(inert.replay(&id).await.unwrap(), output, "{made_with}");
+    }
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn run(registry: Registry, input: ResearchInput) -> (Report, Vec<Event>) {
         .start(id.clone(), input.spec(7).unwrap())
         .await
         .unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(60), engine.attach(id.clone())).await;
+    let ended = tokio::time::timeout(Duration::from_mins(1), engine.attach(id.clone())).await;
     let report = serde_json::from_value(ended.expect("the run is stuck").unwrap()).unwrap();
     let events = engine.events(&id).unwrap();
     (report, events.into_iter().map(|e| e.event).collect())
