@@ -564,9 +564,16 @@ pub(super) struct EvalData {
     #[arg(long, value_name = "N")]
     pub(super) limit: Option<usize>,
     /// Which retrievers to score, each with `@` and an encoder where it is not the embedded one:
-    /// `dense@static`, `dense@FOLDER` with published weights [default: bm25, dense, fused]
+    /// `dense@static`, `dense@FOLDER` with published weights [default: bm25, dense,
+    /// fused, graph]
     #[arg(long = "retriever", value_name = "NAME")]
     pub(super) retrievers: Vec<String>,
+    /// Compare with this retriever (a paired randomisation test on nDCG@10)
+    #[arg(long, value_name = "NAME", default_value = "bm25")]
+    pub(super) baseline: String,
+    /// Write the rankings here as TREC run files, and the judgements
+    #[arg(long, value_name = "DIR")]
+    pub(super) runs: Option<PathBuf>,
     /// Without titles
     #[arg(long)]
     pub(super) no_titles: bool,

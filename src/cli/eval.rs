@@ -61,13 +61,20 @@ impl Evaluation<'_> {
                 .map(str::to_owned)
                 .to_vec();
         }
+        // The baseline comes first, so that all others are compared with it.
+        let baseline = self.data.baseline.as_str();
+        names.sort_by_key(|name| name != baseline);
         let (half, limit) = (self.data.half, self.data.limit);
         let mut all = Vec::new();
         let mut lines = Vec::new();
         for set in &self.sets {
             let project = self.prepare(set, &BTreeSet::new())?;
-            let scored = retrieval::score(&project, set, half, limit, &names, self.cancel)?;
+            let scored =
+                retrieval::score(&project, set, half, limit, &names, baseline, self.cancel)?;
             for (scores, run) in scored {
+                if let Some(folder) = &self.data.runs {
+                    retrieval::write_trec(folder, set, half, &scores.retriever, &run)?;
+                }
                 for (query, ranked) in run {
                     let ranked: Vec<_> = ranked.into_iter().map(|(document, _)| document).collect();
                     lines.push(json!({
@@ -81,7 +88,7 @@ impl Evaluation<'_> {
             self.printer.note(&format!("scored {}", set.name));
         }
         self.per_question(&lines)?;
-        self.publish("retrieval", &all, &retrieval::table(&all))
+        self.publish("retrieval", &all, &retrieval::table(&all, baseline))
     }
 
     fn ask(&self, without_gold: bool) -> anyhow::Result<Exit> {

@@ -1,10 +1,11 @@
 //! Scores retrievers on documents: a document counts with its best passage.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use indago_core::{Cancel, Query};
 use indago_retriever::metrics::{
-    Interval, Measure, Qrels, Run, bootstrap, compare, evaluate, mean,
+    Interval, Measure, Qrels, Run, bootstrap, compare, evaluate, mean, write_run,
 };
 use serde::Serialize;
 
@@ -17,7 +18,7 @@ use crate::{Error, Project, wire};
 const DEPTH: usize = 100;
 
 /// What is reported; gains are binary, as in the published baselines.
-pub const MEASURES: [Measure; 8] = [
+pub const MEASURES: [Measure; 10] = [
     Measure::Recall(2),
     Measure::Recall(5),
     Measure::Recall(10),
@@ -26,6 +27,8 @@ pub const MEASURES: [Measure; 8] = [
     Measure::AllRecall(5),
     Measure::AllRecall(10),
     Measure::AveragePrecision,
+    Measure::Hits(10),
+    Measure::EvidenceRank(10),
 ];
 
 /// One retriever on one data set.
@@ -43,12 +46,14 @@ pub struct Scores {
     pub ndcg_low: f64,
     /// 95% interval of nDCG@10.
     pub ndcg_high: f64,
-    /// Probability of nDCG@10 at least as different from BM25's by chance; absent for BM25 itself.
+    /// Probability of nDCG@10 at least as different from the baseline's by chance; absent for the
+    /// baseline itself, and where it was not scored before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub p_against_bm25: Option<f64>,
+    pub p_against_baseline: Option<f64>,
 }
 
-/// Runs every question of `half` that has relevant documents through each retriever.
+/// Runs every question of `half` that has relevant documents through each retriever, and compares
+/// those behind the one named `baseline` with it.
 ///
 /// # Errors
 /// When the index cannot be searched, or `cancel` is set.
@@ -58,6 +63,7 @@ pub fn score(
     half: Half,
     limit: Option<usize>,
     retrievers: &[String],
+    baseline: &str,
     cancel: &Cancel,
 ) -> Result<Vec<(Scores, Run)>, Error> {
     let corpus = crate::open(project, CORPUS)?;
@@ -77,7 +83,7 @@ pub fn score(
         })
         .collect();
     let mut scored: Vec<(Scores, Run)> = Vec::new();
-    let mut baseline = None;
+    let mut compared = None;
     for name in retrievers {
         let retriever = wire::retriever(&corpus, name)?;
         let mut run = Run::new();
@@ -93,11 +99,11 @@ pub fn score(
             .collect();
         let ndcg = evaluate(&run, &qrels, Measure::NdcgBinary(10));
         let Interval { low, high, .. } = bootstrap(&ndcg, SEED);
-        let p_against_bm25 = baseline
+        let p_against_baseline = compared
             .as_ref()
             .map(|base| compare(&ndcg, base, SEED).p_value);
-        if name == "bm25" {
-            baseline = Some(ndcg);
+        if name == baseline {
+            compared = Some(ndcg);
         }
         let scores = Scores {
             set: dataset.name.clone(),
@@ -106,7 +112,7 @@ pub fn score(
             means,
             ndcg_low: low,
             ndcg_high: high,
-            p_against_bm25,
+            p_against_baseline,
         };
         scored.push((scores, run));
     }
@@ -128,10 +134,11 @@ fn falling(ranked: Vec<(indago_core::DocumentId, f32)>) -> Vec<(String, f32)> {
 }
 
 /// The scores as a Markdown table, in per cent.
-pub fn table(scores: &[Scores]) -> String {
-    let mut out = String::from(
+pub fn table(scores: &[Scores], baseline: &str) -> String {
+    let mut out = format!(
         "| set | retriever | n | R@2 | R@5 | R@10 | nDCG@10 (95%) | MRR@10 | AllR@5 | AllR@10 | \
-         MAP | p against BM25 |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         MAP | Hits@10 | evidence MAP@10 | p against {baseline} |\n{}|\n",
+        "|---".repeat(14)
     );
     for s in scores {
         let of = |measure: Measure| {
@@ -142,10 +149,10 @@ pub fn table(scores: &[Scores]) -> String {
                     .unwrap_or_default()
         };
         let p = s
-            .p_against_bm25
+            .p_against_baseline
             .map_or_else(String::new, |p| format!("{p:.4}"));
         out.push_str(&format!(
-            "| {} | {} | {} | {:.1} | {:.1} | {:.1} | {:.1} ({:.1} to {:.1}) | {:.1} | {:.1} | {:.1} | {:.1} | {p} |\n",
+            "| {} | {} | {} | {:.1} | {:.1} | {:.1} | {:.1} ({:.1} to {:.1}) | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {p} |\n",
             s.set,
             s.retriever,
             s.questions,
@@ -159,7 +166,94 @@ pub fn table(scores: &[Scores]) -> String {
             of(Measure::AllRecall(5)),
             of(Measure::AllRecall(10)),
             of(Measure::AveragePrecision),
+            of(Measure::Hits(10)),
+            of(Measure::EvidenceRank(10)),
         ));
     }
     out
+}
+
+/// Writes `SET.RETRIEVER.run` and `SET.qrels` in TREC's form to `folder`, for other tools.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_trec(
+    folder: &Path,
+    dataset: &Dataset,
+    half: Half,
+    retriever: &str,
+    run: &Run,
+) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
+    // An encoder's name may be a folder's.
+    let tag = retriever.replace(['/', '\\', ' '], "_");
+    let mut text = Vec::new();
+    let path = folder.join(format!("{}.{tag}.run", dataset.name));
+    for (query, ranked) in run {
+        write_run(&mut text, query, ranked, &tag)
+            .map_err(|e| Error::io("write", &path, std::io::Error::other(e)))?;
+    }
+    std::fs::write(&path, &text).map_err(|e| Error::io("write", &path, e))?;
+    text.clear();
+    for question in dataset.questions.iter().filter(|q| q.is_in(half)) {
+        for document in &question.gold {
+            text.extend(format!("{} 0 {document} 1\n", question.id).bytes());
+        }
+    }
+    let path = folder.join(format!("{}.qrels", dataset.name));
+    std::fs::write(&path, &text).map_err(|e| Error::io("write", &path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use indago_retriever::metrics::{read_qrels, read_run};
+
+    use super::*;
+    use crate::eval::data::Question;
+
+    #[test]
+    fn written_rankings_give_the_same_figures_when_read_back() {
+        let question = |id: &str, gold: &[&str]| Question {
+            id: id.to_owned(),
+            text: String::new(),
+            answers: Vec::new(),
+            gold: gold
+                .iter()
+                .map(|d| (*d).to_owned())
+                .collect::<BTreeSet<_>>(),
+            unanswerable: false,
+        };
+        let dataset = Dataset {
+            name: "small".to_owned(),
+            corpus: "unused".into(),
+            questions: vec![question("q1", &["a", "c"]), question("q2", &["b"])],
+            hashes: BTreeMap::new(),
+        };
+        let ranked = |ids: &[&str]| {
+            let place = |(i, id): (usize, &&str)| ((*id).to_owned(), 1.0 - i as f32 / 8.0);
+            ids.iter().enumerate().map(place).collect::<Vec<_>>()
+        };
+        let run: Run = [
+            ("q1".to_owned(), ranked(&["b", "a", "c"])),
+            ("q2".to_owned(), ranked(&["b", "d"])),
+        ]
+        .into();
+        let folder = tempfile::tempdir().unwrap();
+        let name = "dense@some/folder";
+        write_trec(folder.path(), &dataset, Half::All, name, &run).unwrap();
+        let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+        let run_read = read_run(&read("small.dense@some_folder.run")[..]).unwrap();
+        let qrels = read_qrels(&read("small.qrels")[..]).unwrap();
+        let value = |run: &Run, m: Measure| mean(&evaluate(run, &qrels, m));
+        for measure in MEASURES {
+            let (ours, theirs) = (value(&run, measure), value(&run_read, measure));
+            assert!((ours - theirs).abs() < 1e-12, "{measure}");
+        }
+        assert_eq!(
+            value(&run_read, Measure::EvidenceRank(10)),
+            (5.0 / 12.0 + 1.0) / 2.0
+        );
+    }
 }

@@ -30,6 +30,9 @@ pub enum Measure {
     ReciprocalRank(usize),
     /// Mean over the relevant documents of the precision at their rank, 0 for those not returned.
     AveragePrecision,
+    /// Mean over the relevant documents, at most k of them, of one over their rank: what the
+    /// evaluation script of MultiHop-RAG (Tang and Yang, COLM 2024) calls MAP@k.
+    EvidenceRank(usize),
 }
 
 impl fmt::Display for Measure {
@@ -43,6 +46,7 @@ impl fmt::Display for Measure {
             Self::Hits(k) => write!(f, "hits@{k}"),
             Self::ReciprocalRank(k) => write!(f, "mrr@{k}"),
             Self::AveragePrecision => write!(f, "map"),
+            Self::EvidenceRank(k) => write!(f, "evidence_map@{k}"),
         }
     }
 }
@@ -50,7 +54,7 @@ impl fmt::Display for Measure {
 /// Text that names no measure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no measure; known are ndcg@K, ndcg_binary@K, recall@K, precision@K, allr@K, hits@K, mrr@K and map"
+    "`{0}` is no measure; known are ndcg@K, ndcg_binary@K, recall@K, precision@K, allr@K, hits@K, mrr@K, evidence_map@K and map"
 )]
 pub struct UnknownMeasure(String);
 
@@ -72,6 +76,7 @@ impl FromStr for Measure {
             "allr" => Self::AllRecall(k),
             "hits" => Self::Hits(k),
             "mrr" => Self::ReciprocalRank(k),
+            "evidence_map" => Self::EvidenceRank(k),
             _ => return Err(unknown()),
         })
     }
@@ -103,6 +108,11 @@ impl Measure {
             Self::ReciprocalRank(k) => {
                 let first = ranked.iter().take(k).position(|id| grade(id) > 0);
                 first.map_or(0.0, |i| 1.0 / (i + 1) as f64)
+            }
+            Self::EvidenceRank(k) => {
+                let places = ranked.iter().take(k).enumerate();
+                let places = places.filter(|(_, id)| grade(id) > 0);
+                places.map(|(i, _)| 1.0 / (i + 1) as f64).sum::<f64>() / relevant.min(k) as f64
             }
             Self::AveragePrecision => {
                 let mut hits = 0.0;
@@ -202,6 +212,8 @@ mod tests {
             (Measure::ReciprocalRank(10), 0.5),
             (Measure::ReciprocalRank(1), 0.0),
             (Measure::AveragePrecision, (1.0 / 2.0 + 2.0 / 4.0) / 3.0),
+            (Measure::EvidenceRank(10), (1.0 / 2.0 + 1.0 / 4.0) / 3.0),
+            (Measure::EvidenceRank(2), (1.0 / 2.0) / 2.0),
             (
                 Measure::Ndcg(10),
                 (1.0 / log(3.0) + 3.0 / log(5.0)) / (3.0 + 1.0 / log(3.0) + 1.0 / log(4.0)),
@@ -228,6 +240,7 @@ mod tests {
             "allr@10",
             "hits@4",
             "mrr@10",
+            "evidence_map@10",
             "map",
         ] {
             assert_eq!(text.parse::<Measure>().unwrap().to_string(), text);

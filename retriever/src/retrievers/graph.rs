@@ -1,8 +1,9 @@
 //! Graph memory over the fused list: names in what was found lead to the passages about them.
 //!
-//! 1. BM25 and dense search, fused. 2. The passages that the query's own names are about. 3. The
-//! names in the most probable of these lead on to the passages that define them. 4. One
-//! probability for each passage, by logistic regression over what speaks for it.
+//! 1. BM25 and dense search, fused.
+//! 2. The passages that the query's own names are about.
+//! 3. The names in the most probable of these lead on to the passages that define them.
+//! 4. One probability for each passage, by logistic regression over what speaks for it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -53,7 +54,7 @@ impl Graph {
         cancel: &Cancel,
     ) -> Result<Vec<(PassageId, Features, Features)>, RetrieveError> {
         let fused = self.fused.ranked(query, READ, cancel)?;
-        let mut search = Search::new(&self.corpus, query)?;
+        let mut search = Search::new(&self.corpus, query);
         search.start(&fused)?;
         let before: BTreeMap<PassageId, Features> = search
             .candidates
@@ -82,16 +83,16 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(corpus: &'a Corpus, query: &'a Query) -> Result<Self, RetrieveError> {
+    fn new(corpus: &'a Corpus, query: &'a Query) -> Self {
         let text = &query.text[..query.text.floor_char_boundary(MAX_QUERY_BYTES)];
-        Ok(Self {
+        Self {
             corpus,
             query,
             terms: QueryTerms::new(text, corpus),
             candidates: BTreeMap::new(),
             passages: HashMap::new(),
             floor: (0.0, 0),
-        })
+        }
     }
 
     /// Notes the fused list and what the query's own names are about; judges both.
@@ -115,10 +116,10 @@ impl<'a> Search<'a> {
             let about = mention.about.len() as f32;
             for hit in &mention.about {
                 let worth = hit.score * telling;
-                if let Some(candidate) = self.candidate(hit.passage)? {
-                    if worth > candidate.named.0 {
-                        candidate.named = (worth, worth / about);
-                    }
+                if let Some(candidate) = self.candidate(hit.passage)?
+                    && worth > candidate.named.0
+                {
+                    candidate.named = (worth, worth / about);
                 }
             }
         }
@@ -229,7 +230,7 @@ impl Retriever for Graph {
         if fused.is_empty() {
             return Ok(fused);
         }
-        let mut search = Search::new(&self.corpus, query)?;
+        let mut search = Search::new(&self.corpus, query);
         search.start(&fused)?;
         let sources = search.follow(cancel)?;
         let Search {
