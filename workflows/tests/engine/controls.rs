@@ -265,7 +265,7 @@ async fn a_journal_locked_damaged_or_renewed_during_a_run_does_not_end_the_run()
                 std::fs::write(&path, bytes).unwrap();
                 for side in ["-wal", "-shm"] {
                     let name = format!("journal.sqlite{side}");
-                    std::fs::write(folder.path().join(name), [0x5a; 40_000]).unwrap();
+                    std::fs::write(folder.path().join(name), vec![0x5a; 40_000]).unwrap();
                 }
             }
             _ => blocker.pragma_update(None, "user_version", 99).unwrap(),
