@@ -14,7 +14,7 @@ use crate::{Error, Project, Runs};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How long a process may take to open its corpus and take the run.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where the host of a run says what goes wrong; removed when nothing did.
 fn log_of(project: &Project, run: &RunId) -> PathBuf {

@@ -7,7 +7,7 @@
 //! and counted as possibly spent ([`Journal::possibly_spent`]).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indago_core::ports::{
     BoxFuture, Completion, DeltaSink, LanguageModel, LanguageModelError, Request,
@@ -22,7 +22,8 @@ use crate::journal::{Intent, Journal};
 type Answer = Result<Completion, LanguageModelError>;
 
 /// Calls in flight in this process, with where their answers will be.
-type InFlight = Mutex<HashMap<(RunId, ContentHash), watch::Receiver<Option<Answer>>>>;
+type Flights = HashMap<(RunId, ContentHash), watch::Receiver<Option<Answer>>>;
+type InFlight = Mutex<Flights>;
 
 /// A language model whose calls within the steps of a run are recorded around the call itself.
 /// Calls outside of any run go straight through.
@@ -95,9 +96,7 @@ impl PaidModel {
     }
 }
 
-fn lock(
-    in_flight: &InFlight,
-) -> std::sync::MutexGuard<'_, HashMap<(RunId, ContentHash), watch::Receiver<Option<Answer>>>> {
+fn lock(in_flight: &InFlight) -> MutexGuard<'_, Flights> {
     // A map of handles is sound whatever panicked beside it.
     in_flight.lock().unwrap_or_else(PoisonError::into_inner)
 }
