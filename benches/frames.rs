@@ -20,9 +20,12 @@ fn stage(nodes: u32) -> Stage {
     stage
 }
 
+/// A name, how many questions there are, and what changes between frames.
+type Case = (&'static str, u32, fn(&mut Stage));
+
 fn main() {
     let still: fn(&mut Stage) = |_stage| {};
-    let cases: [(&str, u32, fn(&mut Stage)); 5] = [
+    let cases: [Case; 5] = [
         ("start screen (baseline)", 0, still),
         ("24 questions in layers, changing", 24, Stage::stir),
         ("1,000 questions, nothing changes", 1_000, still),

@@ -176,13 +176,13 @@ async fn run_all<'a>(
     let searcher = registry::reading(searcher, &models, Some(args.passages))
         .ok_or_else(|| format!("there is no loop `{name}`"))?;
     let journal = Arc::new(MemoryJournal::new());
-    let research = Research {
-        library: Arc::clone(library),
+    let research = Research::new(
+        Arc::clone(library),
         policy,
-        searcher: Arc::from(searcher),
-        author: Arc::new(ModelAuthor::new(models, 300)),
-        journal: Arc::clone(&journal) as _,
-    };
+        Arc::from(searcher),
+        Arc::new(ModelAuthor::new(models, 300)),
+        Arc::clone(&journal) as _,
+    );
     let engine = MemoryEngine::new(journal, research.registry());
     let mut outcomes = Vec::new();
     for (i, question) in questions.into_iter().enumerate() {

@@ -1,4 +1,5 @@
 //! The door against a real server and a hostile resolver.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io;
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
 //! Late interaction against its twin.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use indago_core::Cancel;
 use indago_kernels::maxsim::{Ragged, maxsim_f32, maxsim_i8};

@@ -1,4 +1,5 @@
 //! Sparse dot products over compressed lists against their twin.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use indago_core::Cancel;
 use indago_kernels::reference;

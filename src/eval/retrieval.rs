@@ -253,7 +253,7 @@ mod tests {
         }
         assert_eq!(
             value(&run_read, Measure::EvidenceRank(10)),
-            (5.0 / 12.0 + 1.0) / 2.0
+            f64::midpoint(5.0 / 12.0, 1.0)
         );
     }
 }

@@ -165,21 +165,33 @@ impl std::fmt::Debug for Research {
 }
 
 impl Research {
-    /// Research without a language model, with the default slots.
-    pub fn extractive(
+    /// Research with this searcher and author, with the default slots.
+    pub fn new(
         library: Arc<dyn Library>,
         policy: Arc<dyn PlanPolicy>,
+        searcher: Arc<dyn Strategy>,
+        author: Arc<dyn Author>,
         journal: Arc<dyn Journal>,
     ) -> Self {
         Self {
             library,
             policy,
-            searcher: Arc::new(Extractive),
-            author: Arc::new(Extractive),
+            searcher,
+            author,
             journal,
             gate: Gate::default(),
             ahead: Ahead::default(),
         }
+    }
+
+    /// Research without a language model.
+    pub fn extractive(
+        library: Arc<dyn Library>,
+        policy: Arc<dyn PlanPolicy>,
+        journal: Arc<dyn Journal>,
+    ) -> Self {
+        let (searcher, author) = (Arc::new(Extractive), Arc::new(Extractive));
+        Self::new(library, policy, searcher, author, journal)
     }
 
     /// The plan policy of that name; the configured one without a name.

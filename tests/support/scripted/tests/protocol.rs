@@ -1,4 +1,5 @@
 //! Types that nobody here wrote read what the server sends, and it reads what they write.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io::{Read as _, Write as _};
 
