@@ -167,7 +167,7 @@ pub fn ask(
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .enable_time()
+        .enable_all()
         .build()
         .map_err(|e| Error::Threads(e.to_string()))
 }

@@ -78,6 +78,12 @@ pub fn read(variable: Variable) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
+/// A key from the environment variable that a model's configuration names.
+pub fn secret(name: &str) -> Option<indago_egress::Secret> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+    Some(indago_egress::Secret::new(value))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,6 +42,7 @@ mod error;
 pub mod eval;
 mod indexing;
 mod project;
+pub mod remote;
 pub mod report;
 mod running;
 pub mod tui;

@@ -15,6 +15,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("indago-egress", &["indago-core"]),
     ("indago-scripted", &[]),
     (
+        "indago-tools",
+        &["indago-core", "indago-egress", "indago-text"],
+    ),
+    (
         "indago-models",
         &["indago-core", "indago-egress", "indago-kernels"],
     ),
@@ -49,6 +53,7 @@ const ABSENT: &[(&str, &[&str])] = &[
     ),
     ("retriever", &["std::net", "std::env::var", "tokio"]),
     ("models", &["std::net", "std::env::var", "tokio"]),
+    ("tools", RUNTIME_AND_IO),
     ("egress", &["std::fs", "std::env::var", "std::process"]),
     ("workflows", &["std::net", "std::env::var"]),
     ("src", &["std::net"]),

@@ -3,12 +3,13 @@
 //! [`MiniLm::embedded`] is the encoder that ships with the program: all-MiniLM-L6-v2 with int8
 //! weights. Its arithmetic is in `indago-kernels`; ports are those of `indago-core`.
 //!
-//! Nothing here searches, and nothing here opens a network connection.
+//! [`remote`] has models behind a server; the way to it is `indago-egress`'s. Nothing here searches.
 
 mod build;
 mod encoder;
 mod error;
 pub mod registry;
+pub mod remote;
 pub mod text_estimate;
 mod tokenizer;
 pub mod weights;

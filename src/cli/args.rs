@@ -593,8 +593,13 @@ pub(super) struct ModelsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelsCommand {
-    /// List the models this build carries
+    /// List the models this build carries and those configured behind servers
     List,
+    /// Ask configured models a small question and say what their servers can do
+    Test {
+        /// Name of the model; all of them when left out
+        name: Option<String>,
+    },
     /// Check every carried model's bytes against its checksum
     Verify,
     /// Make the int8 encoder file from the published weights

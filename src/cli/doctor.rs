@@ -66,7 +66,7 @@ pub(super) fn run(
         ));
         return Ok(Exit::Done);
     }
-    let checks = checks(&project);
+    let checks = checks(&project, settings);
     let sound = checks.iter().all(|check| check.ok);
     if json {
         printer.json(&checks)?;
@@ -81,7 +81,7 @@ pub(super) fn run(
     Ok(if sound { Exit::Done } else { Exit::Failed })
 }
 
-fn checks(project: &Project) -> Vec<Check> {
+fn checks(project: &Project, settings: &Settings) -> Vec<Check> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut checks = vec![Check {
         what: "program".to_owned(),
@@ -102,6 +102,7 @@ fn checks(project: &Project) -> Vec<Check> {
             detail: problem.unwrap_or_else(|| format!("{} dimensions", model.dim)),
         });
     }
+    checks.extend(check_servers(settings));
     checks.push(check_writable(project));
     match indago_retriever::list(&project.corpora_dir()) {
         Err(error) => {
@@ -132,6 +133,27 @@ fn check_device() -> Check {
         ok: true,
         detail,
     }
+}
+
+/// Models behind servers, as configured; nothing is sent.
+fn check_servers(settings: &Settings) -> Vec<Check> {
+    let check = |(name, config): (&String, &indago_models::remote::ModelConfig)| {
+        let key = config.key_env.as_deref();
+        let missing = key.filter(|variable| crate::env::secret(variable).is_none());
+        let problem = match (config.check(name), missing) {
+            (Err(problem), _) => Some(problem.reason),
+            (Ok(()), Some(variable)) => {
+                Some(format!("`{variable}` is not set; it has to hold the key"))
+            }
+            (Ok(()), None) => None,
+        };
+        Check {
+            what: format!("server of {name}"),
+            ok: problem.is_none(),
+            detail: problem.unwrap_or_else(|| format!("{} at {}", config.model, config.base_url)),
+        }
+    };
+    settings.models.iter().map(check).collect()
 }
 
 fn check_writable(project: &Project) -> Check {

@@ -15,6 +15,7 @@ mod folder;
 mod index;
 mod interrupt;
 mod models;
+mod models_test;
 mod pages;
 mod printer;
 mod progress;
@@ -89,7 +90,7 @@ fn execute(cli: &Cli, printer: Printer) -> anyhow::Result<Exit> {
         Command::Tui(args) => tui::run(args, &settings, json, printer),
         Command::Runs(args) => runs::run(args, &settings, json, printer),
         Command::Eval(args) => eval::run(args, &settings, json, printer, &interrupt::cancel()),
-        Command::Models(args) => models::run(args, json, printer, &interrupt::cancel()),
+        Command::Models(args) => models::run(args, &settings, json, printer, &interrupt::cancel()),
         Command::Doctor(args) => doctor::run(args, &settings, json, printer),
         // Answered before any setting was read.
         Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Done),

@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::{ModelsArgs, ModelsCommand};
+use super::models_test;
 use super::printer::Printer;
 use super::progress::megabytes;
+use super::settings::Settings;
 use super::table::Table;
 use crate::wire::{self, Carried};
 
@@ -23,6 +25,7 @@ struct Verified {
 
 pub(super) fn run(
     args: &ModelsArgs,
+    settings: &Settings,
     json: bool,
     printer: Printer,
     cancel: &Cancel,
@@ -31,7 +34,11 @@ pub(super) fn run(
         ModelsCommand::List => {
             let carried = wire::carried();
             if json {
-                printer.json(&carried)?;
+                let configured = models_test::listed(settings);
+                let mut all = vec![serde_json::to_value(&carried)?];
+                all.push(serde_json::to_value(&configured)?);
+                let all: Vec<_> = all.into_iter().flat_map(into_list).collect();
+                printer.json(&all)?;
                 return Ok(Exit::Done);
             }
             let mut table = Table::new(&["model", "what for", "dimensions", "licence"]);
@@ -51,7 +58,11 @@ pub(super) fn run(
                 ]);
             }
             printer.data(&table.to_string())?;
+            models_test::list(settings, printer)?;
             Ok(Exit::Done)
+        }
+        ModelsCommand::Test { name } => {
+            models_test::run(name.as_deref(), settings, json, printer, cancel)
         }
         ModelsCommand::Verify => verify(json, printer),
         ModelsCommand::Quantize { folder, out } => {
@@ -66,6 +77,13 @@ pub(super) fn run(
             printer.note(&format!("{}: {}", out.display(), megabytes(bytes)));
             Ok(Exit::Done)
         }
+    }
+}
+
+fn into_list(value: serde_json::Value) -> Vec<serde_json::Value> {
+    match value {
+        serde_json::Value::Array(list) => list,
+        other => vec![other],
     }
 }
 

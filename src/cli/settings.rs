@@ -3,14 +3,17 @@
 //! Every key is declared once, in [`Settings::resolve`]; an unknown key in the file is refused by
 //! name, because a misspelt setting that is silently ignored is worse than an error.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use indago_models::remote::ModelConfig;
 use serde::Serialize;
 
 use super::args::{AskArgs, Cli, Command, Format};
 use crate::env::{self, Variable};
+use crate::remote::NetworkConfig;
 
 /// The project's settings file.
 pub(super) const FILE_NAME: &str = "indago.toml";
@@ -93,6 +96,16 @@ pub(super) enum ConfigError {
         /// What it should be.
         wanted: &'static str,
     },
+    /// A table of the file cannot be used.
+    #[error("`{}`: [{table}]: {reason}", path.display())]
+    BadTable {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The file is there and cannot be read.
     #[error("cannot read `{}`", path.display())]
     Unreadable {
@@ -108,7 +121,7 @@ impl ConfigError {
     pub(super) fn hint(&self) -> String {
         match self {
             Self::UnknownKey { nearest, .. } => format!("did you mean `{nearest}`?"),
-            Self::Syntax { .. } | Self::BadValue { .. } => {
+            Self::Syntax { .. } | Self::BadValue { .. } | Self::BadTable { .. } => {
                 "docs/reference/configuration.md lists every key".to_owned()
             }
             Self::Unreadable { .. } => "check the file's permissions".to_owned(),
@@ -123,6 +136,10 @@ pub(super) struct Settings {
     pub(super) project: Setting<PathBuf>,
     /// Name of the corpus.
     pub(super) corpus: Setting<String>,
+    /// Models behind servers, by name.
+    pub(super) models: BTreeMap<String, ModelConfig>,
+    /// How the network is used.
+    pub(super) network: NetworkConfig,
     /// Threads for indexing and encoding.
     pub(super) threads: Setting<usize>,
     /// Whether `index` encodes passages.
@@ -297,6 +314,8 @@ impl Settings {
                 "`true` or `false`",
             )?,
             tui_keys: sources.key_bindings(),
+            models: sources.models,
+            network: sources.network,
             project,
         })
     }
@@ -398,6 +417,8 @@ fn find_project(cli: &Cli, here: &Path) -> Setting<PathBuf> {
 struct Sources {
     path: PathBuf,
     table: Vec<(String, toml::Value)>,
+    models: BTreeMap<String, ModelConfig>,
+    network: NetworkConfig,
 }
 
 impl Sources {
@@ -412,12 +433,24 @@ impl Sources {
                 });
             }
         };
-        let table: toml::Table =
+        let mut table: toml::Table =
             text.parse()
                 .map_err(|e: toml::de::Error| ConfigError::Syntax {
                     path: path.into(),
                     reason: e.to_string().trim().to_owned(),
                 })?;
+        let mut models = BTreeMap::new();
+        if let Some(named) = table.remove("models") {
+            let named: toml::Table = typed(path, "models", named)?;
+            for (name, config) in named {
+                let shown = format!("models.{name}");
+                models.insert(name, typed(path, &shown, config)?);
+            }
+        }
+        let network = match table.remove("network") {
+            Some(network) => typed(path, "network", network)?,
+            None => NetworkConfig::default(),
+        };
         let mut flat = Vec::new();
         flatten("", table, &mut flat);
         for (key, _) in &flat {
@@ -437,6 +470,8 @@ impl Sources {
         Ok(Self {
             path: path.into(),
             table: flat,
+            models,
+            network,
         })
     }
 
@@ -541,6 +576,21 @@ impl fmt::Display for Format {
             Self::Html => "html",
         })
     }
+}
+
+/// A table as the type that it stands for.
+fn typed<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    table: &str,
+    value: toml::Value,
+) -> Result<T, ConfigError> {
+    value
+        .try_into()
+        .map_err(|e: toml::de::Error| ConfigError::BadTable {
+            path: path.into(),
+            table: table.to_owned(),
+            reason: e.message().to_owned(),
+        })
 }
 
 fn flatten(prefix: &str, table: toml::Table, out: &mut Vec<(String, toml::Value)>) {

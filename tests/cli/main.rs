@@ -11,5 +11,6 @@ mod bad_input;
 mod basics;
 mod index;
 mod runs;
+mod servers;
 mod support;
 mod tui;
