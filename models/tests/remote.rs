@@ -1,4 +1,5 @@
 //! The client against a real HTTP server that behaves as planted.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -296,7 +297,7 @@ fn every_fault_ends_in_time_with_an_answer_or_a_reason_and_without_the_key() {
             let attempts: Arc<Mutex<Vec<Attempt>>> = Arc::default();
             let into = attempts.clone();
             let sink = AttemptSink(Arc::new(move |a: &Attempt| {
-                into.lock().unwrap().push(a.clone())
+                into.lock().unwrap().push(a.clone());
             }));
             let config = ModelConfig {
                 stream,
@@ -378,7 +379,7 @@ fn every_fault_ends_in_time_with_an_answer_or_a_reason_and_without_the_key() {
                 }
                 Fault::Cut => assert_eq!(result.unwrap().finish, FinishReason::Length),
                 Fault::UnknownTool | Fault::BadArguments => {
-                    assert!(!result.unwrap().tool_calls.is_empty())
+                    assert!(!result.unwrap().tool_calls.is_empty());
                 }
                 _ => assert!(result.is_ok(), "{fault:?} {stream}: {result:?}"),
             }

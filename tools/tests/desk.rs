@@ -1,5 +1,7 @@
 //! The desk over a corpus of two documents: what runs, what is refused, what is recorded.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,7 +35,7 @@ impl Small {
                     ordinal: 0,
                     location: Location::default(),
                     date: None,
-                    metadata: Default::default(),
+                    metadata: BTreeMap::default(),
                 });
                 start = end;
             }

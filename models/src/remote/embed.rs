@@ -194,7 +194,9 @@ impl RemoteEncoder {
                 slot.ok_or_else(|| self.failed("the answer has a vector that cannot be used"))?;
             let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
             if norm > 0.0 {
-                row.iter_mut().for_each(|v| *v /= norm);
+                for v in &mut row {
+                    *v /= norm;
+                }
             }
             *slot = row;
         }
