@@ -7,7 +7,7 @@ use indago_workflows::SqliteEngine;
 use indago_workflows::deep_research::default_limits;
 
 use crate::report::Contexts;
-use crate::{Error, Project, Run, check_question, wire};
+use crate::{Compute, Error, Project, Run, check_question, wire};
 
 /// How often a waiting question looks whether it was cancelled.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
@@ -51,8 +51,23 @@ impl Asker {
     /// # Errors
     /// [`Error::NoCorpus`], [`Error::EmptyCorpus`], or why something cannot be opened.
     pub fn open(project: &Project, name: &str, threads: usize) -> Result<Self, Error> {
+        Self::open_on(project, name, threads, |_corpus| Ok(Compute::cpu()))
+    }
+
+    /// The same with vectors searched where `choose` says, which sees the corpus.
+    ///
+    /// # Errors
+    /// As [`Asker::open`], and what `choose` says.
+    pub fn open_on(
+        project: &Project,
+        name: &str,
+        threads: usize,
+        choose: impl FnOnce(&Corpus) -> Result<Compute, Error>,
+    ) -> Result<Self, Error> {
         let corpus = crate::open(project, name)?;
-        let engine = wire::engine(&corpus, wire::journal(project)?, threads)?;
+        let compute = choose(&corpus)?;
+        compute.search_in(&corpus);
+        let engine = wire::engine(&corpus, wire::journal(project)?, threads, &compute)?;
         Ok(Self {
             name: name.to_owned(),
             corpus,

@@ -29,6 +29,8 @@ variables! {
     CORPUS = "INDAGO_CORPUS";
     /// Threads for indexing and encoding.
     THREADS = "INDAGO_THREADS";
+    /// Where vectors are made and searched: `auto`, `cpu` or `cuda:N`.
+    DEVICE = "INDAGO_DEVICE";
     /// Whether `index` encodes passages: `true` or `false`.
     INDEX_VECTORS = "INDAGO_INDEX_VECTORS";
     /// How many hits `search` shows.

@@ -105,6 +105,9 @@ pub enum Error {
     /// The embedded encoder cannot be used.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The device that was asked for cannot be used.
+    #[error(transparent)]
+    Device(#[from] indago_kernels::cuda::DeviceError),
     /// No document of this id is in the corpus or kept with the run.
     #[error("there is no document `{0}`")]
     NoDocument(String),

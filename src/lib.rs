@@ -36,6 +36,7 @@
 
 mod asking;
 pub mod cli;
+mod compute;
 mod corpora;
 pub mod env;
 mod error;
@@ -49,6 +50,7 @@ pub mod tui;
 pub mod wire;
 
 pub use asking::{AskSettings, Asker, ask};
+pub use compute::{AUTO_SCAN_FROM, Compute, Work};
 pub use corpora::{MAX_QUESTION_BYTES, check_question, documents, open, remove, roots_of};
 pub use error::Error;
 pub use indago_core as core;

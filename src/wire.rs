@@ -11,7 +11,7 @@ use indago_retriever::Corpus;
 use indago_workflows::deep_research::Research;
 use indago_workflows::{CpuLibrary, CpuLibraryParts, Similarity, SqliteEngine, SqliteJournal};
 
-use crate::{Error, Project};
+use crate::{Compute, Error, Project};
 
 /// The embedded encoder; unpacked once per process.
 ///
@@ -77,13 +77,28 @@ pub const DEFAULT_RETRIEVER: &str = "graph";
 /// # Errors
 /// [`Error::Retrieve`] for an unknown name, or vectors of another encoder.
 pub fn retriever(corpus: &Corpus, name: &str) -> Result<Arc<dyn Retriever>, Error> {
+    retriever_on(corpus, name, &Compute::cpu())
+}
+
+/// The same with queries encoded on `compute`.
+///
+/// # Errors
+/// As [`retriever`].
+pub fn retriever_on(
+    corpus: &Corpus,
+    name: &str,
+    compute: &Compute,
+) -> Result<Arc<dyn Retriever>, Error> {
     let (name, encoder) = split_retriever(name);
     let optional = name == "fused" || name == DEFAULT_RETRIEVER;
     let without = name == "bm25" || (optional && corpus.encoders().is_empty());
     let encoder = if without {
         None
     } else {
-        Some(encoder_named(encoder)?)
+        Some(match encoder {
+            "minilm" => compute.encoder()?,
+            other => encoder_named(other)?,
+        })
     };
     Ok(corpus.retriever(name, encoder)?)
 }
@@ -111,8 +126,10 @@ pub fn engine(
     corpus: &Corpus,
     journal: Arc<SqliteJournal>,
     threads: usize,
+    compute: &Compute,
 ) -> Result<SqliteEngine, Error> {
-    let research = Research::extractive(library(corpus, threads)?, plan_policy(), journal.clone());
+    let library = library_on(corpus, threads, compute)?;
+    let research = Research::extractive(library, plan_policy(), journal.clone());
     Ok(SqliteEngine::new(journal, research.registry()))
 }
 
@@ -121,8 +138,20 @@ pub fn engine(
 /// # Errors
 /// When the encoder cannot be used or threads cannot be started.
 pub fn library(corpus: &Corpus, threads: usize) -> Result<Arc<dyn Library>, Error> {
+    library_on(corpus, threads, &Compute::cpu())
+}
+
+/// The same with queries encoded on `compute`.
+///
+/// # Errors
+/// As [`library`].
+pub fn library_on(
+    corpus: &Corpus,
+    threads: usize,
+    compute: &Compute,
+) -> Result<Arc<dyn Library>, Error> {
     let parts = CpuLibraryParts {
-        retriever: retriever(corpus, DEFAULT_RETRIEVER)?,
+        retriever: retriever_on(corpus, DEFAULT_RETRIEVER, compute)?,
         store: Arc::new(corpus.clone()),
         stats: Arc::new(corpus.clone()),
         names: Arc::new(corpus.clone()),

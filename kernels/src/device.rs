@@ -103,6 +103,26 @@ pub fn pick(choice: DeviceChoice) -> Result<Picked, DeviceError> {
     }
 }
 
+/// The GPUs that a choice stands for, with the reason: all of them for `auto`, so that an index can be
+/// spread over them; none means the CPU.
+///
+/// # Errors
+/// As [`pick`]. `auto` never fails.
+pub fn pick_gpus(choice: DeviceChoice) -> Result<(Vec<Gpu>, String), DeviceError> {
+    match choice {
+        DeviceChoice::Cpu => Ok((Vec::new(), "asked for".into())),
+        DeviceChoice::Cuda(ordinal) => Ok((vec![Gpu::open(ordinal)?], "asked for".into())),
+        DeviceChoice::Auto => {
+            let all =
+                Gpu::list().and_then(|names| (0..names.len().max(1)).map(Gpu::open).collect());
+            Ok(match all {
+                Ok(gpus) => (gpus, "every GPU works".into()),
+                Err(error) => (Vec::new(), format!("no GPU: {error}")),
+            })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +146,10 @@ mod tests {
             Device::Cpu(_) => assert!(picked.why.starts_with("no GPU: "), "{}", picked.why),
             Device::Cuda(_) => assert_eq!(picked.why, "the first GPU works"),
         }
+        let (gpus, why) = pick_gpus(DeviceChoice::Auto).unwrap();
+        assert_eq!(gpus.is_empty(), why.starts_with("no GPU: "), "{why}");
+        assert!(pick_gpus(DeviceChoice::Cuda(9999)).is_err());
+        assert!(pick_gpus(DeviceChoice::Cpu).unwrap().0.is_empty());
         // No machine has so many.
         assert!(pick(DeviceChoice::Cuda(9999)).is_err());
         assert!(matches!(

@@ -28,7 +28,7 @@ pub mod scan;
 pub mod sparse;
 
 pub use attention::{Heads, attention};
-pub use device::{Device, DeviceChoice, Picked, UnknownDevice, pick};
+pub use device::{Device, DeviceChoice, Picked, UnknownDevice, pick, pick_gpus};
 pub use dot::{dot_f32, dot_i8};
 pub use isa::Isa;
 pub use layer::{add_layer_norm, add_scaled_codes, gelu, l2_normalize, mean_rows, softmax_rows};

@@ -11,6 +11,8 @@
     reason = "the launcher is part of the tests"
 )]
 
+#[path = "cuda_shim/devices.rs"]
+mod devices;
 #[path = "cuda_shim/encoder.rs"]
 mod encoder;
 #[path = "cuda_shim/launcher.rs"]
@@ -19,3 +21,5 @@ mod launcher;
 mod others;
 #[path = "cuda_shim/scans.rs"]
 mod scans;
+#[path = "cuda_shim/small.rs"]
+mod small;

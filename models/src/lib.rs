@@ -15,6 +15,6 @@ mod tokenizer;
 pub mod weights;
 
 pub use build::{distill, quantize};
-pub use encoder::{MiniLm, StaticEncoder};
+pub use encoder::{DeviceMiniLm, MiniLm, StaticEncoder};
 pub use error::ModelError;
 pub use tokenizer::{Vocabulary, WordPiece};

@@ -10,6 +10,7 @@ use indago_core::ports::{
     CorpusStats, DocumentStore, Encoder, NameHit, NameIndex, RetrieveError, Retriever, StoreError,
 };
 use indago_core::{Document, DocumentId, Filters, Hit, IndexCoverage, Passage, PassageId};
+use indago_kernels::cuda::CodeScanner;
 
 use crate::build::names;
 use crate::dense::Vectors;
@@ -126,6 +127,20 @@ impl Corpus {
             passages: self.0.manifest.passages,
             embedded: set.map_or(0, |set| set.embedded),
         }
+    }
+
+    /// Scans vectors on devices from now on, in this corpus and its clones. Not for the CPU: that is
+    /// what happens without.
+    pub fn scan_on(&self, scanner: &Arc<dyn CodeScanner>) {
+        for vectors in self.0.vectors.values() {
+            vectors.scan_on(Arc::clone(scanner));
+        }
+    }
+
+    /// Vectors of the encoder that has most.
+    pub fn n_vectors(&self) -> usize {
+        let sets = self.0.vectors.values().map(|vectors| vectors.len());
+        sets.max().unwrap_or(0)
     }
 
     /// Encoders whose vectors the corpus has: name for people, fingerprint, coverage.

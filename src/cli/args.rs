@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indago_core::{Date, NodeId};
+use indago_kernels::DeviceChoice;
 
 use super::printer::ColourChoice;
 use crate::eval::Half;
@@ -96,6 +97,15 @@ pub(super) struct CorpusChoice {
     pub(super) corpus: Option<String>,
 }
 
+/// Where vectors are made and searched.
+#[derive(Args, Debug, Default)]
+pub(super) struct DeviceArgs {
+    /// Where vectors are made and searched: `auto`, `cpu`, or `cuda:N`, which is used or an error
+    /// [default: auto]
+    #[arg(long, value_name = "DEVICE")]
+    pub(super) device: Option<DeviceChoice>,
+}
+
 /// Restrictions on which documents count.
 #[derive(Args, Debug, Default)]
 pub(super) struct FilterArgs {
@@ -142,6 +152,8 @@ pub(super) struct IndexArgs {
     /// Show every unreadable file, not only the first 20
     #[arg(long)]
     pub(super) list_all: bool,
+    #[command(flatten)]
+    pub(super) device: DeviceArgs,
 }
 
 #[derive(Args, Debug)]
@@ -168,6 +180,8 @@ pub(super) struct SearchArgs {
     /// Print whole passages
     #[arg(long)]
     pub(super) full: bool,
+    #[command(flatten)]
+    pub(super) device: DeviceArgs,
 }
 
 /// How a report is printed.
@@ -229,6 +243,8 @@ pub(super) struct AskArgs {
     /// Print what the run is likely to spend and stop
     #[arg(long, conflicts_with_all = ["batch", "out"])]
     pub(super) estimate: bool,
+    #[command(flatten)]
+    pub(super) device: DeviceArgs,
     /// Name the run; what starts a run in another process watches it by this name
     #[arg(long, value_name = "ID", hide = true, conflicts_with = "batch")]
     pub(super) run_id: Option<String>,

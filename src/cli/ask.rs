@@ -15,10 +15,10 @@ use super::batch::{self, Item};
 use super::printer::Printer;
 use super::progress::{Meter, Unit};
 use super::settings::Settings;
-use super::{Exit, background, folder, project, search};
+use super::{Exit, background, device, folder, project, search};
 use crate::asking::{read_report, runtime, wait};
 use crate::report::{self, Contexts};
-use crate::{AskSettings, Asker, Error, Project};
+use crate::{AskSettings, Asker, Error, Project, Work};
 
 pub(super) fn run(
     args: &AskArgs,
@@ -48,7 +48,10 @@ pub(super) fn run(
     if args.host {
         background::settle();
     }
-    let asker = Asker::open(&project, &corpus, settings.threads.value)?;
+    let asker = Asker::open_on(&project, &corpus, settings.threads.value, |corpus| {
+        let work = Work::Searching(corpus.n_vectors());
+        device::choose(settings, work, printer, cancel)
+    })?;
     search::note_coverage(asker.corpus(), crate::wire::DEFAULT_RETRIEVER, printer);
     let ask = ask_settings(args, settings);
     let runtime = runtime()?;

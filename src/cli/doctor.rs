@@ -6,7 +6,8 @@ use std::path::Path;
 
 use indago_core::RunState;
 use indago_core::ports::RetrieveError;
-use indago_kernels::DeviceChoice;
+use indago_kernels::cuda::Gpu;
+use indago_kernels::{Device, DeviceChoice};
 use indago_workflows::journal::Journal;
 use serde::Serialize;
 
@@ -122,10 +123,22 @@ fn checks(project: &Project, settings: &Settings) -> Vec<Check> {
     checks
 }
 
-/// Which device would be picked; a machine without a GPU is no problem.
+/// Which devices there are and what would run where; a machine without a GPU is no problem.
 fn check_device() -> Check {
     let detail = match indago_kernels::pick(DeviceChoice::Auto) {
-        Ok(picked) => format!("{}; {}", picked.device, picked.why),
+        Ok(picked) => match picked.device {
+            Device::Cuda(_) => {
+                let driver = Gpu::driver().unwrap_or_else(|error| error.to_string());
+                let all = Gpu::list().map_or_else(|error| error.to_string(), |all| all.join(", "));
+                format!(
+                    "{all} (driver: CUDA {driver}); `index` encodes there, `search` and `ask` \
+                     search there from {} vectors, the rest runs on {}",
+                    crate::AUTO_SCAN_FROM,
+                    Device::Cpu(indago_kernels::Isa::active())
+                )
+            }
+            Device::Cpu(_) => format!("{}; {}; all runs here", picked.device, picked.why),
+        },
         Err(error) => error.to_string(),
     };
     Check {

@@ -13,8 +13,8 @@ use super::printer::Printer;
 use super::progress::{Meter, Unit, megabytes};
 use super::settings::Settings;
 use super::table::Table;
-use super::{Exit, project};
-use crate::{IndexRequest, Indexed, Progress, wire};
+use super::{Exit, device, project};
+use crate::{Compute, IndexRequest, Indexed, Progress, Work};
 
 /// Lines of the table of unreadable files, unless all are asked for.
 const TABLE_LINES: usize = 20;
@@ -27,6 +27,7 @@ struct Summary<'a> {
     vectors: Option<IndexCoverage>,
     lexical_seconds: f64,
     vector_seconds: Option<f64>,
+    device: Option<String>,
 }
 
 pub(super) fn run(
@@ -39,8 +40,14 @@ pub(super) fn run(
     let project = project(settings);
     let corpus = &settings.corpus.value;
     let started = Instant::now();
-    if args.vectors_only {
-        let coverage = vectors(settings, corpus, printer, cancel)?;
+    // First of all: a GPU that was named and cannot be used is said before anything is read.
+    let compute = if args.vectors_only || settings.index_vectors.value {
+        Some(device::choose(settings, Work::Encoding, printer, cancel)?)
+    } else {
+        None
+    };
+    if let (true, Some(compute)) = (args.vectors_only, &compute) {
+        let coverage = vectors(settings, corpus, compute, printer, cancel)?;
         if json {
             printer.json(&coverage)?;
         } else {
@@ -72,9 +79,9 @@ pub(super) fn run(
     // The corpus can be searched from here on; vectors fill in behind.
     let mut coverage = None;
     let mut vector_seconds = None;
-    if settings.index_vectors.value {
+    if let Some(compute) = &compute {
         let began = Instant::now();
-        match vectors(settings, corpus, printer, cancel) {
+        match vectors(settings, corpus, compute, printer, cancel) {
             Ok(filled) => coverage = Some(filled),
             Err(error) if error.is_cancelled() => {
                 printer.note(
@@ -92,6 +99,7 @@ pub(super) fn run(
             vectors: coverage,
             lexical_seconds,
             vector_seconds,
+            device: compute.map(|compute| compute.describe().to_owned()),
         };
         printer.json(&summary)?;
     } else if let (Some(coverage), Some(seconds)) = (coverage, vector_seconds) {
@@ -148,7 +156,8 @@ pub(super) fn update(
         Err(error) => return Err(error),
     }
     if settings.index_vectors.value {
-        vectors(settings, corpus, printer, cancel)?;
+        let compute = device::choose(settings, Work::Encoding, printer, cancel)?;
+        vectors(settings, corpus, &compute, printer, cancel)?;
     }
     Ok(())
 }
@@ -156,10 +165,11 @@ pub(super) fn update(
 fn vectors(
     settings: &Settings,
     corpus: &str,
+    compute: &Compute,
     printer: Printer,
     cancel: &Cancel,
 ) -> Result<IndexCoverage, crate::Error> {
-    let encoder = wire::encoder()?;
+    let encoder = compute.encoder()?;
     let mut meter: Option<Meter> = None;
     crate::embed(
         &project(settings),

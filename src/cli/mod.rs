@@ -8,6 +8,7 @@ mod background;
 mod batch;
 mod config;
 mod corpus;
+mod device;
 mod doctor;
 mod eval;
 mod exit;

@@ -14,8 +14,8 @@ use super::batch::{self, Item};
 use super::printer::Printer;
 use super::settings::Settings;
 use super::table::printable;
-use super::{Exit, folder, project};
-use crate::{Error, wire};
+use super::{Exit, device, folder, project};
+use crate::{Error, Work, wire};
 
 /// Longest excerpt of a passage, in characters, unless the whole is asked for.
 const EXCERPT_CHARS: usize = 240;
@@ -47,7 +47,10 @@ pub(super) fn run(
     let project = project(settings);
     let corpus = crate::open(&project, &folder::resolve(settings, printer, cancel)?)?;
     let name = settings.search_retriever.value.as_str();
-    let retriever = wire::retriever(&corpus, name)?;
+    let work = Work::Searching(corpus.n_vectors());
+    let compute = device::choose(settings, work, printer, cancel)?;
+    compute.search_in(&corpus);
+    let retriever = wire::retriever_on(&corpus, name, &compute)?;
     note_coverage(&corpus, name, printer);
     let filters = filters(&args.filters);
     if let Some(file) = &args.batch {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use indago_kernels::DeviceChoice;
 use indago_models::remote::ModelConfig;
 use serde::Serialize;
 
@@ -142,6 +143,8 @@ pub(super) struct Settings {
     pub(super) network: NetworkConfig,
     /// Threads for indexing and encoding.
     pub(super) threads: Setting<usize>,
+    /// Where vectors are made and searched.
+    pub(super) device: Setting<DeviceChoice>,
     /// Whether `index` encodes passages.
     pub(super) index_vectors: Setting<bool>,
     /// Hits that `search` shows.
@@ -174,6 +177,10 @@ pub(super) struct Settings {
 pub(super) const KEYS: &[(&str, &str)] = &[
     ("corpus", "name of the corpus that commands use"),
     ("threads", "threads for indexing and encoding"),
+    (
+        "device",
+        "where vectors are made and searched: `auto`, `cpu` or `cuda:N`",
+    ),
     ("index.vectors", "whether `index` encodes passages"),
     ("search.k", "how many hits `search` shows"),
     (
@@ -234,6 +241,13 @@ impl Settings {
                 ("--threads", cli.global.threads),
                 cores,
                 whole,
+            )?,
+            device: sources.pick(
+                "device",
+                env::DEVICE,
+                ("--device", device(&cli.command)),
+                DeviceChoice::Auto,
+                "`auto`, `cpu`, or `cuda:N` with N from 0",
             )?,
             index_vectors: sources.pick(
                 "index.vectors",
@@ -337,6 +351,7 @@ impl Settings {
             },
             row("corpus", &self.corpus),
             row("threads", &self.threads),
+            row("device", &self.device),
             row("index.vectors", &self.index_vectors),
             row("search.k", &self.search_k),
             row("search.retriever", &self.search_retriever),
@@ -382,6 +397,16 @@ fn flags(command: &Command) -> Flags<'_> {
         | Command::Doctor(_)
         | Command::Completions { .. }
         | Command::Man { .. } => (None, None, None, None),
+    }
+}
+
+/// The device typed, where the command takes one.
+fn device(command: &Command) -> Option<DeviceChoice> {
+    match command {
+        Command::Index(a) => a.device.device,
+        Command::Search(a) => a.device.device,
+        Command::Ask(a) => a.device.device,
+        _ => None,
     }
 }
 
@@ -560,7 +585,7 @@ macro_rules! readable_from_str {
         }
     )+};
 }
-readable_from_str!(String, usize, u32, u64, bool);
+readable_from_str!(String, usize, u32, u64, bool, DeviceChoice);
 
 impl Readable for Format {
     fn read(text: &str) -> Option<Self> {

@@ -125,6 +125,7 @@ fn work(shared: &Arc<Shared>, queue: &Receiver<Effect>) {
             effect,
             Effect::Ask { .. }
                 | Effect::Resume(_)
+                | Effect::Fork(..)
                 | Effect::Watch { .. }
                 | Effect::Search { .. }
                 | Effect::Index { .. }
@@ -181,6 +182,11 @@ impl Shared {
             Effect::Resume(id) => {
                 let started = self.hosts.resume(&id);
                 self.hosted(&id, started)?;
+            }
+            Effect::Fork(id, at) => {
+                let forked = journal::fork(&*self.journal_of(&id)?, &id, at)?;
+                let started = self.hosts.resume(&forked);
+                self.hosted(&forked, started)?;
             }
             Effect::Watch { run, from } => self.watch(&run, from)?,
             Effect::Steer(run, steering) => {

@@ -7,6 +7,7 @@ use indago_core::ports::{RunError, RunStatus};
 use indago_core::{Budget, Claim, Finding, NodeId, PassageId, Report, RunId, Steering};
 use indago_workflows::deep_research::ResearchInput;
 use indago_workflows::journal::{Journal as _, RunMeta, SqliteJournal, TaskRecord};
+use indago_workflows::{Fork, new_run_id};
 use serde_json::Value;
 
 use super::model::run::{Detail, Numbered, ReadHit};
@@ -100,6 +101,19 @@ pub(super) fn steer(runs: &Runs, run: &RunId, steering: Steering) -> Result<(), 
     let run = runs.get(run)?;
     crate::asking::runtime()?.block_on(run.steer(steering))?;
     Ok(())
+}
+
+/// Records a run that begins like another one up to an event. It does not run yet.
+pub(super) fn fork(runs: &Runs, from: &RunId, at: Option<u64>) -> Result<RunId, Error> {
+    let id = new_run_id();
+    let fork = Fork {
+        id: id.clone(),
+        at,
+        steerings: Vec::new(),
+    };
+    let engine = runs.engine();
+    crate::asking::runtime()?.block_on(engine.fork(from, fork))?;
+    Ok(id)
 }
 
 /// What the journal has of a node: its finding, and what its last search found.

@@ -118,6 +118,7 @@ actions! {
     FinishNow "finish-now" Run ["f"] "write the report from what there is";
     CancelRun "cancel-run" Run ["C"] "end the run without a report";
     FollowUp "follow-up" Run ["u"] "ask a further question of the same corpus";
+    Fork "fork" Run ["F"] "start another run from the selected event";
     Tree "tree" Run ["g"] "drawing or tree";
 
     NextQuote "next-citation" Report ["]", "n"] "next citation, or match of the search";

@@ -1,6 +1,6 @@
 //! What stands in for a device in a build without the feature `cuda`: its type, which cannot be had.
 
-use super::{Arg, DeviceError, Launch, Launcher};
+use super::{Arg, DeviceError, Launch, Launcher, Staging};
 
 /// A device. This build has no support for any, so that none can be opened.
 #[derive(Clone, Debug)]
@@ -27,6 +27,14 @@ impl Gpu {
         Err(DeviceError::NotCompiled)
     }
 
+    /// The newest CUDA that the driver supports.
+    ///
+    /// # Errors
+    /// Always [`DeviceError::NotCompiled`].
+    pub fn driver() -> Result<String, DeviceError> {
+        Err(DeviceError::NotCompiled)
+    }
+
     /// What the driver calls it, with its memory.
     pub fn name(&self) -> &str {
         match self.0 {}
@@ -44,6 +52,10 @@ impl Launcher for Gpu {
         match self.0 {}
     }
 
+    fn free_bytes(&self) -> Result<u64, DeviceError> {
+        match self.0 {}
+    }
+
     fn alloc(&self, _: usize) -> Result<(), DeviceError> {
         match self.0 {}
     }
@@ -57,6 +69,27 @@ impl Launcher for Gpu {
     }
 
     unsafe fn launch(&self, _: Launch, _: &[Arg<'_, ()>]) -> Result<(), DeviceError> {
+        match self.0 {}
+    }
+}
+
+impl Staging for Gpu {
+    type Pinned = ();
+    type Copy = ();
+
+    fn pinned(&self, _: usize) -> Result<(), DeviceError> {
+        match self.0 {}
+    }
+
+    fn bytes<'a>(&self, (): &'a mut ()) -> Result<&'a mut [u8], DeviceError> {
+        match self.0 {}
+    }
+
+    unsafe fn start_copy(&self, (): &(), _: usize, (): &()) -> Result<(), DeviceError> {
+        match self.0 {}
+    }
+
+    fn finish_copy(&self, (): ()) -> Result<(), DeviceError> {
         match self.0 {}
     }
 }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUresult};
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DriverError,
-    LaunchConfig, PushKernelArg,
+    CudaContext, CudaEvent, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr,
+    DriverError, LaunchConfig, PinnedHostSlice, PushKernelArg,
 };
 use cudarc::nvrtc::Ptx;
 
-use super::{Arg, DeviceError, Launch, Launcher, Unit, compile};
+use super::{Arg, DeviceError, Launch, Launcher, Staging, Unit, compile};
 
 /// The oldest driver that will do: CUDA 13.0, whose compiler the kernels are built with.
 const NEEDED: i32 = 13_000;
@@ -21,7 +21,10 @@ pub struct Gpu(Arc<Inner>);
 
 struct Inner {
     context: Arc<CudaContext>,
+    /// Kernels, and copies that they wait for.
     stream: Arc<CudaStream>,
+    /// Copies beside kernels.
+    copies: Arc<CudaStream>,
     name: String,
     architecture: String,
     blocks: u32,
@@ -64,6 +67,8 @@ impl Gpu {
         }
         let context = CudaContext::new(ordinal).map_err(lost)?;
         let stream = context.new_stream().map_err(lost)?;
+        let copies = context.new_stream().map_err(lost)?;
+        keep_pool(&context)?;
         let (major, minor) = context.compute_capability().map_err(lost)?;
         let attribute = |what| context.attribute(what).map_err(lost);
         let processors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
@@ -76,6 +81,7 @@ impl Gpu {
         );
         Ok(Self(Arc::new(Inner {
             stream,
+            copies,
             name,
             architecture: format!("sm_{major}{minor}"),
             // Eight blocks of 256 threads fill a multiprocessor's 2048.
@@ -98,6 +104,15 @@ impl Gpu {
                 Ok(format!("cuda:{ordinal} {name}"))
             })
             .collect()
+    }
+
+    /// The newest CUDA that the driver supports, such as `13.0`.
+    ///
+    /// # Errors
+    /// No driver, or one that is too old.
+    pub fn driver() -> Result<String, DeviceError> {
+        present()?;
+        Ok(version_text(driver_version()?))
     }
 
     /// What the driver calls it, with its memory.
@@ -146,6 +161,11 @@ impl Launcher for Gpu {
         self.0.shared
     }
 
+    fn free_bytes(&self) -> Result<u64, DeviceError> {
+        let (free, _) = self.0.context.mem_get_info().map_err(lost)?;
+        Ok(free as u64)
+    }
+
     fn alloc(&self, bytes: usize) -> Result<Memory, DeviceError> {
         // SAFETY: the content means nothing to callers, by the contract of `Launcher::alloc`.
         let slice = unsafe { self.0.stream.alloc::<u8>(bytes.max(1)) };
@@ -166,6 +186,7 @@ impl Launcher for Gpu {
             return Ok(());
         }
         inside(&to.0, offset, from.len())?;
+        self.0.context.bind_to_thread().map_err(lost)?;
         let (address, _guard) = to.0.device_ptr(&self.0.stream);
         // SAFETY: the range lies inside the memory, checked above; `from` outlives the copy, since
         // the stream is waited for.
@@ -185,6 +206,7 @@ impl Launcher for Gpu {
             return Ok(());
         }
         inside(&from.0, offset, to.len())?;
+        self.0.context.bind_to_thread().map_err(lost)?;
         let (address, _guard) = from.0.device_ptr(&self.0.stream);
         // SAFETY: as in `write`.
         unsafe {
@@ -240,6 +262,91 @@ impl Launcher for Gpu {
     }
 }
 
+/// Page-locked host memory.
+#[derive(Debug)]
+pub struct Pinned(PinnedHostSlice<u8>);
+
+impl Staging for Gpu {
+    type Pinned = Pinned;
+    type Copy = CudaEvent;
+
+    fn pinned(&self, bytes: usize) -> Result<Pinned, DeviceError> {
+        // SAFETY: the content means nothing to callers, by the contract of `Staging::pinned`. Not
+        // write-combined, so that the host may read what it wrote.
+        let slice = unsafe {
+            self.0
+                .context
+                .alloc_pinned_with_flags::<u8>(bytes.max(1), 0)
+        };
+        slice.map(Pinned).map_err(|error| {
+            if error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+                return DeviceError::OutOfMemory {
+                    asked: bytes as u64,
+                    free: 0,
+                };
+            }
+            lost(error)
+        })
+    }
+
+    fn bytes<'a>(&self, pinned: &'a mut Pinned) -> Result<&'a mut [u8], DeviceError> {
+        pinned.0.as_mut_slice().map_err(lost)
+    }
+
+    unsafe fn start_copy(
+        &self,
+        from: &Pinned,
+        len: usize,
+        to: &Memory,
+    ) -> Result<CudaEvent, DeviceError> {
+        inside(&to.0, 0, len)?;
+        let bytes = from.0.as_slice().map_err(lost)?;
+        let bytes = bytes
+            .get(..len)
+            .ok_or(DeviceError::Shape(crate::ShapeError {
+                what: "page-locked memory",
+                found: len,
+                expected: from.0.len(),
+            }))?;
+        // Behind the launches so far, which may still read `to`, and behind its allocation.
+        self.0.copies.join(&self.0.stream).map_err(lost)?;
+        let (address, _guard) = to.0.device_ptr(&self.0.copies);
+        // SAFETY: both ranges were checked above; the caller keeps them untouched until the event.
+        unsafe {
+            cudarc::driver::result::memcpy_htod_async(address, bytes, self.0.copies.cu_stream())
+        }
+        .map_err(lost)?;
+        self.0.copies.record_event(None).map_err(lost)
+    }
+
+    fn finish_copy(&self, copy: CudaEvent) -> Result<(), DeviceError> {
+        self.0.stream.wait(&copy).map_err(lost)?;
+        copy.synchronize().map_err(lost)
+    }
+}
+
+/// Memory that is freed stays with the process: buffers of a pass are taken from the driver's pool
+/// again instead of from the device.
+fn keep_pool(context: &CudaContext) -> Result<(), DeviceError> {
+    if !context.has_async_alloc() {
+        return Ok(());
+    }
+    context.bind_to_thread().map_err(lost)?;
+    let mut most = u64::MAX;
+    // SAFETY: the context is alive; the attribute is a 64-bit number that is read at once.
+    unsafe {
+        let pool = cudarc::driver::result::device::get_default_mem_pool(context.cu_device())
+            .map_err(lost)?;
+        sys::cuMemPoolSetAttribute(
+            pool,
+            sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD,
+            (&raw mut most).cast(),
+        )
+        .result()
+        .map_err(lost)
+    }
+}
+
 fn inside(memory: &CudaSlice<u8>, offset: usize, len: usize) -> Result<(), DeviceError> {
     if offset
         .checked_add(len)
@@ -260,16 +367,11 @@ fn present() -> Result<usize, DeviceError> {
     if !unsafe { sys::is_culib_present() } {
         return Err(DeviceError::NoDriver);
     }
-    let mut version = 0;
-    // SAFETY: the library is there; `version` is written.
-    unsafe { sys::cuDriverGetVersion(&raw mut version) }
-        .result()
-        .map_err(lost)?;
+    let version = driver_version()?;
     if version < NEEDED {
-        let text = |v: i32| format!("{}.{}", v / 1000, v % 1000 / 10);
         return Err(DeviceError::DriverTooOld {
-            found: text(version),
-            needed: text(NEEDED),
+            found: version_text(version),
+            needed: version_text(NEEDED),
         });
     }
     match CudaContext::device_count() {
@@ -277,6 +379,20 @@ fn present() -> Result<usize, DeviceError> {
         Err(error) if error.0 == CUresult::CUDA_ERROR_NO_DEVICE => Ok(0),
         Err(error) => Err(lost(error)),
     }
+}
+
+/// Asks the driver library, which must be there.
+fn driver_version() -> Result<i32, DeviceError> {
+    let mut version = 0;
+    // SAFETY: the library is there; `version` is written.
+    unsafe { sys::cuDriverGetVersion(&raw mut version) }
+        .result()
+        .map_err(lost)?;
+    Ok(version)
+}
+
+fn version_text(version: i32) -> String {
+    format!("{}.{}", version / 1000, version % 1000 / 10)
 }
 
 fn lost(error: DriverError) -> DeviceError {

@@ -1,5 +1,7 @@
-//! A transformer encoder's forward pass that stays on the device: token ids in, one vector a
-//! sequence out.
+//! A transformer encoder's forward pass that stays on the device: token ids in, one vector or one
+//! score a sequence out.
+
+use indago_core::Cancel;
 
 use super::DeviceError;
 use super::launch::{Arg, Launch, Launcher, download, upload};
@@ -15,8 +17,36 @@ pub struct EncoderShape {
     pub heads: usize,
     /// Length of the inner vector of the feed-forward part: a multiple of 8.
     pub inner: usize,
+    /// Token types, at least 1: how often the positions are repeated.
+    pub types: usize,
     /// Added to the variance in layer norms.
     pub eps: f32,
+}
+
+/// A text, or two that are read together.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence<'a> {
+    /// Token ids, special tokens included.
+    pub ids: &'a [u32],
+    /// Where the second text begins: tokens from here on are of type 1.
+    pub second: usize,
+}
+
+impl<'a> From<&'a [u32]> for Sequence<'a> {
+    fn from(ids: &'a [u32]) -> Self {
+        let second = ids.len();
+        Self { ids, second }
+    }
+}
+
+/// What turns the first token's vector into a score: `tanh` of a linear layer where there is one
+/// (BERT's pooler), then one output.
+#[derive(Clone, Debug)]
+pub struct ScoreHead<V> {
+    /// `[hidden, hidden]`.
+    pub pooler: Option<Linear<V>>,
+    /// `[1, hidden]`.
+    pub classifier: Linear<V>,
 }
 
 /// A linear layer: `weights` `[outputs, inputs]`, row-major, and `bias` `[outputs]`.
@@ -59,7 +89,8 @@ pub struct EncoderLayer<V> {
 pub struct EncoderWeights<V> {
     /// Word vectors `[vocabulary, hidden]`.
     pub words: V,
-    /// Position vectors with the token type added: `[positions, hidden]`.
+    /// For each token type the position vectors with that type's vector added:
+    /// `[types * positions, hidden]`.
     pub positions: V,
     /// Norm behind the embedding.
     pub norm: Norm<V>,
@@ -94,6 +125,7 @@ impl<M> GpuEncoder<M> {
         } = shape;
         let odd = hidden == 0
             || heads == 0
+            || shape.types == 0
             || !hidden.is_multiple_of(8)
             || !inner.is_multiple_of(8)
             || hidden > 1024
@@ -141,12 +173,16 @@ impl<M> GpuEncoder<M> {
             })
             .collect::<Result<Vec<_>, DeviceError>>()?;
         let vocabulary = weights.words.len() / hidden;
-        let positions = weights.positions.len() / hidden;
+        let positions = weights.positions.len() / hidden / shape.types;
         Ok(Self {
             shape,
             weights: EncoderWeights {
                 words: halves("words", &weights.words, vocabulary * hidden)?,
-                positions: halves("positions", &weights.positions, positions * hidden)?,
+                positions: halves(
+                    "positions",
+                    &weights.positions,
+                    shape.types * positions * hidden,
+                )?,
                 norm: norm(&weights.norm)?,
                 layers,
             },
@@ -155,10 +191,39 @@ impl<M> GpuEncoder<M> {
         })
     }
 
+    /// Copies a head for [`GpuEncoder::score`] to the device.
+    ///
+    /// # Errors
+    /// Shapes that do not fit, or a device without the memory.
+    pub fn head<L: Launcher<Memory = M>>(
+        &self,
+        device: &L,
+        head: &ScoreHead<Vec<f32>>,
+    ) -> Result<ScoreHead<M>, DeviceError> {
+        let hidden = self.shape.hidden;
+        let layer = |layer: &Linear<Vec<f32>>, outputs: usize| {
+            ShapeError::check("weights", layer.weights.len(), outputs * hidden)?;
+            ShapeError::check("bias", layer.bias.len(), outputs)?;
+            Ok::<_, DeviceError>(Linear {
+                weights: upload(device, &to_halves(&layer.weights))?,
+                bias: upload(device, &layer.bias)?,
+            })
+        };
+        Ok(ScoreHead {
+            pooler: head
+                .pooler
+                .as_ref()
+                .map(|pooler| layer(pooler, hidden))
+                .transpose()?,
+            classifier: layer(&head.classifier, 1)?,
+        })
+    }
+
     /// Means of the last layer's token vectors, scaled to length 1: `[sequences, hidden]`, row-major.
+    /// (Reimers & Gurevych 2019.)
     ///
     /// Sequences hold token ids, special tokens included. Two matrices of `[tokens, 3 * hidden]` and
-    /// `[tokens, inner]` halves are the largest memory it needs; cut the batch where that is much.
+    /// `[tokens, inner]` halves are the largest memory it needs: see [`in_batches`].
     ///
     /// # Errors
     /// An id outside the vocabulary, a sequence longer than the positions or than shared memory
@@ -166,8 +231,114 @@ impl<M> GpuEncoder<M> {
     pub fn encode<L: Launcher<Memory = M>>(
         &self,
         device: &L,
-        sequences: &[&[u32]],
+        sequences: &[Sequence<'_>],
     ) -> Result<Vec<f32>, DeviceError> {
+        let hidden = self.shape.hidden;
+        let Some(States { state, starts, .. }) = self.states(device, sequences)? else {
+            return Ok(vec![0.0; sequences.len() * hidden]);
+        };
+        let pooled = device.alloc(sequences.len() * hidden * 4)?;
+        let launch = Launch {
+            kernel: "mean_pool",
+            grid: [sequences.len() as u32, 1],
+            block: 256,
+            shared: hidden as u32 * 4,
+        };
+        // SAFETY: the arguments are those of `mean_pool`.
+        unsafe {
+            device.launch(
+                launch,
+                &[
+                    Arg::Memory(&state),
+                    Arg::Memory(&starts),
+                    Arg::U32(hidden as u32),
+                    Arg::Memory(&pooled),
+                ],
+            )?;
+        }
+        download(device, &pooled, sequences.len() * hidden)
+    }
+
+    /// A score for each sequence from the last layer's first token: what a cross-encoder gives for
+    /// a query and a text. (Nogueira & Cho 2019, section 3.)
+    ///
+    /// # Errors
+    /// As [`GpuEncoder::encode`].
+    pub fn score<L: Launcher<Memory = M>>(
+        &self,
+        device: &L,
+        head: &ScoreHead<M>,
+        sequences: &[Sequence<'_>],
+    ) -> Result<Vec<f32>, DeviceError> {
+        let (n, hidden) = (sequences.len(), self.shape.hidden);
+        let Some(States {
+            state,
+            starts,
+            narrow,
+        }) = self.states(device, sequences)?
+        else {
+            return Ok(vec![0.0; n]);
+        };
+        let first = device.alloc(n * hidden * 2)?;
+        let launch = Launch {
+            kernel: "first_rows",
+            grid: [n as u32, 1],
+            block: 256,
+            shared: 0,
+        };
+        // SAFETY: the arguments are those of `first_rows`; there is a row for every sequence.
+        unsafe {
+            device.launch(
+                launch,
+                &[
+                    Arg::Memory(&state),
+                    Arg::Memory(&starts),
+                    Arg::U32(hidden as u32),
+                    Arg::Memory(&first),
+                ],
+            )?;
+        }
+        drop((state, starts, narrow));
+        let read = match &head.pooler {
+            Some(pooler) => {
+                let pooled = device.alloc(n * hidden * 2)?;
+                let shape = [n, hidden, hidden];
+                linear(device, pooler, &first, &pooled, shape, Activation::Tanh)?;
+                pooled
+            }
+            None => first,
+        };
+        let scores = device.alloc(n * 4)?;
+        let launch = Launch {
+            kernel: "score_rows",
+            grid: [(n as u32).div_ceil(8), 1],
+            block: 256,
+            shared: 0,
+        };
+        // SAFETY: the arguments are those of `score_rows`: `n` rows and as many scores; the head's
+        // shapes were checked when it was copied.
+        unsafe {
+            device.launch(
+                launch,
+                &[
+                    Arg::Memory(&read),
+                    Arg::Memory(&head.classifier.weights),
+                    Arg::Memory(&head.classifier.bias),
+                    Arg::U32(n as u32),
+                    Arg::U32(hidden as u32),
+                    Arg::Memory(&scores),
+                ],
+            )?;
+        }
+        download(device, &scores, n)
+    }
+
+    /// The last layer's token vectors; nothing where there are no tokens.
+    fn states<L: Launcher<Memory = M>>(
+        &self,
+        device: &L,
+        sequences: &[Sequence<'_>],
+    ) -> Result<Option<States<M>>, DeviceError> {
         let EncoderShape {
             hidden,
             heads,
@@ -175,7 +346,7 @@ impl<M> GpuEncoder<M> {
             ..
         } = self.shape;
         let head_dim = hidden / heads;
-        let longest = sequences.iter().map(|ids| ids.len()).max().unwrap_or(0);
+        let longest = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0);
         let warps = 8;
         let attention_shared = 4 * longest * (head_dim + 2) + 4 * warps * (longest + head_dim);
         if longest > self.positions || attention_shared > device.shared_limit() as usize {
@@ -188,21 +359,30 @@ impl<M> GpuEncoder<M> {
         let mut ids = Vec::new();
         let mut places = Vec::new();
         let mut starts = vec![0_u32];
-        for sequence in sequences {
-            if let Some(&id) = sequence.iter().find(|&&id| id as usize >= self.vocabulary) {
+        for Sequence { ids: own, second } in sequences {
+            if let Some(&id) = own.iter().find(|&&id| id as usize >= self.vocabulary) {
                 return Err(DeviceError::Shape(ShapeError {
                     what: "token id (below)",
                     found: id as usize,
                     expected: self.vocabulary,
                 }));
             }
-            ids.extend_from_slice(sequence);
-            places.extend(0..sequence.len() as u32);
+            ids.extend_from_slice(own);
+            // Positions of type 1 stand behind those of type 0.
+            let of_type_1 = if self.shape.types > 1 {
+                self.positions as u32
+            } else {
+                0
+            };
+            places.extend((0..own.len()).map(|i| {
+                let kind = if i < *second { 0 } else { of_type_1 };
+                i as u32 + kind
+            }));
             starts.push(ids.len() as u32);
         }
         let rows = ids.len();
         if rows == 0 {
-            return Ok(vec![0.0; sequences.len() * hidden]);
+            return Ok(None);
         }
         let ids = upload(device, &ids)?;
         let places = upload(device, &places)?;
@@ -210,8 +390,6 @@ impl<M> GpuEncoder<M> {
         let state = device.alloc(rows * hidden * 2)?;
         let wide = device.alloc(rows * (3 * hidden).max(inner) * 2)?;
         let narrow = device.alloc(rows * hidden * 2)?;
-        let pooled = device.alloc(sequences.len() * hidden * 4)?;
-
         let by_row = |kernel| Launch {
             kernel,
             grid: [(rows as u32).div_ceil(8), 1],
@@ -246,7 +424,7 @@ impl<M> GpuEncoder<M> {
                 &state,
                 &wide,
                 [rows, 3 * hidden, hidden],
-                false,
+                Activation::None,
             )?;
             let launch = Launch {
                 kernel: "attention_short",
@@ -278,7 +456,7 @@ impl<M> GpuEncoder<M> {
                 &narrow,
                 &wide,
                 [rows, hidden, hidden],
-                false,
+                Activation::None,
             )?;
             add_norm(device, &wide, &state, rows, hidden, &layer.out_norm, eps)?;
             linear(
@@ -287,7 +465,7 @@ impl<M> GpuEncoder<M> {
                 &state,
                 &wide,
                 [rows, inner, hidden],
-                true,
+                Activation::Gelu,
             )?;
             linear(
                 device,
@@ -295,30 +473,70 @@ impl<M> GpuEncoder<M> {
                 &wide,
                 &narrow,
                 [rows, hidden, inner],
-                false,
+                Activation::None,
             )?;
             add_norm(device, &narrow, &state, rows, hidden, &layer.down_norm, eps)?;
         }
-        let launch = Launch {
-            kernel: "mean_pool",
-            grid: [sequences.len() as u32, 1],
-            block: 256,
-            shared: hidden as u32 * 4,
-        };
-        // SAFETY: the arguments are those of `mean_pool`.
-        unsafe {
-            device.launch(
-                launch,
-                &[
-                    Arg::Memory(&state),
-                    Arg::Memory(&starts),
-                    Arg::U32(hidden as u32),
-                    Arg::Memory(&pooled),
-                ],
-            )?;
-        }
-        download(device, &pooled, sequences.len() * hidden)
+        Ok(Some(States {
+            state,
+            starts,
+            narrow,
+        }))
     }
+}
+
+/// What a pass leaves on the device.
+struct States<M> {
+    /// `[tokens, hidden]`, 16 bits.
+    state: M,
+    starts: M,
+    /// Work space that is free again.
+    narrow: M,
+}
+
+/// Runs `run` over sequences, at most `tokens` at a time; where the device has not the memory
+/// for a batch, over half as many from there on. Checks `cancel` between batches.
+///
+/// # Errors
+/// What `run` says; [`DeviceError::OutOfMemory`] when one sequence alone is too much.
+pub fn in_batches(
+    sequences: &[Sequence<'_>],
+    tokens: usize,
+    cancel: &Cancel,
+    mut run: impl FnMut(&[Sequence<'_>]) -> Result<Vec<f32>, DeviceError>,
+) -> Result<Vec<f32>, DeviceError> {
+    let mut out = Vec::new();
+    let mut most = tokens.max(1);
+    let mut rest = sequences;
+    while !rest.is_empty() {
+        cancel.check()?;
+        let mut sum = 0;
+        let n = rest.iter().take_while(|sequence| {
+            sum += sequence.ids.len();
+            sum <= most
+        });
+        let n = n.count().max(1);
+        match run(&rest[..n]) {
+            Ok(values) => {
+                out.extend(values);
+                rest = &rest[n..];
+            }
+            Err(DeviceError::OutOfMemory { .. }) if n > 1 => {
+                let held: usize = rest[..n].iter().map(|s| s.ids.len()).sum();
+                most = (held / 2).max(1);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(out)
+}
+
+/// What a linear layer applies to its output.
+#[derive(Clone, Copy)]
+enum Activation {
+    None = 0,
+    Gelu = 1,
+    Tanh = 2,
 }
 
 /// `state = norm(state + added)`, row by row.
@@ -361,7 +579,7 @@ fn linear<L: Launcher>(
     x: &L::Memory,
     out: &L::Memory,
     [m, n, k]: [usize; 3],
-    activate: bool,
+    activation: Activation,
 ) -> Result<(), DeviceError> {
     let launch = Launch {
         kernel: "linear_f16",
@@ -381,7 +599,7 @@ fn linear<L: Launcher>(
                 Arg::U32(m as u32),
                 Arg::U32(n as u32),
                 Arg::U32(k as u32),
-                Arg::U32(u32::from(activate)),
+                Arg::U32(activation as u32),
                 Arg::Memory(out),
             ],
         )

@@ -46,6 +46,12 @@ pub trait Launcher {
     /// Bytes of shared memory a block may have at most.
     fn shared_limit(&self) -> u32;
 
+    /// Bytes of device memory that are free.
+    ///
+    /// # Errors
+    /// When the device failed.
+    fn free_bytes(&self) -> Result<u64, DeviceError>;
+
     /// `bytes` of memory whose content means nothing; at least 1 byte is allocated.
     ///
     /// # Errors
@@ -77,6 +83,50 @@ pub trait Launcher {
         launch: Launch,
         args: &[Arg<'_, Self::Memory>],
     ) -> Result<(), DeviceError>;
+}
+
+/// A launcher that copies from page-locked host memory beside its kernels: what indexes larger than
+/// the device need.
+pub trait Staging: Launcher {
+    /// Page-locked host memory.
+    type Pinned;
+
+    /// A copy under way.
+    type Copy;
+
+    /// `bytes` of page-locked host memory whose content means nothing.
+    ///
+    /// # Errors
+    /// When the host or the driver has not the memory.
+    fn pinned(&self, bytes: usize) -> Result<Self::Pinned, DeviceError>;
+
+    /// The bytes.
+    ///
+    /// # Errors
+    /// When the device failed.
+    fn bytes<'a>(&self, pinned: &'a mut Self::Pinned) -> Result<&'a mut [u8], DeviceError>;
+
+    /// Starts copying the first `len` bytes of `from` to the start of `to`: behind all launches so
+    /// far, beside those that follow.
+    ///
+    /// # Safety
+    /// Until [`Staging::finish_copy`] both stay where they are, nothing writes to `from`, and
+    /// nothing that is launched uses `to`.
+    ///
+    /// # Errors
+    /// When the range is not inside both, or the device failed.
+    unsafe fn start_copy(
+        &self,
+        from: &Self::Pinned,
+        len: usize,
+        to: &Self::Memory,
+    ) -> Result<Self::Copy, DeviceError>;
+
+    /// Waits for a copy; launches that follow see it.
+    ///
+    /// # Errors
+    /// When the device failed.
+    fn finish_copy(&self, copy: Self::Copy) -> Result<(), DeviceError>;
 }
 
 /// Copies `values` to fresh device memory.

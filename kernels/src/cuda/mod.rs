@@ -22,13 +22,16 @@ mod compile;
 mod driver;
 mod encode;
 mod error;
+mod index;
 mod k_means;
 mod launch;
 mod max_sim;
+mod owner;
 mod page_rank;
 mod scan;
 mod source;
 mod sparse;
+mod streamed;
 
 #[cfg(not(feature = "cuda"))]
 pub use absent::Gpu;
@@ -36,12 +39,18 @@ pub use absent::Gpu;
 pub use compile::{KernelReport, compile};
 #[cfg(feature = "cuda")]
 pub use driver::Gpu;
-pub use encode::{EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm};
+pub use encode::{
+    EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm, ScoreHead, Sequence,
+    in_batches,
+};
 pub use error::DeviceError;
+pub use index::{CodeIndex, CodeScan, CodeScanner, Devices, HostRows};
 pub use k_means::{KMeans, k_means};
-pub use launch::{Arg, Launch, Launcher};
+pub use launch::{Arg, Launch, Launcher, Staging};
 pub use max_sim::{MAX_QUERY_TOKENS, TokenRows};
+pub use owner::{Kept, Owner, Pending};
 pub use page_rank::Graph;
 pub use scan::{Element, MAX_K, Rows};
 pub use source::{KERNELS, Unit};
 pub use sparse::SparseRows;
+pub use streamed::Streamed;

@@ -1,5 +1,7 @@
 //! Exact search over rows in device memory, fused with the choice of the best k.
 
+use std::borrow::Cow;
+
 use indago_core::Cancel;
 
 use super::DeviceError;
@@ -38,7 +40,7 @@ impl Element {
     }
 
     /// Units of a row of `dim` values, padding included.
-    fn width(self, dim: usize) -> usize {
+    pub(super) fn width(self, dim: usize) -> usize {
         let units = match self {
             Self::Binary => dim.div_ceil(32),
             _ => dim,
@@ -150,6 +152,32 @@ impl<M> Rows<M> {
         })
     }
 
+    /// Room for up to `len` rows of 8-bit codes, which come later.
+    pub(super) fn room_for_i8<L: Launcher<Memory = M>>(
+        device: &L,
+        len: usize,
+        dim: usize,
+    ) -> Result<Self, DeviceError> {
+        check_len(len)?;
+        Ok(Self {
+            element: Element::I8,
+            len,
+            dim,
+            data: device.alloc(len * Element::I8.width(dim))?,
+            scales: Some(device.alloc(len * 4)?),
+        })
+    }
+
+    /// Rows and scales in device memory.
+    pub(super) fn memory(&self) -> (&M, Option<&M>) {
+        (&self.data, self.scales.as_ref())
+    }
+
+    /// How many of the rows that there is room for are there.
+    pub(super) fn set_len(&mut self, len: usize) {
+        self.len = len;
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.len
@@ -246,7 +274,7 @@ impl<'a, M> BatchScan<'a, M> {
         let mut scales = None;
         let uploaded = match rows.element {
             Element::F32 | Element::F16 => {
-                let mut padded = pad(queries, dim, width);
+                let mut padded = pad(queries, dim, width).into_owned();
                 padded.resize(slots * width, 0.0);
                 upload(device, &padded)?
             }
@@ -258,7 +286,7 @@ impl<'a, M> BatchScan<'a, M> {
                     .collect();
                 query_scales.resize(slots, 0.0);
                 scales = Some(upload(device, &query_scales)?);
-                let mut padded = pad(&codes, dim, width);
+                let mut padded = pad(&codes, dim, width).into_owned();
                 padded.resize(slots * width, 0);
                 upload(device, &padded)?
             }
@@ -288,7 +316,8 @@ impl<'a, M> BatchScan<'a, M> {
         filter: Option<&'a M>,
     ) -> Result<Self, DeviceError> {
         let width = rows.element.width(rows.dim);
-        let padded = pad(&to_halves(queries), rows.dim, width);
+        let halves = to_halves(queries);
+        let padded = pad(&halves, rows.dim, width);
         Ok(Self {
             rows,
             queries: upload(device, &padded)?,
@@ -499,16 +528,16 @@ pub(super) fn check_len(len: usize) -> Result<(), DeviceError> {
 }
 
 /// Rows of `dim` values as rows of `width`, filled up with zeros.
-fn pad<T: Copy + Default>(values: &[T], dim: usize, width: usize) -> Vec<T> {
+fn pad<T: Copy + Default>(values: &[T], dim: usize, width: usize) -> Cow<'_, [T]> {
     if dim == width {
-        return values.to_vec();
+        return Cow::Borrowed(values);
     }
     let mut padded = Vec::with_capacity(values.len() / dim * width);
     for row in values.chunks_exact(dim) {
         padded.extend_from_slice(row);
         padded.resize(padded.len() + width - dim, T::default());
     }
-    padded
+    Cow::Owned(padded)
 }
 
 /// Rounded to the nearest 16-bit float, as bits.

@@ -74,6 +74,8 @@ pub const KERNELS: &[Unit] = &[
             "linear_f16",
             "attention_short",
             "mean_pool",
+            "first_rows",
+            "score_rows",
         ],
     },
 ];

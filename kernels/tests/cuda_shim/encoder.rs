@@ -1,8 +1,11 @@
 //! The encoder's forward pass against the references of its pieces.
 
-use indago_kernels::Heads;
-use indago_kernels::cuda::{EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm};
-use indago_kernels::reference;
+use indago_core::Cancel;
+use indago_kernels::cuda::{
+    EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm, ScoreHead, Sequence,
+    in_batches,
+};
+use indago_kernels::{Heads, reference};
 
 use super::launcher::Host;
 
@@ -44,7 +47,7 @@ fn weights(shape: EncoderShape, layers: usize) -> EncoderWeights<Vec<f32>> {
     let h = shape.hidden;
     EncoderWeights {
         words: random.values(50 * h, 0.5),
-        positions: random.values(40 * h, 0.2),
+        positions: random.values(shape.types * 40 * h, 0.2),
         norm: random.norm(h),
         layers: (0..layers)
             .map(|_| EncoderLayer {
@@ -73,8 +76,12 @@ fn apply(layer: &Linear<Vec<f32>>, x: &[f32]) -> Vec<f32> {
     ))
 }
 
-/// The same pass in 32 bits, from the references of this crate.
-fn plain(shape: EncoderShape, weights: &EncoderWeights<Vec<f32>>, ids: &[u32]) -> Vec<f32> {
+/// The same pass in 32 bits, from the references of this crate: the last layer's token vectors.
+fn states(
+    shape: EncoderShape,
+    weights: &EncoderWeights<Vec<f32>>,
+    Sequence { ids, second }: Sequence<'_>,
+) -> Vec<f32> {
     let h = shape.hidden;
     let add_norm = |x: &[f32], added: &[f32], norm: &Norm<Vec<f32>>| {
         let rows = x.chunks_exact(h).zip(added.chunks_exact(h));
@@ -87,7 +94,13 @@ fn plain(shape: EncoderShape, weights: &EncoderWeights<Vec<f32>>, ids: &[u32]) -
         .iter()
         .flat_map(|&id| weights.words[id as usize * h..][..h].to_vec())
         .collect();
-    let mut x = add_norm(&words, &weights.positions[..words.len()], &weights.norm);
+    let places: Vec<f32> = (0..ids.len())
+        .flat_map(|i| {
+            let row = if i < second { i } else { 40 + i };
+            weights.positions[row * h..][..h].to_vec()
+        })
+        .collect();
+    let mut x = add_norm(&words, &places, &weights.norm);
     let heads = Heads {
         count: shape.heads,
         dim: h / shape.heads,
@@ -101,9 +114,20 @@ fn plain(shape: EncoderShape, weights: &EncoderWeights<Vec<f32>>, ids: &[u32]) -
             .collect();
         x = add_norm(&x, &apply(&layer.down, &single(inner)), &layer.down_norm);
     }
+    x
+}
+
+fn plain(shape: EncoderShape, weights: &EncoderWeights<Vec<f32>>, ids: &[u32]) -> Vec<f32> {
+    let x = states(shape, weights, ids.into());
     single(reference::l2_normalize(&single(reference::mean_rows(
-        &x, h,
+        &x,
+        shape.hidden,
     ))))
+}
+
+/// `ids` as sequences of one text.
+fn texts<'a>(ids: &[&'a [u32]]) -> Vec<Sequence<'a>> {
+    ids.iter().map(|&ids| ids.into()).collect()
 }
 
 #[test]
@@ -113,6 +137,7 @@ fn the_forward_pass_equals_its_pieces() {
             hidden,
             heads,
             inner,
+            types: 1,
             eps: 1e-12,
         };
         let weights = weights(shape, 2);
@@ -121,7 +146,7 @@ fn the_forward_pass_equals_its_pieces() {
             let encoder = GpuEncoder::new(&host, shape, &weights).unwrap();
             let long: Vec<u32> = (0..37).map(|i| i * 11 % 50).collect();
             let sequences: [&[u32]; 4] = [&[3, 1, 4, 1, 5], &[9], &[], &long];
-            let found = encoder.encode(&host, &sequences).unwrap();
+            let found = encoder.encode(&host, &texts(&sequences)).unwrap();
             for (ids, vector) in sequences.iter().zip(found.chunks_exact(hidden)) {
                 if ids.is_empty() {
                     assert!(vector.iter().all(|&x| x == 0.0));
@@ -141,6 +166,7 @@ fn ids_and_lengths_beyond_the_model_are_refused() {
         hidden: 32,
         heads: 1,
         inner: 32,
+        types: 1,
         eps: 1e-12,
     };
     let host = Host {
@@ -148,12 +174,74 @@ fn ids_and_lengths_beyond_the_model_are_refused() {
         blocks: 1,
     };
     let encoder = GpuEncoder::new(&host, shape, &weights(shape, 1)).unwrap();
-    assert!(encoder.encode(&host, &[&[50]]).is_err());
-    assert!(encoder.encode(&host, &[&[1; 41]]).is_err());
+    assert!(encoder.encode(&host, &texts(&[&[50]])).is_err());
+    assert!(encoder.encode(&host, &texts(&[&[1; 41]])).is_err());
     assert!(encoder.encode(&host, &[]).unwrap().is_empty());
     let odd = EncoderShape {
         hidden: 33,
         ..shape
     };
     assert!(GpuEncoder::new(&host, odd, &weights(shape, 1)).is_err());
+}
+
+#[test]
+fn pairs_are_scored_as_their_pieces_say() {
+    let shape = EncoderShape {
+        hidden: 64,
+        heads: 2,
+        inner: 72,
+        types: 2,
+        eps: 1e-12,
+    };
+    let weights = weights(shape, 2);
+    let mut random = Random(11);
+    let head = ScoreHead {
+        pooler: Some(random.linear(64, 64)),
+        classifier: random.linear(1, 64),
+    };
+    let ids = [
+        vec![3_u32, 1, 4, 1, 5, 9, 2],
+        vec![7],
+        (0..33).map(|i| i * 7 % 50).collect::<Vec<_>>(),
+    ];
+    let pairs: Vec<Sequence<'_>> = ids
+        .iter()
+        .zip([3, 1, 20])
+        .map(|(ids, second)| Sequence { ids, second })
+        .collect();
+    let host = Host {
+        order: 3,
+        blocks: 2,
+    };
+    let encoder = GpuEncoder::new(&host, shape, &weights).unwrap();
+    for with_pooler in [true, false] {
+        let head = ScoreHead {
+            pooler: head.pooler.clone().filter(|_| with_pooler),
+            ..head.clone()
+        };
+        let on_device = encoder.head(&host, &head).unwrap();
+        let found = in_batches(&pairs, 20, &Cancel::new(), |batch| {
+            encoder.score(&host, &on_device, batch)
+        })
+        .unwrap();
+        for (pair, found) in pairs.iter().zip(found) {
+            let x = states(shape, &weights, *pair);
+            let mut first = x[..64].to_vec();
+            if let Some(pooler) = &head.pooler {
+                first = apply(pooler, &first).iter().map(|x| x.tanh()).collect();
+            }
+            let expected = apply(&head.classifier, &first)[0];
+            // Sixteen-bit activations through two layers: about 11 bits a value.
+            assert!((found - expected).abs() < 4e-3, "{found} {expected}");
+        }
+    }
+    // The second text's type shows.
+    let as_one: Vec<Sequence<'_>> = ids.iter().map(|ids| ids.as_slice().into()).collect();
+    let on_device = encoder.head(&host, &head).unwrap();
+    let (two, one) = (
+        encoder.score(&host, &on_device, &pairs).unwrap(),
+        encoder.score(&host, &on_device, &as_one).unwrap(),
+    );
+    assert!((two[0] - one[0]).abs() > 1e-4);
+    assert_eq!(two[1], one[1]);
 }

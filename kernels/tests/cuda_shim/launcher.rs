@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_char, c_uint, c_void};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use indago_kernels::cuda::{Arg, DeviceError, KERNELS, Launch, Launcher};
+use indago_kernels::cuda::{Arg, DeviceError, KERNELS, Launch, Launcher, Staging};
 
 type ShimLaunch = unsafe extern "C" fn(
     *const c_char,
@@ -21,14 +21,15 @@ fn entry(kernel: &str) -> ShimLaunch {
     static ALL: OnceLock<Vec<(libloading::Library, &'static [&'static str])>> = OnceLock::new();
     let all = ALL.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let shim = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cuda_shim/shim.hpp");
+        let shim = folder.path().join("shim.hpp");
+        std::fs::write(&shim, include_str!("shim.hpp")).unwrap();
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
         let builds: Vec<_> = KERNELS
             .iter()
             .map(|unit| {
                 let source = folder.path().join(format!("{}.cpp", unit.name));
                 let library = folder.path().join(format!("{}.so", unit.name));
-                let text = format!("#include \"{shim}\"\n{}", unit.source());
+                let text = format!("#include \"{}\"\n{}", shim.display(), unit.source());
                 std::fs::write(&source, text).unwrap();
                 let child = Command::new(&compiler)
                     .args([
@@ -120,6 +121,10 @@ impl Launcher for Host {
         160 * 1024
     }
 
+    fn free_bytes(&self) -> Result<u64, DeviceError> {
+        Ok(1 << 30)
+    }
+
     fn alloc(&self, bytes: usize) -> Result<HostMemory, DeviceError> {
         let filler = u128::from_le_bytes([CANARY; 16]);
         Ok(HostMemory {
@@ -187,6 +192,55 @@ impl Launcher for Host {
             if let Arg::Memory(memory) = arg {
                 memory.check();
             }
+        }
+        Ok(())
+    }
+}
+
+/// A copy that is made when it is started, or as late as it may be: results must not depend on it.
+pub(crate) enum HostCopy {
+    Made,
+    Late {
+        from: *const u8,
+        to: *mut u8,
+        len: usize,
+    },
+}
+
+impl Staging for Host {
+    type Pinned = Vec<u8>;
+    type Copy = HostCopy;
+
+    fn pinned(&self, bytes: usize) -> Result<Vec<u8>, DeviceError> {
+        Ok(vec![CANARY; bytes])
+    }
+
+    fn bytes<'a>(&self, pinned: &'a mut Vec<u8>) -> Result<&'a mut [u8], DeviceError> {
+        Ok(pinned)
+    }
+
+    unsafe fn start_copy(
+        &self,
+        from: &Vec<u8>,
+        len: usize,
+        to: &HostMemory,
+    ) -> Result<HostCopy, DeviceError> {
+        assert!(len <= from.len() && len <= to.bytes);
+        if self.order.is_multiple_of(2) {
+            return Ok(HostCopy::Late {
+                from: from.as_ptr(),
+                to: to.base(),
+                len,
+            });
+        }
+        self.write(to, 0, &from[..len])?;
+        Ok(HostCopy::Made)
+    }
+
+    fn finish_copy(&self, copy: HostCopy) -> Result<(), DeviceError> {
+        if let HostCopy::Late { from, to, len } = copy {
+            // SAFETY: both are alive until now, by the contract of `start_copy`.
+            unsafe { std::ptr::copy(from, to, len) };
         }
         Ok(())
     }

@@ -6,12 +6,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use indago_core::Cancel;
 use indago_core::ports::{EncodeError, Encoder, Matrix, PairScorer, Role, TokenCounter};
+use indago_kernels::cuda::{EncoderShape, EncoderWeights};
 use indago_kernels::dot_f32;
 use rayon::prelude::*;
 
 use super::batch::groups;
 use super::forward::{Workspace, forward};
-use super::network::{Network, read_dims};
+use super::network::{Network, device_weights, read_dims};
 use crate::ModelError;
 use crate::tokenizer::{Vocabulary, WordPiece};
 use crate::weights::container::Container;
@@ -179,6 +180,19 @@ impl MiniLm {
         Ok(out)
     }
 
+    /// Its weights in 32 bits, for a device.
+    pub(super) fn device_weights(
+        &self,
+    ) -> Result<(EncoderShape, EncoderWeights<Vec<f32>>), ModelError> {
+        match &self.source {
+            Source::Container(file) => device_weights(file, self.dims),
+            Source::Checkpoint => Err(ModelError::format(
+                &self.name,
+                "a device takes model files: quantise the folder first (`indago models quantize`)",
+            )),
+        }
+    }
+
     fn network(&self) -> Result<&Network, EncodeError> {
         if let Some(network) = self.network.get() {
             return Ok(network);
@@ -190,6 +204,22 @@ impl MiniLm {
         let network = network.map_err(|error| error.of_model(&self.name))?;
         // Two threads may have unpacked at once; both results are the same.
         Ok(self.network.get_or_init(|| network))
+    }
+
+    /// Token ids of texts, on all cores.
+    pub(super) fn sequences(
+        &self,
+        texts: &[&str],
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<u32>>, EncodeError> {
+        let sequences: Vec<Vec<Vec<u32>>> = texts
+            .par_chunks(TOKENIZE_CHUNK)
+            .map(|texts| {
+                cancel.check()?;
+                Ok(texts.iter().map(|text| self.sequence(text)).collect())
+            })
+            .collect::<Result<_, EncodeError>>()?;
+        Ok(sequences.concat())
     }
 
     /// Token ids with special tokens; empty for a text without tokens.
@@ -233,14 +263,7 @@ impl Encoder for MiniLm {
 
     /// Queries and passages are encoded alike. Checks `cancel` about every 50 ms of a core's work.
     fn encode(&self, texts: &[&str], _role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
-        let sequences: Vec<Vec<Vec<u32>>> = texts
-            .par_chunks(TOKENIZE_CHUNK)
-            .map(|texts| {
-                cancel.check()?;
-                Ok(texts.iter().map(|text| self.sequence(text)).collect())
-            })
-            .collect::<Result<_, EncodeError>>()?;
-        self.encode_ids(&sequences.concat(), cancel)
+        self.encode_ids(&self.sequences(texts, cancel)?, cancel)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use indago_kernels::cuda::{self as device, EncoderLayer, EncoderShape, EncoderWeights};
 use indago_kernels::product::{PackedF32, PackedI8, QuantizedRows, linear_f32, linear_i8};
 use indago_kernels::quantize::codes_of_bytes;
 use indago_kernels::{ShapeError, gelu};
@@ -173,6 +174,60 @@ impl Network {
                 .collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// The weights in a file that [`crate::quantize`] wrote as 32-bit floats, for a device.
+pub(super) fn device_weights(
+    file: &Container,
+    dims: Dims,
+) -> Result<(EncoderShape, EncoderWeights<Vec<f32>>), ModelError> {
+    let (hidden, inner) = (dims.hidden, dims.inner);
+    let floats = |name: &str, n: usize, k: usize| -> Result<Vec<f32>, ModelError> {
+        let codes = codes_of_bytes(file.exact(&format!("{name}.codes"), n * k)?);
+        let scales = file.floats(&format!("{name}.scales"), n)?;
+        let rows = codes.chunks_exact(k).zip(scales);
+        Ok(rows
+            .flat_map(|(row, scale)| row.iter().map(move |&code| scale * f32::from(code)))
+            .collect())
+    };
+    let dense = |name: String, n, k| {
+        Ok::<_, ModelError>(device::Linear {
+            weights: floats(&name, n, k)?,
+            bias: file.floats(&format!("{name}.bias"), n)?,
+        })
+    };
+    let norm = |name: String| {
+        read_norm(file, &name, hidden).map(|norm| device::Norm {
+            gain: norm.gain,
+            bias: norm.bias,
+        })
+    };
+    let layer = |i: usize| {
+        Ok(EncoderLayer {
+            qkv: dense(format!("{i}.qkv"), 3 * hidden, hidden)?,
+            out: dense(format!("{i}.out"), hidden, hidden)?,
+            out_norm: norm(format!("{i}.out_norm"))?,
+            up: dense(format!("{i}.up"), inner, hidden)?,
+            down: dense(format!("{i}.down"), hidden, inner)?,
+            down_norm: norm(format!("{i}.down_norm"))?,
+        })
+    };
+    let shape = EncoderShape {
+        hidden,
+        heads: dims.heads,
+        inner,
+        types: 1,
+        eps: dims.eps,
+    };
+    let weights = EncoderWeights {
+        words: floats("words", dims.vocabulary, hidden)?,
+        positions: file.floats("positions", dims.positions * hidden)?,
+        norm: norm("norm".to_owned())?,
+        layers: (0..dims.layers)
+            .map(layer)
+            .collect::<Result<_, ModelError>>()?,
+    };
+    Ok((shape, weights))
 }
 
 /// The sizes in a file that [`crate::quantize`] wrote.

@@ -8,13 +8,14 @@
 //! ```
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use indago_core::ports::RetrieveError;
 use indago_core::{Cancel, PassageId};
-use indago_kernels::RowsI8;
+use indago_kernels::cuda::{CodeScan, CodeScanner, DeviceError, HostRows};
 use indago_kernels::quantize::push_row_i8;
-use indago_kernels::scan::{ScanError, top_k_i8_where};
+use indago_kernels::scan::{ScanError, Scored, top_k_i8_where};
+use indago_kernels::{RowsI8, ShapeError};
 
 use super::log::{LogReader, VectorLog};
 use super::misfit;
@@ -62,14 +63,47 @@ pub(super) fn write(path: &Path, log: &VectorLog, rows: &[(u32, u32)]) -> Result
 /// The vectors of one encoder, open for searching.
 #[derive(Debug)]
 pub(crate) struct Vectors {
-    file: SealedFile,
-    codes: std::ops::Range<usize>,
+    codes: Arc<Codes>,
     rows: std::ops::Range<usize>,
     records: std::ops::Range<usize>,
-    scales: Vec<f32>,
-    dim: usize,
     log: LogReader,
     store: Arc<Store>,
+    elsewhere: OnceLock<Elsewhere>,
+}
+
+/// The codes of a matrix, whoever scans them.
+#[derive(Debug)]
+struct Codes {
+    file: SealedFile,
+    span: std::ops::Range<usize>,
+    scales: Vec<f32>,
+    dim: usize,
+}
+
+impl HostRows for Codes {
+    fn rows(&self) -> Result<RowsI8<'_>, ShapeError> {
+        RowsI8::new(
+            bytemuck::cast_slice(&self.file.bytes()[self.span.clone()]),
+            &self.scales,
+            self.dim,
+        )
+    }
+}
+
+/// A device that scans instead of this CPU; the codes are brought there by the first search.
+struct Elsewhere {
+    scanner: Arc<dyn CodeScanner>,
+    scan: OnceLock<Result<Arc<dyn CodeScan>, DeviceError>>,
+}
+
+impl std::fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.scan.get() {
+            Some(Ok(scan)) => f.write_str(&scan.describe()),
+            Some(Err(error)) => write!(f, "{error}"),
+            None => f.write_str("not searched yet"),
+        }
+    }
 }
 
 impl Vectors {
@@ -88,18 +122,24 @@ impl Vectors {
         let scales: Vec<f32> = (0..scales.len() / 4)
             .map(|i| f32_at(scales, 4 * i))
             .collect();
-        let vectors = Self {
-            codes: file.span("codes")?,
-            rows: file.span("rows")?,
-            records: file.span("records")?,
-            dim: set.dim as usize,
-            log: LogReader::open(&dir.join(&set.log), &set.fingerprint, set.dim)?,
+        let (rows, records) = (file.span("rows")?, file.span("records")?);
+        let codes = Codes {
+            span: file.span("codes")?,
             scales,
+            dim: set.dim as usize,
             file,
-            store,
         };
-        let n = vectors.scales.len();
-        let fits = vectors.codes.len() == n * vectors.dim
+        let n = codes.scales.len();
+        let fits_codes = codes.dim > 0 && codes.span.len() == n * codes.dim;
+        let vectors = Self {
+            codes: Arc::new(codes),
+            rows,
+            records,
+            log: LogReader::open(&dir.join(&set.log), &set.fingerprint, set.dim)?,
+            store,
+            elsewhere: OnceLock::new(),
+        };
+        let fits = fits_codes
             && vectors.rows.len() == 4 * n
             && vectors.records.len() == 4 * n
             && n as u64 == set.embedded;
@@ -110,12 +150,26 @@ impl Vectors {
         }
     }
 
+    /// Scans on devices from now on; the first call counts.
+    pub(crate) fn scan_on(&self, scanner: Arc<dyn CodeScanner>) {
+        // A later call finds the place taken, as documented.
+        let _ = self.elsewhere.set(Elsewhere {
+            scanner,
+            scan: OnceLock::new(),
+        });
+    }
+
+    /// Number of vectors.
+    pub(crate) fn len(&self) -> usize {
+        self.codes.scales.len()
+    }
+
     fn row(&self, i: usize) -> u32 {
-        u32_at(&self.file.bytes()[self.rows.clone()], 4 * i)
+        u32_at(&self.codes.file.bytes()[self.rows.clone()], 4 * i)
     }
 
     fn record(&self, i: usize) -> u32 {
-        u32_at(&self.file.bytes()[self.records.clone()], 4 * i)
+        u32_at(&self.codes.file.bytes()[self.records.clone()], 4 * i)
     }
 
     /// The best `k` passages by dot product with `query`, best first, ties by passage id.
@@ -126,16 +180,23 @@ impl Vectors {
         allowed: Option<&Allowed>,
         cancel: &Cancel,
     ) -> Result<Vec<(PassageId, f32)>, RetrieveError> {
-        let codes: &[i8] = bytemuck::cast_slice(&self.file.bytes()[self.codes.clone()]);
-        let shape = |e: &dyn std::fmt::Display| misfit(self.file.path(), &e.to_string());
-        let rows = RowsI8::new(codes, &self.scales, self.dim).map_err(|e| shape(&e))?;
-        let wanted = k.saturating_add(k / 4 + SPARE).min(self.scales.len());
+        let wanted = k.saturating_add(k / 4 + SPARE).min(self.codes.scales.len());
         let keep = |i: usize| allowed.is_none_or(|allowed| allowed.row(self.row(i)));
-        let best = top_k_i8_where(rows, query, wanted, keep, cancel).map_err(|e| match e {
-            ScanError::Cancelled(cancelled) => RetrieveError::Cancelled(cancelled),
-            ScanError::Shape(e) => shape(&e),
-        })?;
-        let mut buffer = Vec::with_capacity(self.dim);
+        let best = match self.elsewhere.get() {
+            None => {
+                let shape = |e: ShapeError| misfit(self.codes.file.path(), &e.to_string());
+                let rows = self.codes.rows().map_err(shape)?;
+                top_k_i8_where(rows, query, wanted, keep, cancel).map_err(|e| match e {
+                    ScanError::Cancelled(cancelled) => RetrieveError::Cancelled(cancelled),
+                    ScanError::Shape(e) => shape(e),
+                })?
+            }
+            Some(device) => {
+                let filter = allowed.map(|_| bits(self.codes.scales.len(), keep));
+                device.search(&self.codes, query, wanted, filter.as_deref(), cancel)?
+            }
+        };
+        let mut buffer = Vec::with_capacity(self.codes.dim);
         let mut hits = Vec::with_capacity(wanted);
         for scored in best.into_iter().flatten() {
             let score = self.log.dot(self.record(scored.row), query, &mut buffer)?;
@@ -145,4 +206,43 @@ impl Vectors {
         hits.truncate(k);
         Ok(hits)
     }
+}
+
+impl Elsewhere {
+    fn search(
+        &self,
+        codes: &Arc<Codes>,
+        query: &[f32],
+        k: usize,
+        filter: Option<&[u32]>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<Scored>>, RetrieveError> {
+        let failed = |error: DeviceError| match error {
+            DeviceError::Cancelled(cancelled) => RetrieveError::Cancelled(cancelled),
+            other => RetrieveError::Engine {
+                engine: "the GPU",
+                reason: other.to_string(),
+            },
+        };
+        let scan = match self.scan.get() {
+            Some(known) => known.clone(),
+            None => match self.scanner.place(codes.clone(), cancel) {
+                // Cancelled half-way: the next search tries again.
+                Err(error @ DeviceError::Cancelled(_)) => return Err(failed(error)),
+                // Two searches may have placed them at once; both places hold the same.
+                placed => self.scan.get_or_init(|| placed).clone(),
+            },
+        };
+        scan.and_then(|scan| scan.top_k(query, k, filter, cancel))
+            .map_err(failed)
+    }
+}
+
+/// A bit for each of `n` rows, as devices read filters.
+fn bits(n: usize, keep: impl Fn(usize) -> bool) -> Vec<u32> {
+    let mut words = vec![0_u32; n.div_ceil(32)];
+    for row in (0..n).filter(|&row| keep(row)) {
+        words[row / 32] |= 1 << (row % 32);
+    }
+    words
 }

@@ -176,6 +176,9 @@ pub(crate) enum Effect {
     Watch { run: RunId, from: u64 },
     /// Let an interrupted run go on.
     Resume(RunId),
+    /// Start a run that shares the record of another up to an event; without one, up to where its
+    /// plan could last be changed.
+    Fork(RunId, Option<u64>),
     /// Ask something of a running run.
     Steer(RunId, Steering),
     /// Read what the journal has of a node.

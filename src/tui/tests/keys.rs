@@ -91,7 +91,7 @@ fn did(action: Action, before: &App, after: &App, effects: &[Effect]) -> bool {
         Action::Budget => field("Budget"),
         Action::Distrust => field("Distrust"),
         Action::FinishNow => steers(|s| *s == Steering::FinishNow),
-        Action::CancelRun => matches!(after.overlay, Some(Overlay::Confirm(_))),
+        Action::CancelRun | Action::Fork => matches!(after.overlay, Some(Overlay::Confirm(_))),
         Action::FollowUp | Action::ReportFollowUp => field("FollowUp"),
         Action::Tree => after.run.as_ref().unwrap().wants_tree,
         Action::NextQuote => after.reading.as_ref().unwrap().selected == Some(0),

@@ -120,7 +120,10 @@ fn run(app: &mut App, action: Action, effects: &mut Vec<Effect>) {
             | Action::CancelRun
     );
     if steers && run.state != RunState::Running {
-        return app.say(Level::Info, "the run has ended: u asks further");
+        return app.say(
+            Level::Info,
+            "the run has ended: u asks further, F forks it from an event",
+        );
     }
     match action {
         Action::Pause => {
@@ -172,6 +175,23 @@ fn run(app: &mut App, action: Action, effects: &mut Vec<Effect>) {
             }));
         }
         Action::FollowUp => ask_for(app, Purpose::FollowUp, ""),
+        Action::Fork => {
+            // Without a selected line: where the plan could last be changed.
+            let line = run.log_line.and_then(|line| run.log.get(line));
+            let at = line.map(|entry| entry.seq);
+            let question = match at {
+                Some(at) => {
+                    format!("Start another run that shares events 0 to {at} with this one?")
+                }
+                None => "Start another run from where the plan could last be changed? (A line \
+                         selected in the log forks there.)"
+                    .to_owned(),
+            };
+            app.overlay = Some(Overlay::Confirm(Confirm {
+                question,
+                then: Box::new(Effect::Fork(id, at)),
+            }));
+        }
         Action::Tree => run.wants_tree = !run.wants_tree,
         Action::Zoom => run.is_zoomed = !run.is_zoomed,
         Action::Open => match run.pane {

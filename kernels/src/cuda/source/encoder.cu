@@ -79,7 +79,7 @@ __device__ __forceinline__ float gelu(float x) {
 #define LINEAR_STRIDE (LINEAR_K + 8)
 
 // out[m, n] = act(x[m, k] weights[n, k]^T + bias[n]); f16 in and out, f32 sums; `activate` 1 for
-// GELU. k is a multiple of 8. A block makes 64 x 128 of the product, 8 warps of 32 x 32 each.
+// GELU, 2 for tanh. k is a multiple of 8. A block makes 64 x 128 of the product, 8 warps of 32 x 32 each.
 extern "C" __global__ void __launch_bounds__(256)
     linear_f16(const u16 *x, const u16 *weights, const float *bias, u32 m, u32 n, u32 k,
                u32 activate, u16 *out) {
@@ -148,7 +148,8 @@ extern "C" __global__ void __launch_bounds__(256)
                 const u32 column = first_n + warp_n + j * 8 + member * 2 + e % 2;
                 if (row < m && column < n) {
                     float value = sums[i][j][e] + bias[column];
-                    if (activate) value = gelu(value);
+                    if (activate == 1) value = gelu(value);
+                    if (activate == 2) value = tanhf(value);
                     out[(u64)row * n + column] = float_to_half(value);
                 }
             }
@@ -236,3 +237,30 @@ extern "C" __global__ void __launch_bounds__(256)
     }
 }
 KERNEL(mean_pool)
+
+// first[s] = the first row of sequence s (zeros where it is empty): what classifiers read. One block
+// a sequence.
+extern "C" __global__ void __launch_bounds__(256)
+    first_rows(const u16 *hidden, const u32 *starts, u32 width, u16 *first) {
+    const u32 sequence = blockIdx.x;
+    const u32 start = starts[sequence];
+    const bool empty = starts[sequence + 1] == start;
+    for (u32 c = threadIdx.x; c < width; c += blockDim.x)
+        first[(u64)sequence * width + c] = empty ? 0 : hidden[(u64)start * width + c];
+}
+KERNEL(first_rows)
+
+// scores[r] = x[r] weights + bias[0]: a classifier of one output. One warp a row.
+extern "C" __global__ void __launch_bounds__(256)
+    score_rows(const u16 *x, const u16 *weights, const float *bias, u32 rows, u32 width,
+               float *scores) {
+    const u32 lane = threadIdx.x % 32;
+    const u32 row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+    if (row >= rows) return;
+    float sum = 0.0f;
+    for (u32 c = lane; c < width; c += 32)
+        sum = fmaf(half_to_float(x[(u64)row * width + c]), half_to_float(weights[c]), sum);
+    sum = group_sum(sum, 32);
+    if (lane == 0) scores[row] = sum + bias[0];
+}
+KERNEL(score_rows)
