@@ -17,7 +17,7 @@ use indago_models::{DeviceMiniLm, MiniLm};
 #[path = "../../kernels/tests/cuda_shim/launcher.rs"]
 mod launcher;
 
-use launcher::Host;
+use launcher::Shim;
 
 const TEXTS: [&str; 4] = [
     "Who built the lighthouse on the northern cape?",
@@ -31,7 +31,7 @@ fn the_device_gives_the_vectors_of_the_cpu() {
     let model = Arc::new(MiniLm::embedded().unwrap());
     let cancel = Cancel::new();
     let owner = Owner::start("shim", || {
-        Ok(Host {
+        Ok(Shim {
             order: 0,
             blocks: 4,
         })
@@ -64,7 +64,7 @@ fn the_device_gives_the_vectors_of_the_cpu() {
 fn a_device_that_cannot_hold_the_weights_says_so() {
     let model = Arc::new(MiniLm::embedded().unwrap());
     let owner = Owner::start("full", || {
-        Ok(Full(Host {
+        Ok(Full(Shim {
             order: 0,
             blocks: 1,
         }))
@@ -79,7 +79,7 @@ fn a_device_that_cannot_hold_the_weights_says_so() {
 }
 
 /// A device without memory.
-struct Full(Host);
+struct Full(Shim);
 
 impl indago_kernels::cuda::Launcher for Full {
     type Memory = launcher::HostMemory;

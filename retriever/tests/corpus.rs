@@ -4,9 +4,12 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indago_core::ports::{CorpusStats, DocumentStore, NameIndex, RetrieveError};
 use indago_core::{Cancel, DocumentId, Filters, Query, RetrieverWeight};
+use indago_kernels::cuda::{CodeScan, CodeScanner, DeviceError, HostRows};
+use indago_kernels::scan::{Scored, top_k_i8_where};
 use indago_retriever::{Corpus, CorpusWriter, prepare};
 use support::{WordHasher, document_with, files, index, options, state};
 
@@ -313,4 +316,88 @@ fn filters_hold_for_every_retriever() {
         .unwrap()
         .search(&bad, 1, &Cancel::new());
     assert!(matches!(error, Err(RetrieveError::BadFilter { filter, .. }) if filter == "a/["));
+}
+
+/// Scans where it stands, as a device does elsewhere.
+struct Here {
+    placed: AtomicUsize,
+    is_lost: bool,
+}
+
+struct HereScan(Arc<dyn HostRows>);
+
+impl CodeScanner for Here {
+    fn place(&self, rows: Arc<dyn HostRows>, _: &Cancel) -> Result<Arc<dyn CodeScan>, DeviceError> {
+        self.placed.fetch_add(1, Ordering::SeqCst);
+        if self.is_lost {
+            return Err(DeviceError::Lost("an uncorrectable error".into()));
+        }
+        Ok(Arc::new(HereScan(rows)))
+    }
+}
+
+impl CodeScan for HereScan {
+    fn top_k(
+        &self,
+        queries: &[f32],
+        k: usize,
+        filter: Option<&[u32]>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<Scored>>, DeviceError> {
+        let rows = self.0.rows()?;
+        let keep = |row: usize| filter.is_none_or(|words| words[row / 32] >> (row % 32) & 1 == 1);
+        Ok(top_k_i8_where(rows, queries, k, keep, cancel).unwrap())
+    }
+
+    fn describe(&self) -> String {
+        "here".into()
+    }
+}
+
+#[test]
+fn vectors_that_are_scanned_elsewhere_give_the_same_hits() {
+    let dir = tempfile::tempdir().unwrap();
+    small(dir.path());
+    let encoder = Arc::new(WordHasher::new());
+    CorpusWriter::open(dir.path(), &options())
+        .unwrap()
+        .embed_missing(encoder.as_ref(), |_| (), &Cancel::new())
+        .unwrap();
+    let open = || Corpus::open(dir.path()).unwrap().unwrap();
+    let hits = |corpus: &Corpus, filters: &Filters| {
+        let retriever = corpus.retriever("dense", Some(encoder.clone())).unwrap();
+        let query = Query {
+            filters: filters.clone(),
+            ..Query::new("a danish river")
+        };
+        retriever.search(&query, 3, &Cancel::new())
+    };
+    let (plain, elsewhere, lost) = (open(), open(), open());
+    assert_eq!(plain.n_vectors(), 4);
+    let here = Arc::new(Here {
+        placed: AtomicUsize::new(0),
+        is_lost: false,
+    });
+    let scanner: Arc<dyn CodeScanner> = here.clone();
+    elsewhere.scan_on(&scanner);
+    let only_rivers = Filters {
+        paths: vec!["Rivers".into()],
+        ..Filters::default()
+    };
+    for filters in [Filters::default(), only_rivers] {
+        let expected = hits(&plain, &filters).unwrap();
+        assert!(!expected.is_empty());
+        assert_eq!(hits(&elsewhere, &filters).unwrap(), expected);
+    }
+    // Brought there once.
+    assert_eq!(here.placed.load(Ordering::SeqCst), 1);
+
+    // A device that fails is an error, not another way of searching.
+    let scanner: Arc<dyn CodeScanner> = Arc::new(Here {
+        placed: AtomicUsize::new(0),
+        is_lost: true,
+    });
+    lost.scan_on(&scanner);
+    let error = hits(&lost, &Filters::default()).unwrap_err();
+    assert!(error.to_string().contains("the GPU failed"), "{error}");
 }

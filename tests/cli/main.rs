@@ -9,6 +9,7 @@
 mod ask;
 mod bad_input;
 mod basics;
+mod device;
 mod index;
 mod runs;
 mod servers;

@@ -206,6 +206,46 @@ fn a_folder_is_indexed_in_the_interface_first() {
 }
 
 #[test]
+fn a_run_is_forked_from_the_interface() {
+    let sandbox = Sandbox::indexed();
+    let asked = sandbox.run(&["ask", QUESTION]);
+    assert!(matches!(asked.code, Some(0 | 3)), "{asked:?}");
+    let Some(window) = Window::open(&sandbox, "fork", (100, 30), "tui last") else {
+        return;
+    };
+    window.until("finished");
+    window.keys(&["F"]);
+    window.until("Start another run");
+    window.keys(&["y"]);
+    // The fork is hosted, watched and ends like the run it came from.
+    let since = Instant::now();
+    let runs = loop {
+        let listed = sandbox.run(&["runs", "list", "--json"]);
+        let runs: Value = serde_json::from_str(&listed.stdout).expect("JSON");
+        let ended = |run: &Value| run["state"] == "finished";
+        if runs
+            .as_array()
+            .expect("runs")
+            .iter()
+            .filter(|run| ended(run))
+            .count()
+            == 2
+        {
+            break runs;
+        }
+        assert!(
+            since.elapsed() < Duration::from_mins(1),
+            "{runs}\n{}",
+            window.screen()
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    assert_ne!(runs[0]["id"], runs[1]["id"], "{runs}");
+    assert_eq!(runs[0]["question"], runs[1]["question"], "{runs}");
+    window.until("finished");
+}
+
+#[test]
 fn a_run_outlives_its_window_and_goes_on_from_another() {
     let sandbox = Sandbox::indexed();
     let Some(first) = Window::open(&sandbox, "first", (80, 24), "tui") else {

@@ -120,6 +120,30 @@ impl Gpu {
         &self.0.name
     }
 
+    /// Copies `bytes` within the device: the floor that scans are held against. Returns when it is
+    /// done.
+    ///
+    /// # Errors
+    /// When the range is not inside both, or the device failed.
+    pub fn copy(&self, from: &Memory, to: &Memory, bytes: usize) -> Result<(), DeviceError> {
+        inside(&from.0, 0, bytes)?;
+        inside(&to.0, 0, bytes)?;
+        self.0.context.bind_to_thread().map_err(lost)?;
+        let (source, _read) = from.0.device_ptr(&self.0.stream);
+        let (target, _written) = to.0.device_ptr(&self.0.stream);
+        // SAFETY: both ranges were checked above; the stream is waited for.
+        unsafe {
+            cudarc::driver::result::memcpy_dtod_async(
+                target,
+                source,
+                bytes,
+                self.0.stream.cu_stream(),
+            )
+        }
+        .map_err(lost)?;
+        self.0.stream.synchronize().map_err(lost)
+    }
+
     fn function(&self, kernel: &'static str) -> Result<CudaFunction, DeviceError> {
         let mut kernels = self
             .0

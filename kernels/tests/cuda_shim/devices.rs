@@ -12,7 +12,7 @@ use indago_kernels::scan::top_k_i8_where;
 use indago_kernels::{RowsI8, ShapeError};
 use proptest::prelude::*;
 
-use super::launcher::Host;
+use super::anywhere::Host;
 use super::small::Small;
 
 struct Table {

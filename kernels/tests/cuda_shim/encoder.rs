@@ -7,7 +7,7 @@ use indago_kernels::cuda::{
 };
 use indago_kernels::{Heads, reference};
 
-use super::launcher::Host;
+use super::anywhere::Host;
 
 /// A small generator, so that the weights are the same everywhere.
 struct Random(u64);

@@ -74,7 +74,7 @@ fn entry(kernel: &str) -> ShimLaunch {
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Runs kernels here, the threads of a block in the given order.
-pub(crate) struct Host {
+pub(crate) struct Shim {
     /// 0: by number; 1: backwards; others: shuffled by it.
     pub(crate) order: u32,
     /// Blocks of a grid.
@@ -110,7 +110,7 @@ impl HostMemory {
     }
 }
 
-impl Launcher for Host {
+impl Launcher for Shim {
     type Memory = HostMemory;
 
     fn parallel_blocks(&self) -> u32 {
@@ -207,7 +207,7 @@ pub(crate) enum HostCopy {
     },
 }
 
-impl Staging for Host {
+impl Staging for Shim {
     type Pinned = Vec<u8>;
     type Copy = HostCopy;
 

@@ -5,7 +5,7 @@ use indago_kernels::RowsF32;
 use indago_kernels::cuda::{Graph, TokenRows, k_means};
 use proptest::prelude::*;
 
-use super::launcher::Host;
+use super::anywhere::Host;
 
 fn quarter(x: i8) -> f32 {
     f32::from(x) * 0.25

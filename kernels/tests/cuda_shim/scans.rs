@@ -6,7 +6,7 @@ use indago_kernels::scan::{Scored, top_k_f32_where, top_k_i8_where};
 use indago_kernels::{RowsF32, RowsI8};
 use proptest::prelude::*;
 
-use super::launcher::Host;
+use super::anywhere::Host;
 
 const HOST: Host = Host {
     order: 0,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indago_kernels::cuda::{Arg, DeviceError, Launch, Launcher, Staging};
 
-use super::launcher::{Host, HostCopy, HostMemory};
+use super::anywhere::{Copy, Host, Memory, Pinned};
 
 /// A host launcher that counts.
 pub(crate) struct Small {
@@ -30,7 +30,7 @@ impl Small {
 }
 
 pub(crate) struct Counted {
-    memory: HostMemory,
+    memory: Memory,
     bytes: usize,
     used: Arc<AtomicUsize>,
 }
@@ -99,28 +99,28 @@ impl Launcher for Small {
 }
 
 impl Staging for Small {
-    type Pinned = Vec<u8>;
-    type Copy = HostCopy;
+    type Pinned = Pinned;
+    type Copy = Copy;
 
-    fn pinned(&self, bytes: usize) -> Result<Vec<u8>, DeviceError> {
+    fn pinned(&self, bytes: usize) -> Result<Pinned, DeviceError> {
         self.host.pinned(bytes)
     }
 
-    fn bytes<'a>(&self, pinned: &'a mut Vec<u8>) -> Result<&'a mut [u8], DeviceError> {
+    fn bytes<'a>(&self, pinned: &'a mut Pinned) -> Result<&'a mut [u8], DeviceError> {
         self.host.bytes(pinned)
     }
 
     unsafe fn start_copy(
         &self,
-        from: &Vec<u8>,
+        from: &Pinned,
         len: usize,
         to: &Counted,
-    ) -> Result<HostCopy, DeviceError> {
+    ) -> Result<Copy, DeviceError> {
         // SAFETY: passed on as it came.
         unsafe { self.host.start_copy(from, len, &to.memory) }
     }
 
-    fn finish_copy(&self, copy: HostCopy) -> Result<(), DeviceError> {
+    fn finish_copy(&self, copy: Copy) -> Result<(), DeviceError> {
         self.host.finish_copy(copy)
     }
 }

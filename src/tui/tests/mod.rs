@@ -3,6 +3,7 @@
 mod bytes;
 mod floods;
 mod keys;
+mod panics;
 mod snapshots;
 
 use super::charset::Charset;

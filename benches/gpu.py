@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""How far are the GPU kernels from the device's floors, and how do they compare with torch's?
+
+Builds nothing. On any machine, before: cargo build --release -p indago-kernels --features cuda
+--example gpu (and, for --sanitize, cargo test -p indago-kernels --features cuda --test cuda_shim
+--no-run). On the machine with the GPU: python3 benches/gpu.py [--program FILE] [--rows N ...]
+It needs the driver and libnvrtc.so.13 on LD_LIBRARY_PATH; torch and transformers are used where
+they are there (without them their columns stay empty).
+
+Floors, measured in the same run: copy bandwidth within the device and from page-locked memory (the
+program's own copies), matrix rate (torch, f16, 8192^3; without torch the last column is empty).
+Torch's side: matmul and topk over f16 rows for the scans, BertModel in f16 with MiniLM's sizes.
+faiss's side: a flat f16 index, where a faiss with GPU support is there.
+Prints a Markdown table: time, floor, time over floor, torch, torch over ours.
+
+--sanitize TEST runs that test program on the device under compute-sanitizer's memcheck and racecheck.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DIM = 256
+
+
+def ours(program, device, rows):
+    """The program's lines by case."""
+    out = subprocess.run(
+        [program, device, *map(str, rows)], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    lines = [json.loads(line) for line in out.splitlines()]
+    return lines[0]["device"], {line["case"]: line for line in lines[1:]}
+
+
+def timed(torch, run):
+    """Median seconds of `run`, which leaves its work on the device."""
+    run()
+    torch.cuda.synchronize()
+    times, begin = [], time.perf_counter()
+    while len(times) < 3 or (len(times) < 200 and time.perf_counter() - begin < 2):
+        since = time.perf_counter()
+        run()
+        torch.cuda.synchronize()
+        times.append(time.perf_counter() - since)
+    return statistics.median(times)
+
+
+def theirs(rows):
+    """Torch's seconds by the program's case, and the matrix rate in operations a second."""
+    try:
+        import torch
+    except ImportError:
+        return {}, None
+    if not torch.cuda.is_available():
+        return {}, None
+    torch.backends.cuda.matmul.allow_tf32 = False
+    found = {}
+    with torch.inference_mode():
+        a = torch.randn(8192, 8192, dtype=torch.float16, device="cuda")
+        b = torch.randn(8192, 8192, dtype=torch.float16, device="cuda")
+        rate = 2 * 8192**3 / timed(torch, lambda: torch.matmul(a, b))
+        del a, b
+        for n in rows:
+            million = n // 1_000_000
+            if n > 100_000_000:
+                continue
+            table = torch.empty(n, DIM, dtype=torch.float16, device="cuda")
+            for i in range(0, n, 1_000_000):
+                table[i : i + 1_000_000].normal_()
+            for queries, k, case in [
+                (64, 10, f"f16 scan {million} M x {DIM}, 64 queries, k 10"),
+                (64, 1000, f"f16 scan {million} M x {DIM}, 64 queries, k 1000"),
+                (1, 10, f"int8 scan {million} M x {DIM}, 1 queries, k 10"),
+                (1, 1000, f"int8 scan {million} M x {DIM}, 1 queries, k 1000"),
+            ]:
+                asked = torch.randn(queries, DIM, dtype=torch.float16, device="cuda")
+                try:
+                    found[case] = timed(
+                        torch, lambda: torch.topk(torch.matmul(asked, table.T), k, dim=1)
+                    )
+                except torch.cuda.OutOfMemoryError:
+                    torch.cuda.empty_cache()
+            del table
+            torch.cuda.empty_cache()
+        found.update(torch_encoder(torch))
+        found.update(torch_max_sim(torch))
+    return found, rate
+
+
+def torch_encoder(torch):
+    try:
+        from transformers import BertConfig, BertModel
+    except ImportError:
+        return {}
+    config = BertConfig(
+        vocab_size=30522, hidden_size=384, num_hidden_layers=6, num_attention_heads=12,
+        intermediate_size=1536,
+    )
+    model = BertModel(config, add_pooling_layer=False).half().cuda().eval()
+    found = {}
+    for batch in (1, 32, 256):
+        ids = torch.randint(0, 30000, (batch, 128), device="cuda")
+
+        def run():
+            means = model(ids).last_hidden_state.float().mean(dim=1)
+            # Ours ends with the vectors on the host.
+            torch.nn.functional.normalize(means).cpu()
+
+        found[f"minilm {batch} x 128 tokens"] = timed(torch, run)
+    return found
+
+
+def torch_max_sim(torch):
+    tokens = torch.randn(1000, 128, 128, dtype=torch.float16, device="cuda")
+    query = torch.randn(32, 128, dtype=torch.float16, device="cuda")
+
+    def run():
+        torch.einsum("ntd,qd->nqt", tokens, query).amax(dim=2).sum(dim=1).cpu()
+
+    return {"maxsim 1000 x 128, 32 query tokens, dim 128": timed(torch, run)}
+
+
+def faiss_flat(rows):
+    """Seconds of a flat f16 index on the device, 64 queries, where faiss has GPU support."""
+    try:
+        import faiss
+        import numpy as np
+    except ImportError:
+        return {}
+    if not hasattr(faiss, "StandardGpuResources"):
+        return {}
+    n = min(rows)
+    values = np.random.default_rng(1).standard_normal((n, DIM), dtype=np.float32)
+    config = faiss.GpuIndexFlatConfig()
+    config.useFloat16 = True
+    index = faiss.GpuIndexFlatIP(faiss.StandardGpuResources(), DIM, config)
+    index.add(values)
+    times = []
+    for _ in range(20):
+        since = time.perf_counter()
+        index.search(values[:64], 10)
+        times.append(time.perf_counter() - since)
+    return {f"f16 scan {n // 1_000_000} M x {DIM}, 64 queries, k 10": statistics.median(times)}
+
+
+def floor_of(case, line, lines, rate):
+    """Seconds below which the device cannot be, and what bounds it."""
+    copy = lines["copy"]["bytes"] / lines["copy"]["p50"]
+    link = lines["link"]["bytes"] / lines["link"]["p50"]
+    if case.startswith("streamed"):
+        return line["bytes"] / link, "link"
+    bounds = [(line["bytes"] / copy, "memory")]
+    # Integer and single-query scans do not run on the matrix units.
+    if rate and not case.startswith(("int8", "search")):
+        bounds.append((line["operations"] / rate, "matrix"))
+    return max(bounds)
+
+
+def sanitize(test, device):
+    failed = 0
+    for tool in ("memcheck", "racecheck"):
+        command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", test]
+        print("$", *command, flush=True)
+        environment = {**os.environ, "INDAGO_TEST_DEVICE": device, "PROPTEST_CASES": "4"}
+        failed |= subprocess.run([*command, "--test-threads", "1"], env=environment).returncode
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--program", type=Path, default=ROOT / "target/release/examples/gpu")
+    parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000_000, 100_000_000])
+    parser.add_argument("--sanitize", metavar="TEST", help="a built cuda_shim test program")
+    options = parser.parse_args()
+    if options.sanitize:
+        sys.exit(sanitize(options.sanitize, options.device))
+    if not options.program.exists():
+        sys.exit(f"{options.program} is not there: build it first (see --help)")
+    device, lines = ours(options.program, options.device, options.rows)
+    torch_times, rate = theirs(options.rows)
+    faiss_times = faiss_flat(options.rows)
+    copy = lines["copy"]["bytes"] / lines["copy"]["p50"] / 1e9
+    link = lines["link"]["bytes"] / lines["link"]["p50"] / 1e9
+    matrix = f"{rate / 1e12:.0f} T operations/s" if rate else "not measured (no torch)"
+    print(f"{device}: copies {copy:.0f} GB/s, link {link:.1f} GB/s, f16 matrix rate {matrix}\n")
+    print("| what | ms, p50 | p99 | floor, ms | bound by | floor / time | torch, ms | torch / ours | faiss, ms |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for case, line in lines.items():
+        if case in ("copy", "link"):
+            continue
+        floor, bound = floor_of(case, line, lines, rate)
+        torch_time, faiss_time = torch_times.get(case), faiss_times.get(case)
+        cells = [
+            case,
+            f"{line['p50'] * 1e3:.3f}",
+            f"{line['p99'] * 1e3:.3f}",
+            f"{floor * 1e3:.3f}",
+            bound,
+            f"{floor / line['p50']:.0%}",
+            f"{torch_time * 1e3:.3f}" if torch_time else "",
+            f"{torch_time / line['p50']:.2f}" if torch_time else "",
+            f"{faiss_time * 1e3:.3f}" if faiss_time else "",
+        ]
+        print("| " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
