@@ -79,7 +79,7 @@ impl Launcher for Host {
         match (to, device()) {
             (Memory::Here(to), _) => self.shim().write(to, offset, from),
             (Memory::There(to), Some(gpu)) => gpu.write(to, offset, from),
-            (Memory::There(_), None) => panic!("{MIXED}"),
+            (Memory::There(..), None) => panic!("{MIXED}"),
         }
     }
 
@@ -87,7 +87,7 @@ impl Launcher for Host {
         match (from, device()) {
             (Memory::Here(from), _) => self.shim().read(from, offset, to),
             (Memory::There(from), Some(gpu)) => gpu.read(from, offset, to),
-            (Memory::There(_), None) => panic!("{MIXED}"),
+            (Memory::There(..), None) => panic!("{MIXED}"),
         }
     }
 
@@ -110,7 +110,7 @@ impl Launcher for Host {
             .iter()
             .map(|arg| match arg {
                 Arg::Memory(Memory::Here(memory)) => Arg::Memory(memory),
-                Arg::Memory(Memory::There(_)) => panic!("{MIXED}"),
+                Arg::Memory(Memory::There(..)) => panic!("{MIXED}"),
                 Arg::Null => Arg::Null,
                 Arg::U32(x) => Arg::U32(*x),
                 Arg::F32(x) => Arg::F32(*x),
@@ -136,7 +136,7 @@ impl Staging for Host {
         match (pinned, device()) {
             (Pinned::Here(bytes), _) => Ok(bytes),
             (Pinned::There(pinned), Some(gpu)) => gpu.bytes(pinned),
-            (Pinned::There(_), None) => panic!("{MIXED}"),
+            (Pinned::There(..), None) => panic!("{MIXED}"),
         }
     }
 
@@ -163,7 +163,7 @@ impl Staging for Host {
         match (copy, device()) {
             (Copy::Here(copy), _) => self.shim().finish_copy(copy),
             (Copy::There(copy), Some(gpu)) => gpu.finish_copy(copy),
-            (Copy::There(_), None) => panic!("{MIXED}"),
+            (Copy::There(..), None) => panic!("{MIXED}"),
         }
     }
 }
