@@ -45,6 +45,7 @@ struct Options {
     half: Option<bool>,
     spans: Option<PathBuf>,
     evidence: Option<PathBuf>,
+    answers: Option<PathBuf>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -56,6 +57,7 @@ fn main() -> Result<(), Failure> {
         .as_ref()
         .map(fs::File::create)
         .transpose()?;
+    let mut answers = options.answers.as_ref().map(fs::File::create).transpose()?;
     for set in &options.sets {
         let folder = options.data.join(set);
         let docs = read_corpus(&folder.join("corpus.jsonl.gz"), options.titles)?;
@@ -76,7 +78,7 @@ fn main() -> Result<(), Failure> {
         let outcomes = answer_all(
             &corpus,
             &questions,
-            dump.is_some() || spans.is_some() || evidence.is_some(),
+            dump.is_some() || spans.is_some() || evidence.is_some() || answers.is_some(),
             evidence.is_some() || options.removed,
         )?;
         if let Some(file) = &mut dump {
@@ -102,6 +104,11 @@ fn main() -> Result<(), Failure> {
         if let Some(file) = &mut evidence {
             for (question, outcome) in questions.iter().zip(&outcomes) {
                 write_evidence(file, set, question, outcome)?;
+            }
+        }
+        if let Some(file) = &mut answers {
+            for (question, outcome) in questions.iter().zip(&outcomes) {
+                write_answer(file, set, question, outcome)?;
             }
         }
         if let Some(file) = &mut spans {
@@ -165,6 +172,31 @@ fn write_evidence(
     if let Some((_, _, evidence)) = &outcome.removed {
         line("removed", 0, evidence)?;
     }
+    Ok(())
+}
+
+/// One line for a question that got an answer: whether it is right, its confidence, and the
+/// evidence.
+fn write_answer(
+    file: &mut fs::File,
+    set: &str,
+    question: &Question,
+    outcome: &Outcome,
+) -> Result<(), Failure> {
+    let Some(answer) = &outcome.answer else {
+        return Ok(());
+    };
+    let right = u8::from(exact_match(answer, &question.answers));
+    let f1 = f1(answer, &question.answers);
+    let values = outcome.examined.evidence.iter();
+    let values: Vec<String> = values.map(|x| format!("{x:.6}")).collect();
+    writeln!(
+        file,
+        "{set}\t{}\t{right}\t{f1:.3}\t{:.4}\t{}",
+        question.id,
+        outcome.confidence,
+        values.join("\t")
+    )?;
     Ok(())
 }
 
@@ -397,6 +429,7 @@ fn options() -> Result<Options, Failure> {
         half: None,
         spans: None,
         evidence: None,
+        answers: None,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -415,6 +448,7 @@ fn options() -> Result<Options, Failure> {
                     other => return Err(format!("no half `{other}`: dev or report").into()),
                 });
             }
+            "--answers" => options.answers = Some(value()?.into()),
             "--evidence" => options.evidence = Some(value()?.into()),
             "--spans" => options.spans = Some(value()?.into()),
             "--show" => options.show = true,

@@ -328,6 +328,11 @@ pub(crate) fn confidence(evidence: &Evidence) -> f64 {
     weights::EVIDENCE.probability(evidence)
 }
 
+/// Probability that the short answer is right, given that the evidence is good enough for one.
+pub(crate) fn answer_confidence(evidence: &Evidence) -> f64 {
+    weights::ANSWER.probability(evidence)
+}
+
 /// Whether the question asks one thing of one named thing, without a chain, a choice or sources:
 /// then one passage has to state the answer, and more is asked of it.
 pub(crate) fn is_plain(asked: &Asked) -> bool {

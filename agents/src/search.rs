@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indago_core::ports::{Library, TaskCtx, TaskError};
 use indago_core::{Bridge, Claim, Event, Finding, PassageId, StopReason, Usage};
 
-use crate::abstain::{confidence, evidence, least_confidence};
+use crate::abstain::{Evidence, answer_confidence, confidence, evidence, least_confidence};
 use crate::answer::{Answered, answer};
 use crate::asked::Asked;
 use crate::bridge::{follow, named};
@@ -100,13 +100,7 @@ pub async fn search_sub_question(
             text: quote.text.clone(),
         });
     }
-    Ok(conclude(
-        input,
-        trail,
-        quotes,
-        answered,
-        confidence(&evidence),
-    ))
+    Ok(conclude(input, trail, quotes, answered, &evidence))
 }
 
 /// The answer of the last part in place of a guess, where the parts took the question's chain to
@@ -160,14 +154,21 @@ fn conclude(
     trail: Trail,
     quotes: Vec<Selected>,
     answered: Option<Answered>,
-    confidence: f64,
+    evidence: &Evidence,
 ) -> Searched {
     let bridges = bridges(&trail.pool, &quotes);
     let claims: Vec<_> = quotes
         .into_iter()
         .filter_map(Selected::into_claim)
         .collect();
-    let found = !claims.is_empty() && confidence >= least_confidence(&trail.asked);
+    let probability = confidence(evidence);
+    let found = !claims.is_empty() && probability >= least_confidence(&trail.asked);
+    // What a reader relies on is the short answer; other parts build on what the evidence says.
+    let confidence = if found && answered.is_some() && !is_part(input) {
+        answer_confidence(evidence)
+    } else {
+        probability
+    };
     let finding = Finding {
         node: input.node,
         answer: answered.filter(|_| found).map(|a| a.answer),

@@ -35,7 +35,14 @@ pub async fn write(
         let Some(finding) = &node.finding else {
             continue;
         };
-        let checked = verify(library, finding.claims.clone()).await?;
+        // The nearest that there is helps where the whole question is not answered; of a part, it
+        // would stand among the evidence.
+        let claims = if finding.stop == StopReason::NothingFound && node.id != ROOT {
+            Vec::new()
+        } else {
+            finding.claims.clone()
+        };
+        let checked = verify(library, claims).await?;
         for (claim, reason) in checked.dropped {
             cx.emit(Event::Dropped { claim, reason });
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indago_core::ports::{CorpusStats, DocumentStore, NameIndex, RetrieveError};
-use indago_core::{Cancel, DocumentId, Filters, Query, RetrieverWeight};
+use indago_core::{Cancel, DocumentId, Filters, Hit, Query, RetrieverWeight};
 use indago_kernels::cuda::{CodeScan, CodeScanner, DeviceError, HostRows};
 use indago_kernels::scan::{Scored, top_k_i8_where};
 use indago_retriever::{Corpus, CorpusWriter, prepare};
@@ -204,6 +204,10 @@ fn hits_say_why_and_weights_choose_retrievers() {
     }];
     let hits = fused.search(&query, 2, &Cancel::new()).unwrap();
     assert!(hits.iter().all(|hit| hit.why.len() == 1));
+    let bm25 = corpus.retriever("bm25", None).unwrap();
+    let own = bm25.search(&Query::new("danish chemist"), 2, &Cancel::new());
+    let scores = |hits: &[Hit]| hits.iter().map(|hit| hit.score).collect::<Vec<_>>();
+    assert_eq!(scores(&hits), scores(&own.unwrap()), "on its own scale");
     query.retrievers[0].name = "oracle".into();
     let error = fused.search(&query, 2, &Cancel::new()).unwrap_err();
     assert!(matches!(error, RetrieveError::UnknownRetriever(name) if name == "oracle"));

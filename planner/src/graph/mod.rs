@@ -232,9 +232,10 @@ impl QuestionGraph {
     }
 }
 
-/// A finding that carries evidence answers; any other ends the work without an answer.
+/// A finding that carries evidence answers; any other ends the work without an answer. What the
+/// searcher itself calls not found is only the nearest that there is.
 fn settled_state(finding: &Finding) -> NodeState {
-    if finding.claims.is_empty() {
+    if finding.claims.is_empty() || finding.stop == StopReason::NothingFound {
         NodeState::Unanswerable
     } else {
         NodeState::Answered

@@ -164,7 +164,8 @@ impl Fused {
 }
 
 impl Fused {
-    /// Everything the lists hold, fused, near-duplicates included.
+    /// Everything the lists hold, fused, near-duplicates included. A query that names one retriever
+    /// gets its list as it is, with scores on that retriever's own scale.
     ///
     /// # Errors
     /// As [`Self::lists`].
@@ -174,7 +175,14 @@ impl Fused {
         k: usize,
         cancel: &Cancel,
     ) -> Result<Vec<Hit>, RetrieveError> {
-        Ok(fuse(&self.lists(query, k, cancel)?, &self.options.rule))
+        let mut lists = self.lists(query, k, cancel)?;
+        match lists.pop() {
+            Some(only) if query.retrievers.len() == 1 => Ok(only.hits),
+            last => {
+                lists.extend(last);
+                Ok(fuse(&lists, &self.options.rule))
+            }
+        }
     }
 }
 
