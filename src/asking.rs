@@ -7,7 +7,7 @@ use indago_workflows::SqliteEngine;
 use indago_workflows::deep_research::default_limits;
 
 use crate::report::Contexts;
-use crate::{Compute, Error, Project, Run, check_question, wire};
+use crate::{Compute, Error, ModelReasoner, Project, Run, check_question, wire};
 
 /// How often a waiting question looks whether it was cancelled.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
@@ -43,6 +43,7 @@ pub struct Asker {
     name: String,
     corpus: Corpus,
     engine: SqliteEngine,
+    reasoner: Option<ModelReasoner>,
 }
 
 impl Asker {
@@ -51,7 +52,7 @@ impl Asker {
     /// # Errors
     /// [`Error::NoCorpus`], [`Error::EmptyCorpus`], or why something cannot be opened.
     pub fn open(project: &Project, name: &str, threads: usize) -> Result<Self, Error> {
-        Self::open_on(project, name, threads, |_corpus| Ok(Compute::cpu()))
+        Self::open_as(project, name, threads, None, |_corpus| Ok(Compute::cpu()))
     }
 
     /// The same with vectors searched where `choose` says, which sees the corpus.
@@ -64,14 +65,45 @@ impl Asker {
         threads: usize,
         choose: impl FnOnce(&Corpus) -> Result<Compute, Error>,
     ) -> Result<Self, Error> {
+        Self::open_as(project, name, threads, None, choose)
+    }
+
+    /// The same, with language models as the reasoner; the extractive one where there are none.
+    ///
+    /// # Errors
+    /// As [`Asker::open`].
+    pub fn open_with(
+        project: &Project,
+        name: &str,
+        threads: usize,
+        reasoner: Option<ModelReasoner>,
+    ) -> Result<Self, Error> {
+        Self::open_as(project, name, threads, reasoner, |_corpus| {
+            Ok(Compute::cpu())
+        })
+    }
+
+    /// Both chosen: who answers, and where vectors are searched.
+    ///
+    /// # Errors
+    /// As [`Asker::open_on`].
+    pub fn open_as(
+        project: &Project,
+        name: &str,
+        threads: usize,
+        reasoner: Option<ModelReasoner>,
+        choose: impl FnOnce(&Corpus) -> Result<Compute, Error>,
+    ) -> Result<Self, Error> {
         let corpus = crate::open(project, name)?;
         let compute = choose(&corpus)?;
         compute.search_in(&corpus);
-        let engine = wire::engine(&corpus, wire::journal(project)?, threads, &compute)?;
+        let journal = wire::journal(project)?;
+        let engine = wire::engine(&corpus, journal, threads, &compute, reasoner.as_ref())?;
         Ok(Self {
             name: name.to_owned(),
             corpus,
             engine,
+            reasoner,
         })
     }
 
@@ -104,6 +136,11 @@ impl Asker {
         &self.name
     }
 
+    /// The language models that answer; none for the extractive reasoner.
+    pub fn reasoner(&self) -> Option<&ModelReasoner> {
+        self.reasoner.as_ref()
+    }
+
     /// What works on its runs.
     pub(crate) fn engine(&self) -> &SqliteEngine {
         &self.engine
@@ -113,8 +150,16 @@ impl Asker {
     /// runtime.
     ///
     /// # Errors
-    /// [`Error::Run`] when it was ended on purpose, or another build made it.
+    /// [`Error::Run`] when it was ended on purpose, or another build made it;
+    /// [`Error::OtherReasoner`] when this one did not begin it.
     pub async fn resume(&self, id: &RunId) -> Result<Report, Error> {
+        let chosen = crate::running::choice_of(self.engine.journal().as_ref(), id)?;
+        if chosen.as_ref() != self.reasoner.as_ref().map(ModelReasoner::choice) {
+            return Err(Error::OtherReasoner {
+                run: id.to_string(),
+                model: chosen.map(|choice| choice.model),
+            });
+        }
         self.engine.resume(id).await?;
         read_report(id, self.engine.attach(id.clone()).await?)
     }

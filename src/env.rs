@@ -51,6 +51,10 @@ variables! {
     ASK_QUERIES = "INDAGO_ASK_QUERIES";
     /// Milliseconds after which `ask` reports what there is.
     ASK_WALL_MS = "INDAGO_ASK_WALL_MS";
+    /// Name of the configured model that answers; `none` for the extractive reasoner.
+    ASK_MODEL = "INDAGO_ASK_MODEL";
+    /// How a model searches, such as `interleave`, `auto_rag` or `mind_search`.
+    ASK_LOOP = "INDAGO_ASK_LOOP";
     /// Theme of the terminal interface: `auto`, `dark`, `light` or `mono`.
     TUI_THEME = "INDAGO_TUI_THEME";
     /// Whether the terminal interface takes the mouse: `true` or `false`.

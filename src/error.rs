@@ -76,6 +76,31 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// No chat model is configured under this name.
+    #[error("no language model `{name}` is configured{}", which(configured))]
+    NoModel {
+        /// The name.
+        name: String,
+        /// Those that are.
+        configured: Vec<String>,
+    },
+    /// A plan policy asks a model, and none is chosen.
+    #[error("the plan `{0}` is made by a language model, and none is chosen")]
+    PlanNeedsModel(String),
+    /// No search strategy has this name.
+    #[error("there is no loop `{0}`")]
+    NoLoop(String),
+    /// A model cannot be used as configured.
+    #[error(transparent)]
+    Config(#[from] indago_models::remote::ConfigProblem),
+    /// A run can only be gone on with by the reasoner that began it.
+    #[error("run `{run}` was begun {}", by(model.as_deref()))]
+    OtherReasoner {
+        /// The run.
+        run: String,
+        /// The model that was chosen for it; none for the extractive reasoner.
+        model: Option<String>,
+    },
     /// A folder holds no data to measure with.
     #[error("no data set in `{}`", path.display())]
     NoData {
@@ -163,6 +188,10 @@ impl Error {
                 | Self::EmptyQuestion
                 | Self::QuestionTooLong { .. }
                 | Self::BadBatch { .. }
+                | Self::NoModel { .. }
+                | Self::NoLoop(_)
+                | Self::PlanNeedsModel(_)
+                | Self::Config(_)
                 | Self::Run(RunError::BadSteering(_))
                 | Self::Retrieve(
                     RetrieveError::UnknownRetriever(_) | RetrieveError::BadFilter { .. }
@@ -217,6 +246,20 @@ impl Error {
             Self::BadBatch { .. } => {
                 "every line is a JSON object with `_id` and `text`, both strings".to_owned()
             }
+            Self::NoModel { name, .. } => format!(
+                "add `[models.{name}]` with `base_url` and `model` to indago.toml; `indago models \
+                 list` shows what is configured"
+            ),
+            Self::PlanNeedsModel(_) => "choose one with --model NAME".to_owned(),
+            Self::NoLoop(_) => format!("there are {}", crate::loops().join(", ")),
+            Self::Config(_) => {
+                "`indago models test` checks every configured model; \
+                 docs/guide/models.md shows how they are configured"
+                    .to_owned()
+            }
+            Self::OtherReasoner { .. } => {
+                "`indago runs resume` finds out by itself which one that was".to_owned()
+            }
             Self::NoData { .. } => "a data set is a folder with corpus.jsonl[.gz], queries.jsonl \
                                     and qrels.tsv"
                 .to_owned(),
@@ -247,6 +290,20 @@ impl Error {
             _ => return None,
         };
         Some(hint)
+    }
+}
+
+fn which(configured: &[String]) -> String {
+    if configured.is_empty() {
+        return String::new();
+    }
+    format!("; there are {}", configured.join(", "))
+}
+
+fn by(model: Option<&str>) -> String {
+    match model {
+        Some(model) => format!("with the model `{model}`"),
+        None => "without a model".to_owned(),
     }
 }
 

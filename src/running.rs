@@ -3,7 +3,7 @@
 
 use indago_core::RunId;
 use indago_core::ports::{RunError, RunStatus};
-use indago_workflows::deep_research::{ResearchInput, inert_registry};
+use indago_workflows::deep_research::{ModelChoice, ResearchInput, inert_registry};
 use indago_workflows::journal::Journal as _;
 use indago_workflows::{SqliteEngine, SqliteJournal, new_run_id};
 
@@ -121,6 +121,17 @@ impl Runs {
     }
 }
 
+/// The language models that the run `id` was begun with.
+pub(crate) fn choice_of(
+    journal: &SqliteJournal,
+    id: &RunId,
+) -> Result<Option<ModelChoice>, RunError> {
+    let meta = journal.meta(id)?;
+    // A run of another kind, or of a build before there were models: none was chosen.
+    let input = serde_json::from_value::<ResearchInput>(meta.spec.input);
+    Ok(input.ok().and_then(|input| input.model))
+}
+
 impl Asker {
     /// Starts a run that answers a question, and gives a handle on it. The run is worked on as
     /// long as this process and the tokio runtime live that this is called in.
@@ -149,6 +160,10 @@ impl Asker {
         input.limits.budget = settings.budget;
         input.plan.clone_from(&settings.plan);
         input.profile = Some(indago_planner::Profile::EXTRACTIVE);
+        if let Some(reasoner) = self.reasoner() {
+            input.model = Some(reasoner.choice().clone());
+            input.profile = Some(reasoner.profile());
+        }
         let spec = input.spec(settings.seed).map_err(RunError::Failed)?;
         Ok(self.engine().begin(id, spec).await?)
     }

@@ -3,15 +3,19 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use indago_agents::model::ModelAuthor;
+use indago_agents::operators::registry;
 use indago_core::ports::{EncodeError, Encoder, Library, PlanPolicy, Retriever, Role};
 use indago_core::{Cancel, IndexCoverage};
 use indago_models::{MiniLm, StaticEncoder};
 use indago_planner::policy;
 use indago_retriever::Corpus;
 use indago_workflows::deep_research::Research;
-use indago_workflows::{CpuLibrary, CpuLibraryParts, Similarity, SqliteEngine, SqliteJournal};
+use indago_workflows::{
+    CpuLibrary, CpuLibraryParts, PaidModel, Similarity, SqliteEngine, SqliteJournal,
+};
 
-use crate::{Compute, Error, Project};
+use crate::{Compute, Error, ModelReasoner, Project};
 
 /// The embedded encoder; unpacked once per process.
 ///
@@ -127,10 +131,41 @@ pub fn engine(
     journal: Arc<SqliteJournal>,
     threads: usize,
     compute: &Compute,
+    reasoner: Option<&ModelReasoner>,
 ) -> Result<SqliteEngine, Error> {
     let library = library_on(corpus, threads, compute)?;
-    let research = Research::extractive(library, plan_policy(), journal.clone());
+    let research = match reasoner {
+        None => Research::extractive(library, plan_policy(), journal.clone()),
+        Some(reasoner) => model_driven(reasoner, library, journal.clone())?,
+    };
     Ok(SqliteEngine::new(journal, research.registry()))
+}
+
+/// Research with language models, whose calls are recorded in `journal` around the call itself.
+fn model_driven(
+    reasoner: &ModelReasoner,
+    library: Arc<dyn Library>,
+    journal: Arc<SqliteJournal>,
+) -> Result<Research, Error> {
+    let choice = reasoner.choice();
+    let models = reasoner.models(|model| Arc::new(PaidModel::new(model, journal.clone())));
+    let strategy = registry::strategy(&choice.strategy, &models)
+        .ok_or_else(|| Error::NoLoop(choice.strategy.clone()))?;
+    let policies = registry::PLAN_POLICIES
+        .iter()
+        .filter_map(|name| registry::plan_policy(name, &models))
+        .map(Arc::from)
+        .collect();
+    let name = format!("model:{}/{}", choice.model, choice.strategy);
+    let author = ModelAuthor::new(models, choice.words).named(name);
+    let research = Research::new(
+        library,
+        Arc::new(policy::Single),
+        Arc::from(strategy),
+        Arc::new(author),
+        journal,
+    );
+    Ok(research.with_policies(policies))
 }
 
 /// What agents see of `corpus`.

@@ -35,4 +35,4 @@ pub use search::search_sub_question;
 pub use task::{Limits, SearchInput, Searched, WriteInput};
 pub use verify::{Verified, Verifier, verify};
 pub use write::write;
-pub(crate) use write::write_from;
+pub(crate) use write::{drop_claim, write_from};

@@ -1,7 +1,7 @@
 //! Who does the thinking of a run: searching a sub-question, and writing the report.
 
 use indago_core::ports::{BoxFuture, Library, TaskCtx, TaskError};
-use indago_core::{Claim, Report, Usage};
+use indago_core::{Allowance, Claim, Report, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::operators::Strategy;
@@ -22,6 +22,9 @@ pub struct SectionInput {
     pub words: u32,
     /// Position in the report, from 0.
     pub index: u32,
+    /// What it may spend.
+    #[serde(default)]
+    pub allowance: Allowance,
 }
 
 /// A written section.
@@ -31,6 +34,9 @@ pub struct WrittenSection {
     pub claims: Vec<Claim>,
     /// Sentences that did not pass, with the reason.
     pub dropped: Vec<(String, String)>,
+    /// Why it could not be written, or not to its end.
+    #[serde(default)]
+    pub failed: Option<String>,
     /// What it took.
     pub usage: Usage,
 }
@@ -47,6 +53,17 @@ pub trait Author: Send + Sync {
         library: &'a dyn Library,
         input: WriteInput,
     ) -> BoxFuture<'a, Result<Report, TaskError>>;
+
+    /// The report from what there is, without anything that takes long or may fail: when writing
+    /// did not end in its time.
+    fn assemble<'a>(
+        &'a self,
+        cx: &'a mut dyn TaskCtx,
+        library: &'a dyn Library,
+        input: WriteInput,
+    ) -> BoxFuture<'a, Result<Report, TaskError>> {
+        self.write(cx, library, input)
+    }
 
     /// One section, for authors that write them as child tasks named `section`.
     fn section<'a>(

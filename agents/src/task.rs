@@ -1,7 +1,7 @@
 //! What goes into the operators and what comes back: plain data, so that a driver can hand it to a
 //! task in another process.
 
-use indago_core::{Budget, Filters, Finding, GraphView, NodeId, StopReason, Usage};
+use indago_core::{Allowance, Budget, Filters, Finding, GraphView, NodeId, StopReason, Usage};
 use serde::{Deserialize, Serialize};
 
 /// What one search may spend. Every limit is inclusive.
@@ -19,9 +19,23 @@ pub struct Limits {
     /// Language-model tokens, in and out.
     #[serde(default)]
     pub lm_tokens: Option<u64>,
+    /// Money for language models, in millionths of a US dollar.
+    #[serde(default)]
+    pub money_micros: Option<u64>,
     /// Milliseconds.
     #[serde(default)]
     pub wall_ms: Option<u64>,
+}
+
+impl Limits {
+    /// What may be spent on language models.
+    pub fn allowance(&self) -> Allowance {
+        Allowance {
+            calls: self.lm_calls,
+            tokens: self.lm_tokens,
+            money_micros: self.money_micros,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -32,6 +46,7 @@ impl Default for Limits {
             sources: 10,
             lm_calls: None,
             lm_tokens: None,
+            money_micros: None,
             wall_ms: None,
         }
     }
@@ -46,6 +61,7 @@ impl From<Budget> for Limits {
             sources: budget.sources,
             lm_calls: budget.node.lm_calls.or(budget.lm_calls),
             lm_tokens: budget.node.lm_tokens.or(budget.lm_tokens),
+            money_micros: budget.node.money_micros.or(budget.money_micros),
             wall_ms: budget.node.wall_ms,
         }
     }
@@ -96,4 +112,7 @@ pub struct WriteInput {
     pub sources: u32,
     /// What the searches spent.
     pub usage: Usage,
+    /// What the writer may spend.
+    #[serde(default)]
+    pub allowance: Allowance,
 }

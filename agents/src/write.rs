@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indago_core::ports::{Library, TaskCtx, TaskError};
 use indago_core::{
-    Claim, DocumentId, Event, Finding, NodeId, NodeState, NotFound, Passage, PassageId, Report,
+    Claim, DocumentId, Dropped, Event, Finding, NodeId, NodeState, NotFound, Passage, PassageId, Report,
     Section, Source, StopReason, SubQuestion,
 };
 
@@ -26,6 +26,7 @@ pub async fn write(
     input: WriteInput,
 ) -> Result<Report, TaskError> {
     let mut verified: Vec<(&SubQuestion, &Finding, Vec<Claim>)> = Vec::new();
+    let mut dropped = Vec::new();
     for node in input
         .graph
         .nodes
@@ -44,7 +45,7 @@ pub async fn write(
         };
         let checked = verify(library, claims).await?;
         for (claim, reason) in checked.dropped {
-            cx.emit(Event::Dropped { claim, reason });
+            drop_claim(cx, &mut dropped, claim, reason);
         }
         verified.push((node, finding, checked.kept));
     }
@@ -86,6 +87,7 @@ pub async fn write(
         sources,
         not_found,
         contradictions,
+        dropped,
         graph: input.graph,
         stop_reason,
         usage: input.usage,
@@ -98,6 +100,23 @@ pub async fn write(
     Ok(report)
 }
 
+/// Tells of a sentence that did not survive, and keeps it for the report, each once.
+pub(crate) fn drop_claim(
+    cx: &mut dyn TaskCtx,
+    dropped: &mut Vec<Dropped>,
+    claim: String,
+    reason: String,
+) {
+    let one = Dropped { claim, reason };
+    cx.emit(Event::Dropped {
+        claim: one.claim.clone(),
+        reason: one.reason.clone(),
+    });
+    if !dropped.contains(&one) {
+        dropped.push(one);
+    }
+}
+
 /// The report of an author who wrote `sections` (node, heading, verified claims). Without claims the
 /// report abstains; an answer stands only on claims.
 pub(crate) async fn write_from(
@@ -107,6 +126,7 @@ pub(crate) async fn write_from(
     reasoner: &str,
     written: Vec<(NodeId, String, Vec<Claim>)>,
     answer: Option<indago_core::Answer>,
+    dropped: Vec<Dropped>,
 ) -> Result<Report, TaskError> {
     let root = input.graph.node(ROOT).and_then(|n| n.finding.as_ref());
     let mut quotes: Vec<(DocumentId, PassageId)> = Vec::new();
@@ -189,6 +209,7 @@ pub(crate) async fn write_from(
         sources,
         not_found,
         contradictions,
+        dropped,
         stop_reason: crate::model::stop_reason(input.stopped, abstained, root.map(|f| f.stop)),
         question: input.question,
         graph: input.graph,

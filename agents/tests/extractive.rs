@@ -480,6 +480,7 @@ fn report(library: &MemoryLibrary, question: &str) -> (Report, Vec<Event>) {
         stopped: None,
         sources: 10,
         usage: searched.usage,
+        allowance: indago_core::Allowance::default(),
     };
     (block_on(write(&mut cx, library, input)).unwrap(), cx.events)
 }

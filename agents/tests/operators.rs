@@ -502,6 +502,7 @@ fn report(model: &Arc<Script>, claims: &[(&str, &str)]) -> (Report, Vec<Event>) 
         stopped: None,
         sources: 10,
         usage: indago_core::Usage::default(),
+        allowance: indago_core::Allowance::default(),
     };
     let report = block_on(author.write(&mut cx, library.as_ref(), input)).unwrap();
     (report, cx.plain.events)

@@ -23,6 +23,6 @@ pub use graph::{Dependency, EditRefused, GraphEdit, GraphView, NodeState, SubQue
 pub use ids::{ContentHash, DocumentId, NodeId, PassageId, RunId};
 pub use prompt::{Observation, Prompt, Reuse, Segment, SegmentKind, Speaker, ToolCall, ToolSpec};
 pub use query::{Filters, Hit, Provenance, Query, RetrieverWeight};
-pub use report::{Contradiction, IndexCoverage, NotFound, Report, Section, Source};
-pub use run::{Budget, Estimate, Event, NodeBudget, RunState, Spend, StopReason, Usage};
+pub use report::{Contradiction, Dropped, IndexCoverage, NotFound, Report, Section, Source};
+pub use run::{Allowance, Budget, Estimate, Event, NodeBudget, RunState, Spend, StopReason, Usage};
 pub use steer::{BudgetChange, Steering, SteeringRefused};

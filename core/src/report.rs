@@ -29,6 +29,9 @@ pub struct Report {
     pub not_found: Vec<NotFound>,
     /// Sources that disagree.
     pub contradictions: Vec<Contradiction>,
+    /// Sentences that were written and not believed.
+    #[serde(default)]
+    pub dropped: Vec<Dropped>,
     /// The question graph at the end.
     pub graph: GraphView,
     /// Why the run ended.
@@ -76,6 +79,15 @@ pub struct NotFound {
     pub tried: Vec<String>,
     /// What is missing, in words.
     pub missing: Vec<String>,
+}
+
+/// A sentence that the verifier took out of the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The sentence.
+    pub claim: String,
+    /// Why it did not survive.
+    pub reason: String,
 }
 
 /// Two claims that cannot both hold.

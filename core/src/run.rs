@@ -129,6 +129,31 @@ impl Default for NodeBudget {
     }
 }
 
+/// What may still be spent on language models. `None` is unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Allowance {
+    /// Calls.
+    pub calls: Option<u64>,
+    /// Tokens, in and out.
+    pub tokens: Option<u64>,
+    /// Millionths of a US dollar.
+    pub money_micros: Option<u64>,
+}
+
+impl Allowance {
+    /// What remains after `usage`.
+    #[must_use]
+    pub fn after(self, usage: &Usage) -> Self {
+        let less = |limit: Option<u64>, spent: u64| limit.map(|limit| limit.saturating_sub(spent));
+        Self {
+            calls: less(self.calls, usage.lm_calls),
+            tokens: less(self.tokens, usage.lm_tokens),
+            money_micros: less(self.money_micros, usage.money_micros),
+        }
+    }
+}
+
 /// What budgets count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -162,6 +187,9 @@ pub struct Usage {
     pub lm_calls: u64,
     /// Language-model tokens in and out.
     pub lm_tokens: u64,
+    /// Of the tokens in, those whose state a server reused.
+    #[serde(default)]
+    pub lm_cached: u64,
     /// Money in millionths of a US dollar, as far as prices are known.
     #[serde(default)]
     pub money_micros: u64,
@@ -181,6 +209,7 @@ impl std::ops::AddAssign for Usage {
         add(&mut self.rounds, other.rounds);
         add(&mut self.lm_calls, other.lm_calls);
         add(&mut self.lm_tokens, other.lm_tokens);
+        add(&mut self.lm_cached, other.lm_cached);
         add(&mut self.money_micros, other.money_micros);
         add(&mut self.pages, other.pages);
         add(&mut self.wall_ms, other.wall_ms);
@@ -309,6 +338,25 @@ pub enum Event {
         queries: Vec<String>,
         /// Passages seen for the first time in this run.
         new_passages: u32,
+    },
+    /// A language model was called, or its recorded answer was used again.
+    Called {
+        /// For which node; `None` for planning and writing.
+        node: Option<NodeId>,
+        /// What for: operator and round, such as `auto_rag/turn/2`.
+        purpose: String,
+        /// Which model, by its configured name.
+        model: String,
+        /// Tokens read.
+        prompt: u64,
+        /// Of these, tokens whose state was reused.
+        cached: u64,
+        /// Tokens written.
+        completion: u64,
+        /// Millionths of a US dollar, as far as prices are known.
+        money_micros: u64,
+        /// Why it failed, where it did.
+        error: Option<String>,
     },
     /// A searcher chose a quote.
     Quoted {

@@ -204,6 +204,7 @@ fn bill(profile: &Profile, parts: f64, chain: f64, parallel: u32) -> Usage {
         rounds: whole(nodes * 2.0),
         lm_calls: whole(calls),
         lm_tokens: whole(tokens),
+        lm_cached: 0,
         money_micros: whole(tokens / 1_000.0 * profile.money_micros_per_1000),
         pages: whole(nodes * profile.pages),
         wall_ms: whole(wall_ms),

@@ -195,6 +195,13 @@ pub(super) enum Format {
     Html,
 }
 
+/// Plan policies that need nothing but the question, and those of language models.
+fn plan_policies() -> Vec<&'static str> {
+    let mut names = indago_planner::policy::NAMES.to_vec();
+    names.extend(indago_agents::operators::registry::PLAN_POLICIES);
+    names
+}
+
 #[derive(Args, Debug)]
 pub(super) struct AskArgs {
     /// The question; `-` reads it from stdin
@@ -237,8 +244,21 @@ pub(super) struct AskArgs {
     /// Most pages to fetch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) pages: Option<u64>,
-    /// How the question is divided [default: extractive]
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(indago_planner::policy::NAMES))]
+    /// Answer with this language model, a `[models.NAME]` of indago.toml; `none` for the extractive
+    /// reasoner [default: none]
+    #[arg(long, value_name = "NAME")]
+    pub(super) model: Option<String>,
+    /// How the model searches [default: interleave]
+    #[arg(long = "loop", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(crate::loops()))]
+    pub(super) search_loop: Option<String>,
+    /// Words that the model's report should have [default: 300]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=20_000))]
+    pub(super) words: Option<u32>,
+    /// Ask the model again what it was asked before, instead of using its kept answer
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// How the question is divided [default: extractive; with a model: not, or as its loop does]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(plan_policies()))]
     pub(super) plan: Option<String>,
     /// Print what the run is likely to spend and stop
     #[arg(long, conflicts_with_all = ["batch", "out"])]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use indago_core::ports::RunError;
 use indago_core::{Budget, Cancel, Report, RunId, StopReason};
-use indago_planner::{Limits, Profile};
+use indago_planner::{Limits, Profile, policy};
 use indago_workflows::new_run_id;
 use serde_json::Value;
 
@@ -14,11 +14,14 @@ use super::args::{AskArgs, Format};
 use super::batch::{self, Item};
 use super::printer::Printer;
 use super::progress::{Meter, Unit};
-use super::settings::Settings;
-use super::{Exit, background, device, folder, project, search};
+use super::settings::{Origin, Settings};
+use super::{Exit, background, device, folder, project, reasoner, search};
 use crate::asking::{read_report, runtime, wait};
 use crate::report::{self, Contexts};
 use crate::{AskSettings, Asker, Error, Project, Work};
+
+/// Rounds of search for each sub-question when a model searches.
+const MODEL_ROUNDS: u32 = 8;
 
 pub(super) fn run(
     args: &AskArgs,
@@ -33,8 +36,25 @@ pub(super) fn run(
     if let Some(question) = &question {
         crate::check_question(question)?;
     }
+    let mut ask = ask_settings(args, settings);
+    let open = match reasoner::chosen(settings, args.words)? {
+        None => None,
+        Some(chosen) => {
+            suit_models(&mut ask, args, settings);
+            ask.plan = ask.plan.or(chosen.plan);
+            Some(reasoner::open(settings, chosen.choice, !args.no_cache)?)
+        }
+    };
+    if open.is_none()
+        && let Some(plan) = ask.plan.as_deref().filter(|p| !policy::NAMES.contains(p))
+    {
+        return Err(Error::PlanNeedsModel(plan.to_owned()).into());
+    }
     if args.estimate {
-        return estimate(&ask_settings(args, settings), json, printer);
+        let profile = open
+            .as_ref()
+            .map_or(Profile::EXTRACTIVE, |open| open.reasoner.profile());
+        return estimate(&profile, &ask, json, printer);
     }
     let corpus = folder::resolve(settings, printer, cancel)?;
     let project = project(settings);
@@ -48,12 +68,13 @@ pub(super) fn run(
     if args.host {
         background::settle();
     }
-    let asker = Asker::open_on(&project, &corpus, settings.threads.value, |corpus| {
+    let reasoner = open.as_ref().map(|open| open.reasoner.clone());
+    let threads = settings.threads.value;
+    let asker = Asker::open_as(&project, &corpus, threads, reasoner, |corpus| {
         let work = Work::Searching(corpus.n_vectors());
         device::choose(settings, work, printer, cancel)
     })?;
     search::note_coverage(asker.corpus(), crate::wire::DEFAULT_RETRIEVER, printer);
-    let ask = ask_settings(args, settings);
     let runtime = runtime()?;
     match (question, items) {
         (_, Some(items)) => {
@@ -64,7 +85,9 @@ pub(super) fn run(
                 printer,
                 cancel,
             };
-            batch.run(&items, &runtime)
+            let exit = batch.run(&items, &runtime);
+            open.iter().for_each(|open| open.note(printer));
+            exit
         }
         (Some(question), None) => {
             let id = args.run_id.as_ref().map_or_else(new_run_id, RunId::new);
@@ -106,7 +129,8 @@ pub(super) fn run(
                 }
                 None => printer.data(&text)?,
             }
-            Ok(exit_of(&report, cancel))
+            open.iter().for_each(|open: &Open| open.note(printer));
+            Ok(exit_of(&report, cancel, printer))
         }
         (None, None) => Ok(Exit::Usage),
     }
@@ -135,9 +159,14 @@ fn detach(project: &Project, question: &str, json: bool, printer: Printer) -> an
 }
 
 /// Prints what a run is likely to spend.
-fn estimate(ask: &AskSettings, json: bool, printer: Printer) -> anyhow::Result<Exit> {
+fn estimate(
+    profile: &Profile,
+    ask: &AskSettings,
+    json: bool,
+    printer: Printer,
+) -> anyhow::Result<Exit> {
     let limits = Limits::STANDARD;
-    let estimate = indago_planner::estimate(&Profile::EXTRACTIVE, &ask.budget, limits.parallel);
+    let estimate = indago_planner::estimate(profile, &ask.budget, limits.parallel);
     let text = if json {
         serde_json::to_string_pretty(&estimate)? + "\n"
     } else {
@@ -173,8 +202,10 @@ pub(super) fn render(
     })
 }
 
-fn exit_of(report: &Report, cancel: &Cancel) -> Exit {
-    if cancel.is_cancelled() && report.stop_reason != StopReason::Answered {
+fn exit_of(report: &Report, cancel: &Cancel, printer: Printer) -> Exit {
+    if reasoner::complain(report, printer) {
+        Exit::Failed
+    } else if cancel.is_cancelled() && report.stop_reason != StopReason::Answered {
         Exit::Cancelled
     } else if report.abstained || report.sections.is_empty() {
         Exit::NotFound
@@ -208,6 +239,17 @@ fn ask_settings(args: &AskArgs, settings: &Settings) -> AskSettings {
     // Casts of floats saturate: nonsense becomes the nearest limit.
     ask.budget.money_micros = args.money.map(|usd| (usd * 1e6).round() as u64);
     ask
+}
+
+/// Limits that suit language models, where nobody said otherwise: they need more rounds than the
+/// extractive reasoner, and calls are paid for.
+fn suit_models(ask: &mut AskSettings, args: &AskArgs, settings: &Settings) {
+    if settings.ask_rounds.origin == Origin::Default {
+        ask.budget.rounds = MODEL_ROUNDS;
+    }
+    if args.lm_calls.is_none() {
+        ask.budget.lm_calls = Some(crate::DEFAULT_CALLS);
+    }
 }
 
 /// How questions are asked by the settings alone.

@@ -20,6 +20,7 @@ mod models_test;
 mod pages;
 mod printer;
 mod progress;
+mod reasoner;
 mod runs;
 mod search;
 mod settings;

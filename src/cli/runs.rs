@@ -20,7 +20,7 @@ use super::ask::render;
 use super::printer::Printer;
 use super::settings::Settings;
 use super::table::Table;
-use super::{Exit, background, interrupt, project, steer};
+use super::{Exit, background, interrupt, project, reasoner, steer};
 use crate::asking::{read_report, runtime};
 use crate::report::Contexts;
 use crate::{Asker, Error, Project, Runs, wire};
@@ -212,7 +212,13 @@ fn resume(
 ) -> anyhow::Result<Exit> {
     let project = project(settings);
     let meta = wire::journal(&project)?.meta(id).map_err(Error::from)?;
-    let asker = Asker::open(&project, &meta.spec.corpus, settings.threads.value)?;
+    let choice = crate::running::choice_of(wire::journal(&project)?.as_ref(), id);
+    let models = match choice.map_err(Error::from)? {
+        Some(choice) => Some(reasoner::open(settings, choice, true)?.reasoner),
+        None => None,
+    };
+    let threads = settings.threads.value;
+    let asker = Asker::open_with(&project, &meta.spec.corpus, threads, models)?;
     let report = match runtime()?.block_on(asker.resume(id)) {
         Err(Error::Run(RunError::Released(id))) => {
             printer.note(&format!("run `{id}` goes on in another process"));
@@ -221,6 +227,9 @@ fn resume(
         ended => ended?,
     };
     print_report(&report, format, printer)?;
+    if reasoner::complain(&report, printer) {
+        return Ok(Exit::Failed);
+    }
     Ok(report_exit(&report))
 }
 

@@ -163,6 +163,10 @@ pub(super) struct Settings {
     pub(super) ask_depth: Setting<u32>,
     /// Most queries of a run.
     pub(super) ask_queries: Setting<u32>,
+    /// Model that answers; empty for the extractive reasoner.
+    pub(super) ask_model: Setting<String>,
+    /// How it searches.
+    pub(super) ask_loop: Setting<String>,
     /// Wall time of a run in milliseconds, 0 for no limit.
     pub(super) ask_wall_ms: Setting<u64>,
     /// Theme of the terminal interface.
@@ -201,6 +205,14 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "milliseconds after which `ask` reports what there is; 0 is no limit",
     ),
     (
+        "ask.model",
+        "name of the configured model that answers; `none` for the extractive reasoner",
+    ),
+    (
+        "ask.loop",
+        "how a model searches, such as `interleave`, `auto_rag` or `mind_search`",
+    ),
+    (
         "tui.theme",
         "theme of the terminal interface: `auto`, `dark`, `light` or `mono`",
     ),
@@ -221,6 +233,7 @@ impl Settings {
         let (corpus, k, retriever, ask) = flags(&cli.command);
         let ask_flag = |pick: fn(&AskArgs) -> Option<u32>| ask.and_then(pick);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let model = ask.and_then(|a| a.model.clone());
         let tui = match &cli.command {
             Command::Tui(args) => Some(args),
             _ => None,
@@ -313,6 +326,20 @@ impl Settings {
                 0,
                 "a whole number of milliseconds",
             )?,
+            ask_model: sources.pick(
+                "ask.model",
+                env::ASK_MODEL,
+                ("--model", model),
+                "none".into(),
+                "a model's name",
+            )?,
+            ask_loop: sources.pick(
+                "ask.loop",
+                env::ASK_LOOP,
+                ("--loop", ask.and_then(|a| a.search_loop.clone())),
+                crate::DEFAULT_LOOP.into(),
+                "a loop's name",
+            )?,
             tui_theme: sources.pick(
                 "tui.theme",
                 env::TUI_THEME,
@@ -362,6 +389,8 @@ impl Settings {
             row("ask.depth", &self.ask_depth),
             row("ask.queries", &self.ask_queries),
             row("ask.wall_ms", &self.ask_wall_ms),
+            row("ask.model", &self.ask_model),
+            row("ask.loop", &self.ask_loop),
             row("tui.theme", &self.tui_theme),
             row("tui.mouse", &self.tui_mouse),
         ]

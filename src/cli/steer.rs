@@ -214,6 +214,25 @@ fn line(stored: &StoredEvent) -> String {
         Event::Quoted {
             node: quoted, text, ..
         } => format!("{}: \"{text}\"", node(quoted)),
+        Event::Called {
+            node: called,
+            purpose,
+            model,
+            prompt,
+            cached,
+            completion,
+            error,
+            ..
+        } => {
+            let whose = called.as_ref().map(node).unwrap_or_default();
+            match error {
+                Some(error) => format!("{whose} {purpose}: `{model}` failed: {error}"),
+                None => format!(
+                    "{whose} {purpose}: `{model}` read {prompt} tokens ({cached} cached), wrote \
+                     {completion}"
+                ),
+            }
+        }
         Event::Dropped { claim, reason } => format!("dropped \"{claim}\": {reason}"),
         Event::Warned { message } => format!("warning: {message}"),
         Event::Reported { claims, sources } => {

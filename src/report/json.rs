@@ -1,7 +1,7 @@
 //! The report's JSON: a documented, versioned contract (`docs/reference/report-json.md`), kept
 //! apart from the working types so that those may change without breaking it.
 
-use indago_core::{Answer, Claim, Contradiction, Location, NotFound, Report, Source, Usage};
+use indago_core::{Answer, Claim, Contradiction, Dropped, Location, NotFound, Report, Source, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Raised when a field changes its meaning or goes away; added fields do not raise it.
@@ -37,6 +37,9 @@ pub struct JsonReport {
     pub not_found: Vec<JsonNotFound>,
     /// Sources that disagree.
     pub contradictions: Vec<JsonContradiction>,
+    /// Sentences that were written and did not survive the checks.
+    #[serde(default)]
+    pub dropped: Vec<Dropped>,
     /// The question graph.
     pub graph: JsonGraph,
     /// Why the run ended.
@@ -55,8 +58,22 @@ pub struct JsonClaim {
     /// The sub-question it answers, as in `graph`; absent in contradictions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u32>,
+    /// How it was checked; every claim that is shown was.
+    #[serde(default)]
+    pub checked: Checked,
     /// Never empty.
     pub quotes: Vec<JsonQuote>,
+}
+
+/// How a claim was checked. Its quotes were read again at their bytes in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checked {
+    /// It says what its quotes say, word for word.
+    #[default]
+    Quoted,
+    /// It is worded otherwise: its numbers, dates, names and negations stand in its quotes.
+    Compared,
 }
 
 /// An exact span of a document.
@@ -166,8 +183,11 @@ pub struct JsonUsage {
     pub rounds: u64,
     /// Language-model calls.
     pub lm_calls: u64,
-    /// Language-model tokens.
+    /// Language-model tokens, in and out.
     pub lm_tokens: u64,
+    /// Of the tokens in, those that a server had cached.
+    #[serde(default)]
+    pub lm_cached_tokens: u64,
     /// Millionths of a US dollar, as far as prices are known.
     #[serde(default)]
     pub money_micros: u64,
@@ -215,6 +235,7 @@ pub fn json(report: &Report, id: Option<&str>) -> JsonReport {
         sources: report.sources.iter().map(source).collect(),
         not_found: report.not_found.iter().map(not_found).collect(),
         contradictions: report.contradictions.iter().map(contradiction).collect(),
+        dropped: report.dropped.clone(),
         graph: graph(report),
         stop_reason: report.stop_reason,
         usage: usage(report.usage),
@@ -229,6 +250,11 @@ fn claim(claim: &Claim, node: Option<u32>) -> JsonClaim {
     JsonClaim {
         text: claim.text().to_owned(),
         node,
+        checked: if super::is_quoted(claim) {
+            Checked::Quoted
+        } else {
+            Checked::Compared
+        },
         quotes: claim
             .quotes()
             .iter()
@@ -311,6 +337,7 @@ fn usage(usage: Usage) -> JsonUsage {
         rounds,
         lm_calls,
         lm_tokens,
+        lm_cached,
         money_micros,
         pages,
         wall_ms,
@@ -321,6 +348,7 @@ fn usage(usage: Usage) -> JsonUsage {
         rounds,
         lm_calls,
         lm_tokens,
+        lm_cached_tokens: lm_cached,
         money_micros,
         pages,
         wall_ms,

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use indago_core::{Claim, DocumentId, NodeState, Quote, Report};
+use indago_core::{Claim, DocumentId, NodeState, Quote, Report, StopReason};
 
-use super::{confidence_in_words, coverage_note, label, one_line, stop_in_words};
+use super::{confidence_in_words, cost, coverage_note, label, one_line, stop_in_words};
 
 /// Longest quote that is printed whole, in characters; the JSON and HTML always have all of it.
 const QUOTE_CHARS: usize = 400;
 /// Most claims that are printed of one section. A page is for reading; the JSON and the HTML have
 /// all of them.
 const SECTION_CLAIMS: usize = 4;
+/// Most sentences that are listed as taken out.
+const MOST_DROPPED: usize = 10;
 
 /// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
@@ -22,6 +24,7 @@ pub fn markdown(report: &Report) -> String {
     page.head(report);
     page.sections(report);
     page.contradictions(report);
+    page.dropped(report);
     page.not_found(report);
     page.sources(report);
     page.method(report);
@@ -56,6 +59,9 @@ impl Page {
                 let confidence = confidence_in_words(report.confidence);
                 let text = escape(&one_line(&answer.text));
                 self.line(&format!("**{text}** (confidence: {confidence})"));
+            }
+            None if report.abstained && report.stop_reason == StopReason::Failed => {
+                self.line("**The question could not be worked on.**");
             }
             None if report.abstained => {
                 self.line("**Not found in this corpus.**");
@@ -161,6 +167,25 @@ impl Page {
         }
     }
 
+    /// What was written and not believed: the reader should know that something is left out.
+    fn dropped(&mut self, report: &Report) {
+        if report.dropped.is_empty() {
+            return;
+        }
+        self.line("## Taken out by the verifier");
+        self.line("");
+        for dropped in report.dropped.iter().take(MOST_DROPPED) {
+            let text = escape(&shorten(&one_line(&dropped.claim)));
+            let reason = escape(&shorten(&one_line(&dropped.reason)));
+            self.line(&format!("- ~~{text}~~ ({reason})"));
+        }
+        let more = report.dropped.len().saturating_sub(MOST_DROPPED);
+        if more > 0 {
+            self.line(&format!("- and {more} more, in the JSON report"));
+        }
+        self.line("");
+    }
+
     fn not_found(&mut self, report: &Report) {
         if report.not_found.is_empty() {
             return;
@@ -230,6 +255,9 @@ impl Page {
             usage.wall_ms,
             report.run,
         ));
+        if let Some(cost) = cost(report) {
+            self.line(&format!("{cost}."));
+        }
         if let Some(note) = coverage_note(report) {
             self.line(&format!("Note: {note}."));
         }

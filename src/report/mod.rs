@@ -15,11 +15,11 @@ pub use contexts::{Context, Contexts, QuoteKey};
 pub use html::html;
 pub use json::{
     JsonClaim, JsonContradiction, JsonCoverage, JsonEdge, JsonGraph, JsonLocation, JsonNode,
-    JsonNotFound, JsonQuote, JsonReport, JsonSource, JsonUsage, SCHEMA_VERSION, json,
+    JsonNotFound, JsonQuote, JsonReport, JsonSource, Checked, JsonUsage, SCHEMA_VERSION, json,
 };
 pub use markdown::markdown;
 
-use indago_core::{Report, StopReason};
+use indago_core::{Claim, Report, StopReason};
 
 /// What the embedded reasoner does and does not do; printed with every report it writes.
 pub const EXTRACTIVE_LABEL: &str = "Quoted from your documents by the extractive reasoner: it selects and orders what they say \
@@ -29,12 +29,44 @@ pub const EXTRACTIVE_LABEL: &str = "Quoted from your documents by the extractive
 fn label(report: &Report) -> String {
     if report.reasoner == "extractive" {
         EXTRACTIVE_LABEL.to_owned()
+    } else if let Some((model, strategy)) = model_of(report) {
+        format!(
+            "Written by the model `{model}` (loop `{strategy}`); every quote was read again in its \
+             document, every sentence checked against its quotes."
+        )
     } else {
         format!(
             "Written by the `{}` reasoner; every claim carries its quotes.",
             report.reasoner
         )
     }
+}
+
+/// The model that wrote the report and how it searched; `None` where no model did.
+fn model_of(report: &Report) -> Option<(&str, &str)> {
+    report.reasoner.strip_prefix("model:")?.rsplit_once('/')
+}
+
+/// What the models cost; `None` where there were none.
+fn cost(report: &Report) -> Option<String> {
+    let usage = report.usage;
+    if usage.lm_calls == 0 {
+        return None;
+    }
+    let money = match usage.money_micros {
+        0 => "no price known".to_owned(),
+        micros => format!("${:.4}", micros as f64 / 1e6),
+    };
+    Some(format!(
+        "{} model calls, {} tokens ({} of them cached by the server), {money}",
+        usage.lm_calls, usage.lm_tokens, usage.lm_cached
+    ))
+}
+
+/// Whether a claim is its quote, word for word.
+fn is_quoted(claim: &Claim) -> bool {
+    let text = one_line(claim.text());
+    claim.quotes().iter().any(|q| one_line(&q.text) == text)
 }
 
 /// Why the run ended, for people.

@@ -169,6 +169,7 @@ pub(super) fn answered() -> Report {
                 },
             ],
         },
+        dropped: Vec::new(),
         stop_reason: StopReason::Answered,
         usage: Usage {
             queries: 5,
@@ -176,6 +177,7 @@ pub(super) fn answered() -> Report {
             rounds: 3,
             lm_calls: 0,
             lm_tokens: 0,
+            lm_cached: 0,
             money_micros: 0,
             pages: 0,
             wall_ms: 41,

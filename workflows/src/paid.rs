@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indago_core::ports::{
-    BoxFuture, Completion, DeltaSink, LanguageModel, LanguageModelError, Request,
+    BoxFuture, Completion, DeltaSink, LanguageModel, LanguageModelError, Request, TokenUsage,
 };
 use indago_core::{Cancel, ContentHash, RunId};
 use serde_json::json;
@@ -203,6 +203,10 @@ impl LanguageModel for PaidModel {
 
     fn gives_logprobs(&self) -> bool {
         self.inner.gives_logprobs()
+    }
+
+    fn price_micros(&self, usage: TokenUsage) -> u64 {
+        self.inner.price_micros(usage)
     }
 
     fn complete(

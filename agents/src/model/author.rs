@@ -10,7 +10,9 @@ use std::sync::Arc;
 use indago_core::ports::{
     BoxFuture, Entailment, Library, Request, TaskCtx, TaskError, TaskKey, TaskSet,
 };
-use indago_core::{Answer, Claim, Event, NodeId, NodeState, Prompt, Report, StopReason, Usage};
+use indago_core::{
+    Allowance, Answer, Claim, Dropped, Event, NodeId, NodeState, Prompt, Report, StopReason, Usage,
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -21,7 +23,7 @@ use super::{Ask, Models, Ports, Role, complete_json};
 use crate::operators::is_fatal;
 use crate::reasoner::{Author, SectionInput, WrittenSection};
 use crate::verify::Verifier;
-use crate::{WriteInput, write_from};
+use crate::{WriteInput, drop_claim, write_from};
 
 /// Sections at most, claims of the ledger that the outline sees, and sentences of a section.
 const MAX_SECTIONS: usize = 6;
@@ -31,6 +33,7 @@ const MAX_SENTENCES: usize = 30;
 /// Writes with a language model.
 #[derive(Clone)]
 pub struct ModelAuthor {
+    name: String,
     models: Models,
     entailment: Option<Arc<dyn Entailment>>,
     words: u32,
@@ -46,10 +49,18 @@ impl ModelAuthor {
     /// Writes reports of about `words` words.
     pub fn new(models: Models, words: u32) -> Self {
         Self {
+            name: "model".to_owned(),
             models,
             entailment: None,
             words,
         }
+    }
+
+    /// Under another name, which stands in its reports.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// Has what the rules cannot tell judged by `entailment`.
@@ -91,8 +102,8 @@ struct Sentence {
 }
 
 impl Author for ModelAuthor {
-    fn name(&self) -> &'static str {
-        "model"
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn write<'a>(
@@ -101,7 +112,16 @@ impl Author for ModelAuthor {
         library: &'a dyn Library,
         input: WriteInput,
     ) -> BoxFuture<'a, Result<Report, TaskError>> {
-        Box::pin(self.compose(cx, library, input))
+        Box::pin(self.compose(cx, library, input, true))
+    }
+
+    fn assemble<'a>(
+        &'a self,
+        cx: &'a mut dyn TaskCtx,
+        library: &'a dyn Library,
+        input: WriteInput,
+    ) -> BoxFuture<'a, Result<Report, TaskError>> {
+        Box::pin(self.compose(cx, library, input, false))
     }
 
     fn section<'a>(
@@ -120,7 +140,9 @@ impl ModelAuthor {
         cx: &mut dyn TaskCtx,
         library: &dyn Library,
         input: WriteInput,
+        may_call: bool,
     ) -> Result<Report, TaskError> {
+        let mut dropped = Vec::new();
         // Verified claims of all findings, each once, the oldest node first: the ledger only grows
         // at its end, so that the writer's prompts share their beginning.
         let mut ledger: Vec<(NodeId, Claim)> = Vec::new();
@@ -132,12 +154,14 @@ impl ModelAuthor {
             else {
                 continue;
             };
-            let checked = self
-                .verifier()
-                .verify(library, finding.claims.clone())
-                .await?;
+            let verifier = if may_call {
+                self.verifier()
+            } else {
+                Verifier::strict(None)
+            };
+            let checked = verifier.verify(library, finding.claims.clone()).await?;
             for (claim, reason) in checked.dropped {
-                cx.emit(Event::Dropped { claim, reason });
+                drop_claim(cx, &mut dropped, claim, reason);
             }
             for claim in checked.kept {
                 if ledger.iter().all(|(_, known)| known != &claim) && ledger.len() < MAX_LEDGER {
@@ -149,9 +173,11 @@ impl ModelAuthor {
         let root = input.graph.node(NodeId(0)).and_then(|n| n.finding.as_ref());
         let mut answer = root.and_then(|f| f.answer.clone());
         let mut sections: Vec<(NodeId, String, Vec<Claim>)> = Vec::new();
-        if !ledger.is_empty() {
+        if !may_call {
+            sections = assembled(&ledger);
+        } else if !ledger.is_empty() {
             let planned = self
-                .outline(cx, library, &input.question, &ledger, &mut usage)
+                .outline(cx, library, &input, &ledger, &mut usage)
                 .await?;
             if answer.is_none() {
                 answer = planned
@@ -163,7 +189,13 @@ impl ModelAuthor {
                     });
             }
             sections = self
-                .write_sections(cx, &input.question, planned.sections, &ledger, &mut usage)
+                .write_sections(
+                    cx,
+                    &input,
+                    planned.sections,
+                    &ledger,
+                    (&mut usage, &mut dropped),
+                )
                 .await?;
         }
         let mut total = input.usage;
@@ -178,6 +210,7 @@ impl ModelAuthor {
             self.name(),
             sections,
             answer,
+            dropped,
         )
         .await
     }
@@ -187,22 +220,21 @@ impl ModelAuthor {
         &self,
         cx: &mut dyn TaskCtx,
         library: &dyn Library,
-        question: &str,
+        input: &WriteInput,
         ledger: &[(NodeId, Claim)],
         usage: &mut Usage,
     ) -> Result<Planned, TaskError> {
         let claims = ledger.iter().map(|(_, claim)| claim);
-        let prompt = role(with_ledger(question, claims), Outline::new().render());
+        let prompt = role(
+            with_ledger(&input.question, claims),
+            Outline::new().render(),
+        );
         let ask = Ask {
             role: Role::Writer,
             purpose: "write/outline".to_owned(),
             request: request(prompt, 800),
         };
-        let mut ports = Ports {
-            cx,
-            library,
-            models: &self.models,
-        };
+        let mut ports = Ports::new(cx, library, &self.models).within(input.allowance);
         match complete_json::<Planned>(&mut ports, ask, "outline", outline_schema(), usage).await {
             Ok(mut planned) => {
                 planned.sections.truncate(MAX_SECTIONS);
@@ -233,24 +265,27 @@ impl ModelAuthor {
     async fn write_sections(
         &self,
         cx: &mut dyn TaskCtx,
-        question: &str,
+        whole: &WriteInput,
         planned: Vec<PlannedSection>,
         ledger: &[(NodeId, Claim)],
-        usage: &mut Usage,
+        (usage, dropped): (&mut Usage, &mut Vec<Dropped>),
     ) -> Result<Vec<(NodeId, String, Vec<Claim>)>, TaskError> {
         let mut set = TaskSet::default();
-        let words = self.words / planned.len().max(1) as u32;
+        let sections = planned.len().max(1);
+        let words = self.words / sections as u32;
+        let left = whole.allowance.after(usage);
         let mut inputs = Vec::new();
         for (index, section) in planned.into_iter().enumerate() {
             let first = section.evidence.first().and_then(|n| ledger.get(n - 1));
             let node = first.map_or(NodeId(0), |(node, _)| *node);
             let input = SectionInput {
-                question: question.to_owned(),
+                question: whole.question.clone(),
                 heading: section.heading,
                 ledger: ledger.iter().map(|(_, claim)| claim.clone()).collect(),
                 evidence: section.evidence,
                 words,
                 index: index as u32,
+                allowance: share(left, index as u64, sections as u64),
             };
             let data = super::call::to_value(&input)?;
             cx.spawn(
@@ -275,7 +310,10 @@ impl ModelAuthor {
                 Ok(section) => {
                     *usage += section.usage;
                     for (claim, reason) in section.dropped {
-                        cx.emit(Event::Dropped { claim, reason });
+                        drop_claim(cx, dropped, claim, reason);
+                    }
+                    if let Some(reason) = section.failed {
+                        cx.emit(failed_section(index, &reason));
                     }
                     if let Some(slot) = written.get_mut(index)
                         && !section.claims.is_empty()
@@ -284,12 +322,7 @@ impl ModelAuthor {
                     }
                 }
                 Err(TaskError::Cancelled) => return Err(TaskError::Cancelled),
-                Err(error) => cx.emit(Event::Warned {
-                    message: format!(
-                        "section {} failed, its evidence stands in: {error}",
-                        index + 1
-                    ),
-                }),
+                Err(error) => cx.emit(failed_section(index, &error.to_string())),
             }
         }
         Ok(inputs
@@ -320,15 +353,20 @@ impl ModelAuthor {
         let ledger = with_ledger(&input.question, &input.ledger);
         let prompt = role(ledger, Task::new().render()).user(part);
         let mut section = WrittenSection::default();
-        let mut ports = Ports {
-            cx,
-            library,
-            models: &self.models,
-        };
+        let mut ports = Ports::new(cx, library, &self.models).within(input.allowance);
         let purpose = format!("write/section/{}", input.index);
-        let first = self
+        let first = match self
             .sentences(&mut ports, &purpose, prompt.clone(), &mut section.usage)
-            .await?;
+            .await
+        {
+            Ok(first) => first,
+            Err(error) if is_fatal(&error) => return Err(error),
+            // What it took is counted all the same.
+            Err(error) => {
+                section.failed = Some(error.to_string());
+                return Ok(section);
+            }
+        };
         let failed = self.check(library, &input, first, &mut section).await?;
         if failed.is_empty() {
             return Ok(section);
@@ -417,6 +455,42 @@ impl ModelAuthor {
     }
 }
 
+/// The part of `whole` that the section `index` of `n` may spend; what does not divide goes to the
+/// first ones.
+fn share(whole: Allowance, index: u64, n: u64) -> Allowance {
+    let part = |limit: Option<u64>| limit.map(|all| all / n + u64::from(index < all % n));
+    Allowance {
+        calls: part(whole.calls),
+        tokens: part(whole.tokens),
+        money_micros: part(whole.money_micros),
+    }
+}
+
+fn failed_section(index: usize, reason: &str) -> Event {
+    Event::Warned {
+        message: format!(
+            "section {} failed, its evidence stands in: {reason}",
+            index.saturating_add(1)
+        ),
+    }
+}
+
+/// Sections of the ledger's own claims, by node.
+fn assembled(ledger: &[(NodeId, Claim)]) -> Vec<(NodeId, String, Vec<Claim>)> {
+    by_node(ledger)
+        .into_iter()
+        .filter_map(|section| {
+            let chosen = section.evidence.iter().filter_map(|n| ledger.get(n - 1));
+            let node = chosen.clone().next()?.0;
+            Some((
+                node,
+                section.heading,
+                chosen.map(|(_, claim)| claim.clone()).collect(),
+            ))
+        })
+        .collect()
+}
+
 /// The question and the ledger, which all calls of the writer begin with.
 fn with_ledger<'a>(question: &str, claims: impl IntoIterator<Item = &'a Claim>) -> Prompt {
     let mut prompt = opening(question);
@@ -501,6 +575,9 @@ pub(crate) fn stop_reason(
     root: Option<StopReason>,
 ) -> StopReason {
     stopped.unwrap_or(match root {
+        // What could not be looked for is not what was looked for in vain.
+        Some(StopReason::Failed) => StopReason::Failed,
+        Some(StopReason::Budget) => StopReason::Budget,
         _ if abstained => StopReason::NothingFound,
         Some(reason) => reason,
         None => StopReason::NothingFound,

@@ -5,19 +5,16 @@ use std::sync::Arc;
 
 use indago_core::ports::{
     Completion, LanguageModel, LanguageModelError, Library, Request, RetryPolicy, StepKey,
-    StepWork, TaskCtx, TaskError,
+    StepWork, TaskCtx, TaskError, TokenUsage,
 };
-use indago_core::{Cancel, Usage};
+use indago_core::{Allowance, Cancel, Event, NodeId, Usage};
 use serde_json::Value;
 
 /// Longest output that is looked at. What is longer is a fault, not an answer.
 const MAX_OUTPUT_BYTES: usize = 256 * 1024;
 
-/// How often a call that failed for a passing reason is made.
-const RETRY: RetryPolicy = RetryPolicy {
-    attempts: 3,
-    backoff_ms: 500,
-};
+/// What the refusal of a call begins with that there is no budget for.
+const NO_BUDGET: &str = "the budget for language models is used up";
 
 /// What a model is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +55,16 @@ impl Models {
         self
     }
 
+    /// The same roles with each model replaced by what `wrap` makes of it.
+    #[must_use]
+    pub fn map(self, wrap: impl Fn(Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel>) -> Self {
+        let special = self.special.into_iter();
+        Self {
+            default: wrap(self.default),
+            special: special.map(|(role, model)| (role, wrap(model))).collect(),
+        }
+    }
+
     /// The model of `role`.
     pub fn get(&self, role: Role) -> &Arc<dyn LanguageModel> {
         self.special
@@ -85,6 +92,105 @@ pub struct Ports<'a> {
     pub library: &'a dyn Library,
     /// The models.
     pub models: &'a Models,
+    /// The node that is worked on; `None` for planning and writing.
+    pub node: Option<NodeId>,
+    /// What calls may spend, from the start of the usage that is counted on.
+    pub allowance: Allowance,
+}
+
+impl<'a> Ports<'a> {
+    /// Ports without a node or a limit.
+    pub fn new(cx: &'a mut dyn TaskCtx, library: &'a dyn Library, models: &'a Models) -> Self {
+        Self {
+            cx,
+            library,
+            models,
+            node: None,
+            allowance: Allowance::default(),
+        }
+    }
+
+    /// For work on `node`.
+    #[must_use]
+    pub fn on(mut self, node: NodeId) -> Self {
+        self.node = Some(node);
+        self
+    }
+
+    /// Within `allowance`.
+    #[must_use]
+    pub fn within(mut self, allowance: Allowance) -> Self {
+        self.allowance = allowance;
+        self
+    }
+
+    /// Why `request` cannot be paid for after `usage`; `None` when it can.
+    pub(super) fn unaffordable(
+        &self,
+        model: &dyn LanguageModel,
+        request: &Request,
+        usage: &Usage,
+    ) -> Option<TaskError> {
+        let left = self.allowance.after(usage);
+        let no = |what: &str| Some(TaskError::Terminal(format!("{NO_BUDGET}: {what}")));
+        if left.calls == Some(0) {
+            return no("calls");
+        }
+        if left.tokens.is_none() && left.money_micros.is_none() {
+            return None;
+        }
+        let (prompt, _is_estimate) = model.count(request);
+        let worst = TokenUsage {
+            prompt,
+            completion: u64::from(request.max_tokens.unwrap_or(0)),
+            ..TokenUsage::default()
+        };
+        if left
+            .tokens
+            .is_some_and(|left| worst.prompt.saturating_add(worst.completion) > left)
+        {
+            return no("tokens");
+        }
+        let money = left.money_micros;
+        if money.is_some_and(|left| left == 0 || model.price_micros(worst) > left) {
+            return no("money");
+        }
+        None
+    }
+
+    /// Tells of a call, and counts what it took.
+    pub(super) fn called(
+        &mut self,
+        model: &dyn LanguageModel,
+        purpose: &str,
+        took: Result<TokenUsage, String>,
+        usage: &mut Usage,
+    ) {
+        usage.lm_calls += 1;
+        let (took, error) = match took {
+            Ok(took) => (took, None),
+            Err(error) => (TokenUsage::default(), Some(error)),
+        };
+        let tokens = took.prompt.saturating_add(took.completion);
+        usage.lm_tokens = usage.lm_tokens.saturating_add(tokens);
+        usage.lm_cached = usage.lm_cached.saturating_add(took.cached);
+        usage.money_micros = usage.money_micros.saturating_add(took.money_micros);
+        self.cx.emit(Event::Called {
+            node: self.node,
+            purpose: purpose.to_owned(),
+            model: model.name().to_owned(),
+            prompt: took.prompt,
+            cached: took.cached,
+            completion: took.completion,
+            money_micros: took.money_micros,
+            error,
+        });
+    }
+}
+
+/// Whether a call was not made because there is no budget for it.
+pub(crate) fn is_unaffordable(error: &TaskError) -> bool {
+    matches!(error, TaskError::Terminal(reason) if reason.starts_with(NO_BUDGET))
 }
 
 impl fmt::Debug for Ports<'_> {
@@ -116,13 +222,18 @@ pub async fn complete(
     usage: &mut Usage,
 ) -> Result<Completion, TaskError> {
     let model = Arc::clone(ports.models.get(ask.role));
+    if let Some(refused) = ports.unaffordable(model.as_ref(), &ask.request, usage) {
+        return Err(refused);
+    }
     let key = StepKey::new(
         format!("lm/{}", ask.purpose),
         &(model.fingerprint(), &ask.request),
     );
     let request = ask.request;
+    let asked = Arc::clone(&model);
+    // Once: the model has its own patience, and a call that failed after it may have been paid for.
     let work: StepWork<'_> = Box::new(move || {
-        let (model, request) = (Arc::clone(&model), request.clone());
+        let (model, request) = (Arc::clone(&asked), request.clone());
         Box::pin(async move {
             let done = model
                 .complete(request, None, Cancel::new())
@@ -131,11 +242,17 @@ pub async fn complete(
             to_value(&checked(done)?)
         })
     });
-    let recorded = ports.cx.step(key, RETRY, work).await;
-    usage.lm_calls += 1;
-    let done: Completion = from_value(&ask.purpose, recorded?)?;
-    usage.lm_tokens += done.usage.prompt + done.usage.completion;
-    Ok(done)
+    let recorded = ports.cx.step(key, RetryPolicy::ONCE, work).await;
+    let done: Result<Completion, TaskError> =
+        recorded.and_then(|value| from_value(&ask.purpose, value));
+    if !matches!(done, Err(TaskError::Cancelled)) {
+        let took = match &done {
+            Ok(done) => Ok(done.usage),
+            Err(error) => Err(error.to_string()),
+        };
+        ports.called(model.as_ref(), &ask.purpose, took, usage);
+    }
+    done
 }
 
 /// A completion that is not larger than any answer is.

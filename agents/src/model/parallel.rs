@@ -31,13 +31,29 @@ pub async fn complete_all(
     if asks.is_empty() {
         return Ok(Vec::new());
     }
-    let calls: Vec<_> = asks
-        .into_iter()
-        .map(|ask| (Arc::clone(ports.models.get(ask.role)), ask.request))
-        .collect();
+    // As many as can be paid for when each takes what it may; the others fail alone.
+    let mut planned = *usage;
+    let mut refused: Vec<Option<TaskError>> = Vec::with_capacity(asks.len());
+    let mut calls = Vec::new();
+    let mut purposes = Vec::new();
+    for ask in asks {
+        let model = Arc::clone(ports.models.get(ask.role));
+        let no = ports.unaffordable(model.as_ref(), &ask.request, &planned);
+        if no.is_none() {
+            planned.lm_calls += 1;
+            planned.lm_tokens +=
+                model.count(&ask.request).0 + u64::from(ask.request.max_tokens.unwrap_or(0));
+            purposes.push(ask.purpose);
+            calls.push((model, ask.request));
+        }
+        refused.push(no);
+    }
+    if calls.is_empty() {
+        return Ok(refused.into_iter().flatten().map(Err).collect());
+    }
+    let models: Vec<_> = calls.iter().map(|(model, _)| Arc::clone(model)).collect();
     let keyed: Vec<_> = calls.iter().map(|(m, r)| (m.fingerprint(), r)).collect();
     let key = StepKey::new(format!("lm/{purpose}"), &keyed);
-    let n = calls.len() as u64;
     let work: StepWork<'_> = Box::new(move || {
         let calls = calls.clone();
         Box::pin(async move {
@@ -58,18 +74,28 @@ pub async fn complete_all(
         })
     });
     let recorded = ports.cx.step(key, RetryPolicy::ONCE, work).await;
-    usage.lm_calls += n;
     let outcomes: Vec<Outcome> = from_value(purpose, recorded?)?;
-    Ok(outcomes
-        .into_iter()
-        .map(|outcome| match outcome {
-            Outcome::Done(done) => {
-                usage.lm_tokens += done.usage.prompt + done.usage.completion;
-                Ok(done)
-            }
+    let mut ended = Vec::with_capacity(refused.len());
+    for ((outcome, model), purpose) in outcomes.into_iter().zip(models).zip(purposes) {
+        let took = match &outcome {
+            Outcome::Done(done) => Ok(done.usage),
+            Outcome::Failed(reason) => Err(reason.clone()),
+        };
+        ports.called(model.as_ref(), &purpose, took, usage);
+        ended.push(match outcome {
+            Outcome::Done(done) => Ok(done),
             Outcome::Failed(reason) => Err(TaskError::Terminal(reason)),
-        })
-        .collect())
+        });
+    }
+    let mut ended = ended.into_iter();
+    let mut all = Vec::with_capacity(refused.len());
+    for no in refused {
+        match no {
+            Some(no) => all.push(Err(no)),
+            None => all.extend(ended.next()),
+        }
+    }
+    Ok(all)
 }
 
 /// Waits for all of `futures` at once.

@@ -68,7 +68,8 @@ impl Guards {
     pub fn spent(&self, state: &SearchState) -> Option<Stop> {
         let over = |limit: Option<u64>, spent: u64| limit.is_some_and(|limit| spent >= limit);
         (over(self.limits.lm_calls, state.usage.lm_calls)
-            || over(self.limits.lm_tokens, state.usage.lm_tokens))
+            || over(self.limits.lm_tokens, state.usage.lm_tokens)
+            || over(self.limits.money_micros, state.usage.money_micros))
         .then_some(Stop::BudgetTokens)
     }
 

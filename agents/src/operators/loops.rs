@@ -1,11 +1,11 @@
 //! What all strategies share: state in, reading at the end, a finding out.
 
 use indago_core::ports::{BoxFuture, Library, TaskCtx, TaskError};
-use indago_core::{Answer, AnswerKind, Event, Finding};
+use indago_core::{Allowance, Answer, AnswerKind, Event, Finding};
 
 use super::state::{SearchState, Stop};
 use super::{Guards, Strategy, is_fatal, read};
-use crate::model::{Models, Ports};
+use crate::model::{Models, Ports, is_unaffordable};
 use crate::{SearchInput, Searched};
 
 /// Confidence of an answer that stands on at least one exact quote, and of quotes without an
@@ -54,12 +54,18 @@ impl<L: Loop> Strategy for Searcher<L> {
     ) -> BoxFuture<'a, Result<Searched, TaskError>> {
         Box::pin(async move {
             let mut state = SearchState::new(input);
-            let mut guards = Guards::new(cx, input.limits);
-            let mut ports = Ports {
-                cx,
-                library,
-                models: &self.models,
+            let whole = input.limits.allowance();
+            let searching = for_searching(whole);
+            let limits = crate::Limits {
+                lm_calls: searching.calls,
+                lm_tokens: searching.tokens,
+                money_micros: searching.money_micros,
+                ..input.limits
             };
+            let mut guards = Guards::new(cx, limits);
+            let mut ports = Ports::new(cx, library, &self.models)
+                .on(input.node)
+                .within(searching);
             let synthesis =
                 input.question.trim() == input.whole.trim() && !input.parents.is_empty();
             // The whole question, whose parts are answered, is read from their quotes.
@@ -74,8 +80,13 @@ impl<L: Loop> Strategy for Searcher<L> {
                 if is_fatal(&error) {
                     return Err(error);
                 }
-                state.stop = Some(Stop::ModelFailed(error.to_string()));
+                state.stop = Some(if is_unaffordable(&error) {
+                    Stop::BudgetTokens
+                } else {
+                    Stop::ModelFailed(error.to_string())
+                });
             }
+            ports.allowance = whole;
             if let Err(error) = read::quotes_first(&mut ports, &mut state).await {
                 if is_fatal(&error) {
                     return Err(error);
@@ -83,10 +94,24 @@ impl<L: Loop> Strategy for Searcher<L> {
                 state
                     .missing
                     .push(format!("the passages could not be read: {error}"));
-                state.stop = Some(Stop::ModelFailed(error.to_string()));
+                state.stop = Some(if is_unaffordable(&error) {
+                    Stop::BudgetTokens
+                } else {
+                    Stop::ModelFailed(error.to_string())
+                });
             }
             Ok(conclude(&mut ports, state))
         })
+    }
+}
+
+/// What is left to search with when the reading has its part: without it nothing that was found
+/// could be said.
+fn for_searching(whole: Allowance) -> Allowance {
+    Allowance {
+        calls: whole.calls.map(|calls| calls.saturating_sub(1)),
+        tokens: whole.tokens.map(|tokens| tokens - tokens / 3),
+        money_micros: whole.money_micros.map(|money| money - money / 3),
     }
 }
 

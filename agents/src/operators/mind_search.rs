@@ -6,7 +6,7 @@
 
 use indago_core::ports::{BoxFuture, PlanPolicy, Request, TaskCtx, TaskError};
 use indago_core::{
-    Dependency, GraphEdit, GraphView, NodeId, NodeState, Reuse, Segment, SegmentKind, Speaker,
+    Allowance, Dependency, GraphEdit, GraphView, NodeId, NodeState, Reuse, Segment, SegmentKind, Speaker,
     Usage,
 };
 use serde::Deserialize;
@@ -75,6 +75,21 @@ impl PlanPolicy for MindSearch {
         news: &'a [NodeId],
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         Box::pin(async move {
+            let mut spent = Usage::default();
+            self.plan_within(cx, graph, news, Allowance::default(), &mut spent)
+                .await
+        })
+    }
+
+    fn plan_within<'a>(
+        &'a self,
+        cx: &'a mut dyn TaskCtx,
+        graph: &'a GraphView,
+        news: &'a [NodeId],
+        allowance: Allowance,
+        spent: &'a mut Usage,
+    ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
+        Box::pin(async move {
             let parts = || graph.nodes.iter().filter(|n| n.id != ROOT);
             let busy = parts().any(|n| {
                 matches!(
@@ -91,7 +106,7 @@ impl PlanPolicy for MindSearch {
             if busy || root_done || news.contains(&ROOT) || waves > MAX_TURNS * 4 {
                 return Ok(Vec::new());
             }
-            self.turn(cx, graph).await
+            self.turn(cx, graph, allowance, spent).await
         })
     }
 }
@@ -101,6 +116,8 @@ impl MindSearch {
         &self,
         cx: &mut dyn TaskCtx,
         graph: &GraphView,
+        allowance: Allowance,
+        usage: &mut Usage,
     ) -> Result<Vec<GraphEdit>, TaskError> {
         let question = graph.node(ROOT).map_or("", |n| n.text.as_str());
         let mut prompt = role(opening(question), Plan::new().render());
@@ -120,12 +137,7 @@ impl MindSearch {
             );
         }
         let library = Nothing;
-        let mut ports = Ports {
-            cx,
-            library: &library,
-            models: &self.models,
-        };
-        let mut usage = Usage::default();
+        let mut ports = Ports::new(cx, &library, &self.models).within(allowance);
         let mut ask = Ask {
             role: Role::Planner,
             purpose: "plan/edits".to_owned(),
@@ -138,7 +150,7 @@ impl MindSearch {
         };
         for repair in 0..=REPAIRS {
             let ops: Ops =
-                complete_json(&mut ports, ask.clone(), "plan", schema(), &mut usage).await?;
+                complete_json(&mut ports, ask.clone(), "plan", schema(), usage).await?;
             let wrong = match edits(&ops.ops, graph) {
                 Ok(edits) => return Ok(edits),
                 Err(wrong) => wrong,

@@ -25,6 +25,9 @@ pub const STRATEGIES: &[&str] = &[
     "react",
 ];
 
+/// The names [`plan_policy`] knows.
+pub const PLAN_POLICIES: &[&str] = &["mind_search"];
+
 /// The search strategy registered under `name`, as its paper has it.
 pub fn strategy(name: &str, models: &Models) -> Option<Box<dyn Strategy>> {
     reading(name, models, None)

@@ -60,7 +60,7 @@ pub enum FinishReason {
     ContentFilter,
 }
 
-/// Tokens of one call.
+/// What one call took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenUsage {
     /// Tokens read.
@@ -73,6 +73,10 @@ pub struct TokenUsage {
     pub reasoning: u64,
     /// Whether the figures are an estimate because the server gave none.
     pub estimated: bool,
+    /// What was paid, in millionths of a US dollar, as far as prices are known. An answer that was
+    /// kept from before cost nothing.
+    #[serde(default)]
+    pub money_micros: u64,
 }
 
 /// A token that was written, with its rivals.
@@ -225,6 +229,12 @@ pub trait LanguageModel: Send + Sync {
     /// Whether [`Completion::logprobs`] are given.
     fn gives_logprobs(&self) -> bool {
         false
+    }
+
+    /// What a call that takes these tokens is paid with, in millionths of a US dollar; 0 where no
+    /// price is known.
+    fn price_micros(&self, _usage: TokenUsage) -> u64 {
+        0
     }
 
     /// One call. Retries that happen inside are of the same call; those between calls are the

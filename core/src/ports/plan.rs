@@ -1,7 +1,7 @@
 //! The seam between a graph and whoever decides how it grows.
 
 use super::{BoxFuture, TaskCtx, TaskError};
-use crate::{GraphEdit, GraphView, NodeId};
+use crate::{Allowance, GraphEdit, GraphView, NodeId, Usage};
 
 /// Decides how the question graph grows. One file and one registration each.
 pub trait PlanPolicy: Send + Sync {
@@ -28,4 +28,17 @@ pub trait PlanPolicy: Send + Sync {
         graph: &'a GraphView,
         news: &'a [NodeId],
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>>;
+
+    /// As [`PlanPolicy::plan`], for policies that call language models: within `allowance`, with
+    /// what was spent added to `spent`, also where the turn fails.
+    fn plan_within<'a>(
+        &'a self,
+        cx: &'a mut dyn TaskCtx,
+        graph: &'a GraphView,
+        news: &'a [NodeId],
+        _allowance: Allowance,
+        _spent: &'a mut Usage,
+    ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
+        self.plan(cx, graph, news)
+    }
 }

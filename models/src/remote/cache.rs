@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use indago_core::ports::{
-    BoxFuture, Completion, Delta, DeltaSink, LanguageModel, LanguageModelError, Request,
+    BoxFuture, Completion, Delta, DeltaSink, LanguageModel, LanguageModelError, Request, TokenUsage,
 };
 use indago_core::{Cancel, ContentHash};
 use serde::{Deserialize, Serialize};
@@ -136,6 +136,10 @@ impl LanguageModel for Cached {
         self.inner.gives_logprobs()
     }
 
+    fn price_micros(&self, usage: TokenUsage) -> u64 {
+        self.inner.price_micros(usage)
+    }
+
     fn complete(
         &self,
         request: Request,
@@ -144,7 +148,8 @@ impl LanguageModel for Cached {
     ) -> BoxFuture<'_, Result<Completion, LanguageModelError>> {
         Box::pin(async move {
             let path = self.cache.file(&*self.inner, &request);
-            if let Some(known) = path.as_deref().and_then(ResponseCache::read) {
+            if let Some(mut known) = path.as_deref().and_then(ResponseCache::read) {
+                known.usage.money_micros = 0;
                 self.cache.hits.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(
                     model = self.inner.name(),

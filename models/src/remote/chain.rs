@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indago_core::Cancel;
 use indago_core::ports::{
-    BoxFuture, Completion, DeltaSink, LanguageModel, LanguageModelError, Request,
+    BoxFuture, Completion, DeltaSink, LanguageModel, LanguageModelError, Request, TokenUsage,
 };
 
 /// Asks the first model; when it fails, the next. Cancelling ends it.
@@ -62,6 +62,12 @@ impl LanguageModel for Chain {
 
     fn gives_logprobs(&self) -> bool {
         self.models.iter().all(|m| m.gives_logprobs())
+    }
+
+    /// The dearest: nobody knows yet which will answer.
+    fn price_micros(&self, usage: TokenUsage) -> u64 {
+        let prices = self.models.iter().map(|m| m.price_micros(usage));
+        prices.max().unwrap_or(0)
     }
 
     fn complete(

@@ -177,6 +177,7 @@ impl RemoteModel {
             let mut answer = self
                 .in_some_form(&request, &messages, prompt_tokens, deltas.as_ref(), &cancel)
                 .await?;
+            answer.usage.money_micros = self.price_micros(answer.usage);
             add(&mut spent, answer.usage);
             answer.usage = spent;
             let Some(schema) = &request.schema else {
@@ -483,6 +484,7 @@ fn add(sum: &mut TokenUsage, more: TokenUsage) {
     sum.completion += more.completion;
     sum.reasoning += more.reasoning;
     sum.estimated |= more.estimated;
+    sum.money_micros = sum.money_micros.saturating_add(more.money_micros);
 }
 
 /// Whether a refusal is about the form of structured output rather than the request.
@@ -534,6 +536,12 @@ impl LanguageModel for RemoteModel {
 
     fn gives_logprobs(&self) -> bool {
         self.config.logprobs
+    }
+
+    fn price_micros(&self, usage: TokenUsage) -> u64 {
+        let price = self.config.price.map_or(0.0, |price| price.of(usage));
+        // Rounded up: a call that costs less than a millionth is not free. Casts saturate.
+        (price * 1e6).ceil() as u64
     }
 
     fn complete(

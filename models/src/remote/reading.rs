@@ -232,6 +232,7 @@ impl<'a> Reading<'a> {
             reasoning: 0,
             cached: 0,
             estimated: true,
+            money_micros: 0,
         });
         let finish = match self.finish {
             _ if !self.tools.is_empty() => FinishReason::ToolCalls,
@@ -259,7 +260,7 @@ fn read_usage(usage: &Value) -> TokenUsage {
             .unwrap_or_else(|| number(&usage["prompt_cache_hit_tokens"])),
         completion: number(&usage["completion_tokens"]),
         reasoning: number(&usage["completion_tokens_details"]["reasoning_tokens"]),
-        estimated: false,
+        ..TokenUsage::default()
     }
 }
 

@@ -83,6 +83,8 @@ pub enum Fact {
         /// In words.
         reason: String,
     },
+    /// Something outside of any search was spent: planning.
+    Spent(Usage),
     /// Somebody outside asked for something.
     Steered(Steering),
     /// Time passed.

@@ -113,6 +113,7 @@ impl Planner {
                 let finding = failed_finding(node, reason, StopReason::Failed);
                 self.finished(finding, Usage::default(), now_ms, &mut events);
             }
+            Fact::Spent(usage) => self.account.spend(usage),
             Fact::Steered(steering) => self.steered(steering, now_ms, &mut events),
             Fact::Tick => {}
         }

@@ -394,6 +394,35 @@ impl Run {
                 quoted.quotes = quoted.quotes.saturating_add(1);
                 (Some(*node), Tone::Quote, text.clone())
             }
+            Event::Called {
+                node,
+                purpose,
+                model,
+                prompt,
+                cached,
+                completion,
+                money_micros,
+                error,
+            } => {
+                self.usage.lm_calls += 1;
+                let usage = &mut self.usage;
+                let tokens = prompt.saturating_add(*completion);
+                usage.lm_tokens = usage.lm_tokens.saturating_add(tokens);
+                usage.lm_cached = usage.lm_cached.saturating_add(*cached);
+                usage.money_micros = usage.money_micros.saturating_add(*money_micros);
+                match error {
+                    None => (
+                        *node,
+                        Tone::Search,
+                        format!("{purpose}: {model} read {prompt} tokens, wrote {completion}"),
+                    ),
+                    Some(error) => (
+                        *node,
+                        Tone::Warning,
+                        format!("{purpose}: {model} failed: {error}"),
+                    ),
+                }
+            }
             Event::Clarifying {
                 question,
                 options,

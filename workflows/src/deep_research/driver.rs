@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use indago_agents::{SearchInput, Searched, WriteInput};
 use indago_core::ports::{Output, StepKey, TaskCtx, TaskCtxExt as _, TaskError, TaskKey, TaskSet};
-use indago_core::{Event, NodeId, Report, Steering, StopReason};
+use indago_core::{Allowance, Event, NodeId, Report, Spend, Steering, StopReason};
 use indago_planner::{Action, Fact, Planner, Share, estimate};
 use serde_json::Value;
 
@@ -88,8 +88,8 @@ impl Driver {
                     Action::Speculate(node) => self.rehearse(cx, research, node).await?,
                     Action::CancelPolicy => self.forget(Purpose::Plan),
                     Action::Cancel(node) => self.forget(Purpose::Search(node)),
-                    Action::Write { stopped, share: _ } => {
-                        return self.write(cx, research, stopped).await;
+                    Action::Write { stopped, share } => {
+                        return self.write(cx, research, stopped, share).await;
                     }
                     Action::Finish(_) => return Err(TaskError::Cancelled),
                 }
@@ -125,9 +125,16 @@ impl Driver {
                     edits,
                     alike,
                     reacts,
+                    usage,
+                    failed,
                 }) => {
                     self.reacts = reacts;
-                    Fact::Proposed { edits, alike }
+                    let now_ms = cx.now_ms();
+                    emit_all(cx, self.planner.record(Fact::Spent(usage), now_ms));
+                    match failed {
+                        Some(reason) => Fact::PlanFailed(reason),
+                        None => Fact::Proposed { edits, alike },
+                    }
                 }
                 Err(error) => Fact::PlanFailed(error.to_string()),
             },
@@ -207,6 +214,11 @@ impl Driver {
             plan: self.input.plan.clone(),
             graph: self.planner.view(),
             news,
+            allowance: Allowance {
+                calls: self.planner.left(Spend::LmCalls),
+                tokens: self.planner.left(Spend::LmTokens),
+                money_micros: self.planner.left(Spend::Money),
+            },
         };
         self.spawn(cx, "plan", key, to_value(&input)?, Purpose::Plan)
             .await
@@ -225,15 +237,18 @@ impl Driver {
         let rank = self.planner.graph().rank(node);
         research.gate.rank(cx.run(), node, rank);
         research.ahead.end(cx.run(), node);
-        let input = to_value(&self.search_input(node, share.queries))?;
+        let input = to_value(&self.search_input(node, share))?;
         self.spawn(cx, "sub_question", key, input, Purpose::Search(node))
             .await
     }
 
-    fn search_input(&self, node: NodeId, queries: u32) -> SearchInput {
+    fn search_input(&self, node: NodeId, share: Share) -> SearchInput {
         let question = self.planner.graph().node(node);
         let mut limits = indago_agents::Limits::from(self.input.limits.budget);
-        limits.queries = limits.queries.min(queries);
+        limits.queries = limits.queries.min(share.queries);
+        limits.lm_calls = share.lm_calls;
+        limits.lm_tokens = share.lm_tokens;
+        limits.money_micros = share.money_micros;
         SearchInput {
             node,
             question: question.map(|n| n.text.clone()).unwrap_or_default(),
@@ -261,7 +276,11 @@ impl Driver {
     ) -> Result<(), TaskError> {
         self.ahead.insert(node);
         research.ahead.begin(cx.run(), node);
-        let input = to_value(&self.search_input(node, self.input.limits.budget.queries))?;
+        let share = Share {
+            queries: self.input.limits.budget.queries,
+            ..Share::default()
+        };
+        let input = to_value(&self.search_input(node, share))?;
         let key = TaskKey(format!("ahead-{node}"));
         self.spawn(cx, "ahead", key, input, Purpose::Ahead).await
     }
@@ -314,6 +333,7 @@ impl Driver {
         cx: &mut dyn TaskCtx,
         research: &Research,
         stopped: Option<StopReason>,
+        share: Share,
     ) -> Result<Output, TaskError> {
         let now_ms = cx.now_ms();
         let input = WriteInput {
@@ -322,19 +342,14 @@ impl Driver {
             stopped,
             sources: self.input.limits.budget.sources,
             usage: self.planner.usage(now_ms),
+            allowance: Allowance {
+                calls: share.lm_calls,
+                tokens: share.lm_tokens,
+                money_micros: share.money_micros,
+            },
         };
-        let mut writing = TaskSet::default();
-        cx.spawn(
-            "write",
-            TaskKey("write".into()),
-            to_value(&input)?,
-            &mut writing,
-        )
-        .await?;
-        let Some((_, written)) = cx.next_done(&mut writing).await else {
-            return Err(TaskError::Terminal("the writer is gone".into()));
-        };
-        let mut report: Report = from_value("write", written?)?;
+        let written = self.written(cx, input, share.wall_ms).await?;
+        let mut report: Report = from_value("write", written)?;
         emit_all(cx, self.planner.conclude(!report.abstained));
         report.graph = self.planner.view();
         report.usage.wall_ms = self.planner.usage(cx.now_ms()).wall_ms;
@@ -343,6 +358,59 @@ impl Driver {
             reason: report.stop_reason,
         });
         to_value(&report)
+    }
+}
+
+impl Driver {
+    /// The report as its author writes it; assembled from what there is when that takes longer than
+    /// `wall_ms`, or longer than work on a sub-question may, or fails.
+    async fn written(
+        &self,
+        cx: &mut dyn TaskCtx,
+        mut input: WriteInput,
+        wall_ms: Option<u64>,
+    ) -> Result<Output, TaskError> {
+        let most = self.input.limits.budget.node.wall_ms;
+        let timeout_ms = match (wall_ms, most) {
+            (Some(left), Some(most)) => Some(left.min(most)),
+            (left, most) => left.or(most),
+        };
+        let mut writing = TaskSet::default();
+        let write = TaskKey("write".into());
+        cx.spawn("write", write.clone(), to_value(&input)?, &mut writing)
+            .await?;
+        if let Some(timeout_ms) = timeout_ms.filter(|_| self.input.model.is_some()) {
+            // Nobody sends this signal: the wait is a clock.
+            let clock = ControlInput {
+                signal: "write/time".to_owned(),
+                timeout_ms: timeout_ms.clamp(1, LONG_WAIT_MS),
+            };
+            let key = TaskKey("write-time".into());
+            cx.spawn("control", key, to_value(&clock)?, &mut writing)
+                .await?;
+        }
+        let why = match cx.next_done(&mut writing).await {
+            Some((key, Ok(report))) if key == write => return Ok(report),
+            Some((_, Err(TaskError::Cancelled))) => return Err(TaskError::Cancelled),
+            Some((key, Err(error))) if key == write => error.to_string(),
+            Some((_, Ok(_) | Err(_))) => "its time was over".to_owned(),
+            None => "its task is gone".to_owned(),
+        };
+        if self.input.model.is_none() {
+            return Err(TaskError::Terminal(why));
+        }
+        cx.emit(Event::Warned {
+            message: format!("the writer did not end, the report is assembled: {why}"),
+        });
+        input.stopped.get_or_insert(StopReason::Budget);
+        let mut assembling = TaskSet::default();
+        let key = TaskKey("assemble".into());
+        cx.spawn("assemble", key, to_value(&input)?, &mut assembling)
+            .await?;
+        match cx.next_done(&mut assembling).await {
+            Some((_, report)) => report,
+            None => Err(TaskError::Terminal("the writer is gone".into())),
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `sub_question`  | `SearchInput`                 | `Searched`                      |
 //! | `ahead`         | `SearchInput`                 | null                            |
 //! | `write`         | `WriteInput`                  | `Report`                        |
+//! | `assemble`      | `WriteInput`                  | `Report`                        |
 //! | `section`       | `SectionInput`                | `WrittenSection`                |
 //! | `control`       | [`ControlInput`]              | `{"value": Steering}`, or null  |
 
@@ -25,7 +26,9 @@ use indago_agents::{Author, Extractive, SearchInput, SectionInput, WriteInput};
 use indago_core::ports::{
     Library, PlanPolicy, RunSpec, StepKey, TaskCtx, TaskCtxExt as _, TaskError,
 };
-use indago_core::{Event, Filters, GraphEdit, GraphView, NodeId, NodeState, StopReason};
+use indago_core::{
+    Allowance, Event, Filters, GraphEdit, GraphView, NodeId, NodeState, StopReason, Usage,
+};
 use indago_planner::{ALIKE_FROM, Alike, Limits, MAX_QUESTION_BYTES, Profile, policy};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -39,7 +42,7 @@ use crate::registry::{Registry, Task, TaskFuture};
 /// Version of the code of these tasks. Changes whenever the same input and the same recorded
 /// results could lead to other steps, tasks or events: runs resume and replay only under the
 /// version that made them.
-pub const CODE_VERSION: u32 = 4;
+pub const CODE_VERSION: u32 = 5;
 
 /// Registered name of the root task.
 pub const TASK: &str = "deep_research";
@@ -67,6 +70,22 @@ pub struct ResearchInput {
     /// What calls are expected to take, for an estimate before the run; none when `None`.
     #[serde(default)]
     pub profile: Option<Profile>,
+    /// The language models that were chosen; none for the extractive reasoner. What works on the
+    /// run has to have them.
+    #[serde(default)]
+    pub model: Option<ModelChoice>,
+}
+
+/// Language models for a run, as they were chosen: by name, so that a run can be gone on with in
+/// another process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelChoice {
+    /// Configured name of the model that plays every role for which none is configured.
+    pub model: String,
+    /// Registered name of the search strategy.
+    pub strategy: String,
+    /// Words that the report should have.
+    pub words: u32,
 }
 
 impl ResearchInput {
@@ -79,6 +98,7 @@ impl ResearchInput {
             limits: default_limits(),
             plan: None,
             profile: None,
+            model: None,
         }
     }
 
@@ -109,6 +129,9 @@ pub struct PlanInput {
     pub graph: GraphView,
     /// Nodes that ended since the policy was last asked.
     pub news: Vec<NodeId>,
+    /// What its turn may spend.
+    #[serde(default)]
+    pub allowance: Allowance,
 }
 
 /// Output of the `plan` task.
@@ -122,6 +145,12 @@ pub struct Proposal {
     /// Whether the policy may want to add something once nodes have ended
     /// ([`PlanPolicy::reacts`]).
     pub reacts: bool,
+    /// What the turn spent.
+    #[serde(default)]
+    pub usage: Usage,
+    /// Why it failed, where it did.
+    #[serde(default)]
+    pub failed: Option<String>,
 }
 
 /// Input of the `control` task.
@@ -138,8 +167,10 @@ pub struct ControlInput {
 pub struct Research {
     /// The corpus.
     pub library: Arc<dyn Library>,
-    /// Decides how the graph grows.
+    /// Decides how the graph grows, unless a run names another.
     pub policy: Arc<dyn PlanPolicy>,
+    /// Policies that a run may name besides those that need nothing.
+    pub further: Vec<Arc<dyn PlanPolicy>>,
     /// Works on sub-questions.
     pub searcher: Arc<dyn Strategy>,
     /// Writes the report.
@@ -176,12 +207,20 @@ impl Research {
         Self {
             library,
             policy,
+            further: Vec::new(),
             searcher,
             author,
             journal,
             gate: Gate::default(),
             ahead: Ahead::default(),
         }
+    }
+
+    /// With policies that a run may name.
+    #[must_use]
+    pub fn with_policies(mut self, further: Vec<Arc<dyn PlanPolicy>>) -> Self {
+        self.further = further;
+        self
     }
 
     /// Research without a language model.
@@ -199,12 +238,18 @@ impl Research {
         match name {
             None => Ok(Arc::clone(&self.policy)),
             Some(name) if name == self.policy.name() => Ok(Arc::clone(&self.policy)),
-            Some(name) => policy::by_name(name).map(Arc::from).ok_or_else(|| {
-                TaskError::Terminal(format!(
-                    "there is no plan policy `{name}`; this build has {}",
-                    policy::NAMES.join(", ")
-                ))
-            }),
+            Some(name) => {
+                let known = self.further.iter().find(|policy| policy.name() == name);
+                let known = known.cloned();
+                known
+                    .or_else(|| policy::by_name(name).map(Arc::from))
+                    .ok_or_else(|| {
+                        TaskError::Terminal(format!(
+                            "there is no plan policy `{name}` here; without a model there are {}",
+                            policy::NAMES.join(", ")
+                        ))
+                    })
+            }
         }
     }
 
@@ -224,6 +269,7 @@ impl Research {
             .with("sub_question", SubQuestion(self.clone()))
             .with("ahead", Rehearse(self.clone()))
             .with("write", Write(self.clone()))
+            .with("assemble", Assemble(self.clone()))
             .with("section", Section(self.clone()))
             .with("control", Control)
     }
@@ -274,7 +320,18 @@ impl Task for Plan {
         Box::pin(async move {
             let input: PlanInput = from_value("plan", input)?;
             let policy = self.0.policy(input.plan.as_deref())?;
-            let edits = policy.plan(cx, &input.graph, &input.news).await?;
+            let mut usage = Usage::default();
+            let planned = policy
+                .plan_within(cx, &input.graph, &input.news, input.allowance, &mut usage)
+                .await;
+            let (edits, failed) = match planned {
+                Ok(edits) => (edits, None),
+                // What a failed turn took is counted too.
+                Err(TaskError::Terminal(reason) | TaskError::Retryable(reason)) => {
+                    (Vec::new(), Some(reason))
+                }
+                Err(error) => return Err(error),
+            };
             let alike = if policy.paraphrases() {
                 alike(cx, self.0.library.as_ref(), &input.graph, &edits).await?
             } else {
@@ -284,6 +341,8 @@ impl Task for Plan {
                 edits,
                 alike,
                 reacts: policy.reacts(),
+                usage,
+                failed,
             })
         })
     }
@@ -385,6 +444,18 @@ impl Task for Write {
             let input: WriteInput = from_value("write", input)?;
             let library = self.0.library.as_ref();
             to_value(&self.0.author.write(cx, library, input).await?)
+        })
+    }
+}
+
+struct Assemble(Research);
+
+impl Task for Assemble {
+    fn run<'a>(&'a self, cx: &'a mut dyn TaskCtx, input: Value) -> TaskFuture<'a> {
+        Box::pin(async move {
+            let input: WriteInput = from_value("assemble", input)?;
+            let library = self.0.library.as_ref();
+            to_value(&self.0.author.assemble(cx, library, input).await?)
         })
     }
 }

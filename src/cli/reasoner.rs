@@ -1,0 +1,130 @@
+//! The reasoner that settings and flags ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indago_core::{Report, StopReason};
+use indago_models::remote::{ModelConfig, ModelTask};
+
+use super::printer::Printer;
+use super::project;
+use super::settings::Settings;
+use crate::remote::Remote;
+use crate::{Error, ModelChoice, ModelReasoner};
+
+/// The name that asks for no model.
+const NONE: &str = "none";
+
+/// The model that is asked for; none for the extractive reasoner.
+pub(super) fn chosen(settings: &Settings, words: Option<u32>) -> Result<Option<Chosen>, Error> {
+    let model = settings.ask_model.value.trim();
+    if model.is_empty() || model == NONE {
+        return Ok(None);
+    }
+    let name = settings.ask_loop.value.trim();
+    let (strategy, plan) = crate::loop_named(name).ok_or_else(|| Error::NoLoop(name.to_owned()))?;
+    Ok(Some(Chosen {
+        choice: ModelChoice {
+            model: model.to_owned(),
+            strategy: strategy.to_owned(),
+            words: words.unwrap_or(crate::DEFAULT_WORDS),
+        },
+        plan: plan.map(str::to_owned),
+    }))
+}
+
+/// A choice, and the plan policy that belongs to its loop.
+pub(super) struct Chosen {
+    pub(super) choice: ModelChoice,
+    pub(super) plan: Option<String>,
+}
+
+/// A reasoner and what it talks through.
+pub(super) struct Open {
+    pub(super) reasoner: ModelReasoner,
+    remote: Remote,
+}
+
+/// Opens the models of a choice: the one it names, those that play a role, and their stand-ins.
+/// Others may be configured wrongly or lack a key. Nothing is sent yet.
+pub(super) fn open(settings: &Settings, choice: ModelChoice, keep: bool) -> Result<Open, Error> {
+    let configs = wanted(&settings.models, &choice.model);
+    let remote = Remote::open(&project(settings), configs, &settings.network, keep)?;
+    let reasoner = match ModelReasoner::of(&remote, choice) {
+        Err(Error::NoModel { name, .. }) => {
+            let chats = settings.models.iter();
+            return Err(Error::NoModel {
+                name,
+                configured: chats
+                    .filter(|(_, config)| config.task == ModelTask::Chat)
+                    .map(|(name, _)| name.clone())
+                    .collect(),
+            });
+        }
+        opened => opened?,
+    };
+    Ok(Open { reasoner, remote })
+}
+
+fn wanted(all: &BTreeMap<String, ModelConfig>, name: &str) -> BTreeMap<String, ModelConfig> {
+    let mut names: BTreeSet<String> = all
+        .iter()
+        .filter(|(known, config)| {
+            let plays = config.task == ModelTask::Chat && !config.roles.is_empty();
+            known.as_str() == name || (plays && all.contains_key(name))
+        })
+        .map(|(known, _)| known.clone())
+        .collect();
+    loop {
+        let more: Vec<String> = names
+            .iter()
+            .filter_map(|name| all.get(name))
+            .flat_map(|config| config.fallback.iter().cloned())
+            .filter(|name| !names.contains(name))
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        names.extend(more);
+    }
+    all.iter()
+        .filter(|(known, _)| names.contains(*known))
+        .map(|(known, config)| (known.clone(), config.clone()))
+        .collect()
+}
+
+impl Open {
+    /// Says how much came out of the response cache.
+    pub(super) fn note(&self, printer: Printer) {
+        let hits = self.remote.cache.as_ref().map_or(0, |c| c.stats().hits);
+        if hits > 0 {
+            printer.note(&format!(
+                "{hits} answers of the model were kept from before; --no-cache asks again"
+            ));
+        }
+    }
+}
+
+/// Says on stderr why a run without a result failed; gives whether it did.
+pub(super) fn complain(report: &Report, printer: Printer) -> bool {
+    if report.stop_reason != StopReason::Failed || !report.sections.is_empty() {
+        return false;
+    }
+    let missing = report.not_found.iter().flat_map(|open| &open.missing);
+    let reason = missing
+        .filter_map(|reason| {
+            let at = reason.find("model_failed: ").map(|at| at + 14);
+            at.and_then(|at| reason.get(at..))
+        })
+        .next()
+        .unwrap_or("its events say why");
+    let hint = report.reasoner.strip_prefix("model:").and_then(|name| {
+        let (model, _) = name.rsplit_once('/')?;
+        Some(format!(
+            "`indago models test {model}` checks the model; `indago runs show {} --events` shows \
+             what happened",
+            report.run
+        ))
+    });
+    printer.error(&format!("the question was not worked on: {reason}"), hint.as_deref());
+    true
+}
