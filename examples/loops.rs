@@ -6,6 +6,9 @@
 //! $ cargo run --release --example loops -- --data DIR --work WORK --set 2wiki --sloppy 7
 //! ```
 //!
+//! With `--http` the oracle sits behind a real HTTP server and the loops reach it through the
+//! product's client; requests, tokens and shared prefixes are then those that the server received.
+//!
 //! Each question is a whole run: engine, planner, searcher, writer and verifier of the product.
 //! *Evidence access*: all gold documents stood in prompts of the run. Tokens are words and marks.
 //! With `--sloppy SEED` the model plants errors into what it writes, and what the reports show is
@@ -19,7 +22,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use clap::Parser;
 use indago::eval::data::{self, Changes, Dataset, Question};
@@ -27,13 +30,16 @@ use indago::eval::{Half, Workplace, answers};
 use indago::wire;
 use indago_agents::model::{ModelAuthor, Models};
 use indago_agents::operators::registry;
-use indago_core::ports::{Library, PlanPolicy, RunEngine as _};
+use indago_core::ports::{LanguageModel, Library, PlanPolicy, RunEngine as _};
 use indago_core::{Budget, Cancel, Claim, Event, NodeBudget, Report, RunId};
+use indago_egress::{Door, Policy};
+use indago_models::remote::{ModelConfig, ModelSet, SetOptions};
 use indago_oracle::{
     Error, Oracle, OracleModel, Planted, Planter, Recorded, common_prefix, norm, read_gold,
     repeated, words_of,
 };
 use indago_planner::policy::Single;
+use indago_scripted::{Call, Reply, Server};
 use indago_workflows::deep_research::{Research, ResearchInput};
 use indago_workflows::{MemoryEngine, MemoryJournal};
 
@@ -70,6 +76,9 @@ struct Args {
     /// Passages for each query.
     #[arg(long, default_value_t = 12)]
     passages: usize,
+    /// Asks the oracle over HTTP, through the client.
+    #[arg(long, conflicts_with = "sloppy")]
+    http: bool,
     /// Plants errors with this seed and counts what came through.
     #[arg(long)]
     sloppy: Option<u64>,
@@ -82,8 +91,93 @@ struct Outcome {
     recorded: Vec<Recorded>,
     planted: Vec<Planted>,
     seen: BTreeSet<String>,
+    /// Requests before the planner's second turn, or the first request where nobody plans.
+    first_wave: usize,
 }
 
+/// The model that is asked, and what it was sent.
+enum Asked {
+    Port(OracleModel),
+    Http {
+        server: Server,
+        model: Arc<dyn LanguageModel>,
+        oracle: Arc<Oracle>,
+        seen: Mutex<usize>,
+    },
+}
+
+impl Asked {
+    /// The oracle behind a server, reached as a configured model is.
+    fn http(oracle: &Arc<Oracle>) -> Result<Self, Box<dyn std::error::Error>> {
+        let brain = Arc::clone(oracle);
+        let server = Server::start(move |call: &Call| Reply::text(brain.reply(sent(call))));
+        let config = ModelConfig::new(server.base_url(), "oracle");
+        let configs = BTreeMap::from([("oracle".to_owned(), config)]);
+        let policy = Policy {
+            origins: ModelSet::origins(&configs)?,
+            ..Policy::default()
+        };
+        let door = Door::new(policy)?;
+        let set = ModelSet::new(configs, &door, |_| None, SetOptions::default())?;
+        Ok(Self::Http {
+            server,
+            model: set.chat("oracle").ok_or("no model")?,
+            oracle: Arc::clone(oracle),
+            seen: Mutex::new(0),
+        })
+    }
+
+    fn model(&self) -> Arc<dyn LanguageModel> {
+        match self {
+            Self::Port(model) => Arc::new(model.clone()),
+            Self::Http { model, .. } => Arc::clone(model),
+        }
+    }
+
+    /// What was sent since the last call of this function.
+    fn take(&self) -> Vec<Recorded> {
+        match self {
+            Self::Port(model) => model.take_recorded(),
+            Self::Http {
+                server,
+                oracle,
+                seen,
+                ..
+            } => {
+                let requests = server.requests();
+                let mut seen = seen.lock().unwrap();
+                let new = requests[*seen..].iter().map(|r| r.call(0));
+                let new = new.map(|call| received(&call, oracle)).collect();
+                *seen = requests.len();
+                new
+            }
+        }
+    }
+}
+
+fn sent(call: &Call) -> Vec<(String, String)> {
+    let messages = call.messages().into_iter();
+    messages.map(|m| (m.role, m.text)).collect()
+}
+
+/// A request as a server that turns schemas into grammars reads it: roles and texts.
+fn received(call: &Call, oracle: &Oracle) -> Recorded {
+    let messages = sent(call);
+    let texts: Vec<String> = messages.iter().map(|(r, t)| format!("{r}\n{t}")).collect();
+    let whole = texts.join("\n");
+    let passages = whole
+        .split(" id=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next()?.parse().ok())
+        .collect();
+    Recorded {
+        tokens: words_of(&whole),
+        // A data block and the text between two of them each stand for themselves.
+        segments: whole.split("<data ").map(words_of).collect(),
+        passages,
+        reply: oracle.reply(messages),
+    }
+}
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
     let sets = if args.sets.is_empty() {
@@ -105,9 +199,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let workplace = Workplace::new(args.work.as_deref())?;
     if args.sloppy.is_none() {
         println!(
-            "| set | loop | n | evidence access | EM | LM calls | LM tokens | rounds | prefix hits | of ideal |"
+            "| set | loop | n | evidence access | EM | LM calls | LM tokens | rounds | prefix hits | after the first wave | of ideal |"
         );
-        println!("|---|---|---|---|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|---|---|---|---|");
     }
     let mut citations = Citations::default();
     for set in data::read(&args.data, &sets)? {
@@ -162,11 +256,16 @@ async fn run_all<'a>(
         .take(args.limit.unwrap_or(usize::MAX))
         .collect();
     let planter = args.sloppy.map(Planter::new);
-    let mut model = OracleModel::new(Arc::clone(oracle));
-    if let Some(planter) = &planter {
-        model = model.spoilt(planter.spoil());
-    }
-    let models = Models::one(Arc::new(model.clone()));
+    let asked = if args.http {
+        Asked::http(oracle)?
+    } else {
+        let mut model = OracleModel::new(Arc::clone(oracle));
+        if let Some(planter) = &planter {
+            model = model.spoilt(planter.spoil());
+        }
+        Asked::Port(model)
+    };
+    let models = Models::one(asked.model());
     let (policy, searcher): (Arc<dyn PlanPolicy>, &str) = if name == "mind_search" {
         let policy = registry::plan_policy(name, &models).ok_or("no such policy")?;
         (Arc::from(policy), "auto_rag")
@@ -200,7 +299,13 @@ async fn run_all<'a>(
         let id = RunId::new(format!("{name}-{i}"));
         engine.start(id.clone(), input.spec(11)?).await?;
         let report: Report = serde_json::from_value(engine.attach(id.clone()).await?)?;
-        let recorded = model.take_recorded();
+        let recorded = asked.take();
+        let plans = |r: &Recorded| {
+            let task = r.tokens.windows(3).rev().find(|w| w[0] == "Task");
+            task.is_some_and(|w| w[2] == "plan")
+        };
+        let turns = recorded.iter().enumerate().filter(|(_, r)| plans(r));
+        let second = turns.map(|(i, _)| i).nth(1);
         let ids: BTreeSet<_> = recorded.iter().flat_map(|r| r.passages.clone()).collect();
         let passages = library.passages(ids.into_iter().collect()).await?;
         outcomes.push((
@@ -208,6 +313,7 @@ async fn run_all<'a>(
             Outcome {
                 report,
                 events: engine.events(&id)?.into_iter().map(|e| e.event).collect(),
+                first_wave: second.unwrap_or(1),
                 recorded,
                 planted: planter.as_ref().map(Planter::take).unwrap_or_default(),
                 seen: passages
@@ -240,19 +346,24 @@ fn row(set: &str, name: &str, outcomes: &[(&Question, Outcome)]) {
             .sum()
     };
     let (mut shared, mut sent, mut ideal) = (0, 0, 0);
+    let (mut later_shared, mut later_sent) = (0, 0);
     for (_, outcome) in outcomes {
+        let (a, b) = common_prefix(&outcome.recorded, outcome.first_wave);
+        later_shared += a;
+        later_sent += b;
         let (a, b) = common_prefix(&outcome.recorded, 1);
         shared += a;
         sent += b;
         ideal += repeated(&outcome.recorded, 1);
     }
     println!(
-        "| {set} | {name} | {} | {access:.1} | {exact:.1} | {:.1} | {:.0} | {:.1} | {:.2} | {:.2} |",
+        "| {set} | {name} | {} | {access:.1} | {exact:.1} | {:.1} | {:.0} | {:.1} | {:.2} | {:.2} | {:.2} |",
         outcomes.len(),
         mean(&|o| o.recorded.len()),
         mean(&tokens),
         mean(&|o| o.report.usage.rounds as usize),
         shared as f64 / (sent as f64).max(1.0),
+        later_shared as f64 / (later_sent as f64).max(1.0),
         shared as f64 / (ideal as f64).max(1.0),
     );
 }

@@ -84,6 +84,9 @@ pub enum Error {
         /// Those that are.
         configured: Vec<String>,
     },
+    /// The network is closed, and the model is behind it.
+    #[error("the network is closed (`offline`), and the model `{0}` is not on this machine")]
+    Offline(String),
     /// A plan policy asks a model, and none is chosen.
     #[error("the plan `{0}` is made by a language model, and none is chosen")]
     PlanNeedsModel(String),
@@ -191,6 +194,7 @@ impl Error {
                 | Self::NoModel { .. }
                 | Self::NoLoop(_)
                 | Self::PlanNeedsModel(_)
+                | Self::Offline(_)
                 | Self::Config(_)
                 | Self::Run(RunError::BadSteering(_))
                 | Self::Retrieve(
@@ -250,13 +254,16 @@ impl Error {
                 "add `[models.{name}]` with `base_url` and `model` to indago.toml; `indago models \
                  list` shows what is configured"
             ),
-            Self::PlanNeedsModel(_) => "choose one with --model NAME".to_owned(),
-            Self::NoLoop(_) => format!("there are {}", crate::loops().join(", ")),
-            Self::Config(_) => {
-                "`indago models test` checks every configured model; \
-                 docs/guide/models.md shows how they are configured"
+            Self::Offline(_) => {
+                "take `offline` out of [network] in indago.toml, or choose a model on \
+                              this machine; `--model none` asks without one"
                     .to_owned()
             }
+            Self::PlanNeedsModel(_) => "choose one with --model NAME".to_owned(),
+            Self::NoLoop(_) => format!("there are {}", crate::loops().join(", ")),
+            Self::Config(_) => "`indago models test` checks every configured model; \
+                 docs/guide/models.md shows how they are configured"
+                .to_owned(),
             Self::OtherReasoner { .. } => {
                 "`indago runs resume` finds out by itself which one that was".to_owned()
             }

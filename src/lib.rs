@@ -54,11 +54,13 @@ pub use asking::{AskSettings, Asker, ask};
 pub use compute::{AUTO_SCAN_FROM, Compute, Work};
 pub use corpora::{MAX_QUESTION_BYTES, check_question, documents, open, remove, roots_of};
 pub use error::Error;
+pub use indago_agents::model::Models;
 pub use indago_core as core;
+pub use indago_models::remote as models;
 pub use indago_retriever::Corpus;
 pub use indexing::{IndexRequest, Indexed, Progress, embed, index};
-pub use indago_agents::model::Models;
-pub use indago_models::remote as models;
 pub use project::Project;
-pub use reasoner::{DEFAULT_CALLS, DEFAULT_LOOP, DEFAULT_WORDS, ModelChoice, ModelReasoner, loop_named, loops};
+pub use reasoner::{
+    DEFAULT_CALLS, DEFAULT_LOOP, DEFAULT_WORDS, ModelChoice, ModelReasoner, loop_named, loops,
+};
 pub use running::{Run, Runs};

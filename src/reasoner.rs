@@ -37,7 +37,9 @@ pub fn loop_named(name: &str) -> Option<(&'static str, Option<&'static str>)> {
         "mind_search" => Some(("auto_rag", Some("mind_search"))),
         name => {
             let mut known = registry::STRATEGIES.iter();
-            known.find(|known| **known == name).map(|name| (*name, None))
+            known
+                .find(|known| **known == name)
+                .map(|name| (*name, None))
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use indago_core::ports::{Library, TaskCtx, TaskError};
 use indago_core::{
-    Claim, DocumentId, Dropped, Event, Finding, NodeId, NodeState, NotFound, Passage, PassageId, Report,
-    Section, Source, StopReason, SubQuestion,
+    Claim, DocumentId, Dropped, Event, Finding, NodeId, NodeState, NotFound, Passage, PassageId,
+    Report, Section, Source, StopReason, SubQuestion,
 };
 
 use crate::asked::contains_phrase;

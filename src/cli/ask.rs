@@ -14,8 +14,9 @@ use super::args::{AskArgs, Format};
 use super::batch::{self, Item};
 use super::printer::Printer;
 use super::progress::{Meter, Unit};
+use super::reasoner;
 use super::settings::{Origin, Settings};
-use super::{Exit, background, device, folder, project, reasoner, search};
+use super::{Exit, background, device, folder, project, search};
 use crate::asking::{read_report, runtime, wait};
 use crate::report::{self, Contexts};
 use crate::{AskSettings, Asker, Error, Project, Work};
@@ -86,7 +87,9 @@ pub(super) fn run(
                 cancel,
             };
             let exit = batch.run(&items, &runtime);
-            open.iter().for_each(|open| open.note(printer));
+            if let Some(open) = &open {
+                open.note(printer);
+            }
             exit
         }
         (Some(question), None) => {
@@ -129,7 +132,9 @@ pub(super) fn run(
                 }
                 None => printer.data(&text)?,
             }
-            open.iter().for_each(|open: &Open| open.note(printer));
+            if let Some(open) = &open {
+                open.note(printer);
+            }
             Ok(exit_of(&report, cancel, printer))
         }
         (None, None) => Ok(Exit::Usage),

@@ -48,6 +48,11 @@ pub(super) struct Open {
 /// Others may be configured wrongly or lack a key. Nothing is sent yet.
 pub(super) fn open(settings: &Settings, choice: ModelChoice, keep: bool) -> Result<Open, Error> {
     let configs = wanted(&settings.models, &choice.model);
+    if settings.network.offline
+        && let Some((name, _)) = configs.iter().find(|(_, c)| !is_here(&c.base_url))
+    {
+        return Err(Error::Offline(name.clone()));
+    }
     let remote = Remote::open(&project(settings), configs, &settings.network, keep)?;
     let reasoner = match ModelReasoner::of(&remote, choice) {
         Err(Error::NoModel { name, .. }) => {
@@ -63,6 +68,15 @@ pub(super) fn open(settings: &Settings, choice: ModelChoice, keep: bool) -> Resu
         opened => opened?,
     };
     Ok(Open { reasoner, remote })
+}
+
+/// Whether a server is on this machine.
+fn is_here(url: &str) -> bool {
+    indago_egress::Origin::of(url).is_ok_and(|origin| {
+        let host = origin.host().trim_matches(['[', ']']);
+        let address = host.parse::<core::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 fn wanted(all: &BTreeMap<String, ModelConfig>, name: &str) -> BTreeMap<String, ModelConfig> {
@@ -109,13 +123,10 @@ pub(super) fn complain(report: &Report, printer: Printer) -> bool {
     if report.stop_reason != StopReason::Failed || !report.sections.is_empty() {
         return false;
     }
-    let missing = report.not_found.iter().flat_map(|open| &open.missing);
+    let mut missing = report.not_found.iter().flat_map(|open| &open.missing);
+    let mark = "model_failed: ";
     let reason = missing
-        .filter_map(|reason| {
-            let at = reason.find("model_failed: ").map(|at| at + 14);
-            at.and_then(|at| reason.get(at..))
-        })
-        .next()
+        .find_map(|reason| reason.split_once(mark).map(|(_, reason)| reason))
         .unwrap_or("its events say why");
     let hint = report.reasoner.strip_prefix("model:").and_then(|name| {
         let (model, _) = name.rsplit_once('/')?;
@@ -125,6 +136,9 @@ pub(super) fn complain(report: &Report, printer: Printer) -> bool {
             report.run
         ))
     });
-    printer.error(&format!("the question was not worked on: {reason}"), hint.as_deref());
+    printer.error(
+        &format!("the question was not worked on: {reason}"),
+        hint.as_deref(),
+    );
     true
 }

@@ -9,7 +9,7 @@ use indago_planner::export;
 
 use super::contexts::Contexts;
 use super::markdown::numbers;
-use super::{confidence_in_words, coverage_note, label, one_line, stop_in_words};
+use super::{confidence_in_words, cost, coverage_note, label, one_line, stop_in_words};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -36,6 +36,7 @@ pub fn html(report: &Report, contexts: &Contexts) -> String {
     page.answer(&mut out, report);
     page.sections(&mut out, report);
     page.contradictions(&mut out, report);
+    dropped(&mut out, report);
     not_found(&mut out, report);
     sources(&mut out, report);
     if !report.graph.nodes.is_empty() {
@@ -152,6 +153,20 @@ impl Page<'_> {
     }
 }
 
+/// What was written and not believed.
+fn dropped(out: &mut String, report: &Report) {
+    if report.dropped.is_empty() {
+        return;
+    }
+    out.push_str("<section>\n<h2>Taken out by the verifier</h2>\n<ul>\n");
+    for dropped in &report.dropped {
+        let text = escape(&one_line(&dropped.claim));
+        let reason = escape(&one_line(&dropped.reason));
+        let _ = writeln!(out, "<li><s>{text}</s> ({reason})</li>");
+    }
+    out.push_str("</ul>\n</section>\n");
+}
+
 fn not_found(out: &mut String, report: &Report) {
     if report.not_found.is_empty() {
         return;
@@ -211,6 +226,9 @@ fn footer(out: &mut String, report: &Report) {
         stop_in_words(report.stop_reason),
         escape(report.run.as_str())
     );
+    if let Some(cost) = cost(report) {
+        let _ = writeln!(out, "<p>{}.</p>", escape(&cost));
+    }
     if let Some(note) = coverage_note(report) {
         let _ = writeln!(out, "<p>Note: {}.</p>", escape(&note));
     }

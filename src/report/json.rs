@@ -1,7 +1,9 @@
 //! The report's JSON: a documented, versioned contract (`docs/reference/report-json.md`), kept
 //! apart from the working types so that those may change without breaking it.
 
-use indago_core::{Answer, Claim, Contradiction, Dropped, Location, NotFound, Report, Source, Usage};
+use indago_core::{
+    Answer, Claim, Contradiction, Dropped, Location, NotFound, Report, Source, Usage,
+};
 use serde::{Deserialize, Serialize};
 
 /// Raised when a field changes its meaning or goes away; added fields do not raise it.

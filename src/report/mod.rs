@@ -14,8 +14,8 @@ mod sample;
 pub use contexts::{Context, Contexts, QuoteKey};
 pub use html::html;
 pub use json::{
-    JsonClaim, JsonContradiction, JsonCoverage, JsonEdge, JsonGraph, JsonLocation, JsonNode,
-    JsonNotFound, JsonQuote, JsonReport, JsonSource, Checked, JsonUsage, SCHEMA_VERSION, json,
+    Checked, JsonClaim, JsonContradiction, JsonCoverage, JsonEdge, JsonGraph, JsonLocation,
+    JsonNode, JsonNotFound, JsonQuote, JsonReport, JsonSource, JsonUsage, SCHEMA_VERSION, json,
 };
 pub use markdown::markdown;
 

@@ -174,15 +174,21 @@ impl ModelAuthor {
         let mut answer = root.and_then(|f| f.answer.clone());
         let mut sections: Vec<(NodeId, String, Vec<Claim>)> = Vec::new();
         if !may_call {
+            let said = said_by(library, &ledger).await?;
+            answer = answer.filter(|answer| carried(&answer.text, &said));
             sections = assembled(&ledger);
         } else if !ledger.is_empty() {
+            let said = said_by(library, &ledger).await?;
+            // An answer that no verified quote carries is the model's own word, or that of a
+            // document it obeyed.
+            answer = answer.filter(|answer| carried(&answer.text, &said));
             let planned = self
                 .outline(cx, library, &input, &ledger, &mut usage)
                 .await?;
             if answer.is_none() {
                 answer = planned
                     .answer
-                    .filter(|text| carried(text, &ledger))
+                    .filter(|text| carried(text, &said))
                     .map(|text| Answer {
                         kind: crate::operators::kind(&text),
                         text,
@@ -509,16 +515,29 @@ fn request(prompt: Prompt, max_tokens: u32) -> Request {
     }
 }
 
-/// Whether the words of an answer stand in a quote of the ledger, or it is a verdict on them.
-fn carried(answer: &str, ledger: &[(NodeId, Claim)]) -> bool {
+/// What verified claims rest on, as phrases are looked up in it: their quotes, and the titles of the
+/// passages these stand in.
+async fn said_by(
+    library: &dyn Library,
+    ledger: &[(NodeId, Claim)],
+) -> Result<Vec<String>, TaskError> {
+    let quotes: Vec<_> = ledger.iter().flat_map(|(_, c)| c.quotes()).collect();
+    let ids: BTreeSet<_> = quotes.iter().map(|quote| quote.passage).collect();
+    let passages = library.passages(ids.into_iter().collect()).await?;
+    let titles = passages.iter().map(|passage| passage.title.as_str());
+    let texts = quotes.iter().map(|quote| quote.text.as_str());
+    Ok(texts
+        .chain(titles)
+        .map(indago_text::normalize_name)
+        .collect())
+}
+
+/// Whether the words of an answer stand in what was said, or it is a verdict on that.
+fn carried(answer: &str, said: &[String]) -> bool {
     let key = indago_text::normalize_name(answer);
     let verdict = matches!(key.as_str(), "yes" | "no");
-    let quotes = ledger.iter().flat_map(|(_, claim)| claim.quotes());
-    !key.is_empty()
-        && (verdict
-            || quotes
-                .map(|q| indago_text::normalize_name(&q.text))
-                .any(|text| crate::asked::contains_phrase(&text, &key)))
+    let stands = |text: &String| crate::asked::contains_phrase(text, &key);
+    !key.is_empty() && (verdict || said.iter().any(stands))
 }
 
 /// One section for each node that has claims.

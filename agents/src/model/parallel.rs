@@ -43,7 +43,11 @@ pub async fn complete_all(
             planned.lm_calls += 1;
             planned.lm_tokens +=
                 model.count(&ask.request).0 + u64::from(ask.request.max_tokens.unwrap_or(0));
-            purposes.push(ask.purpose);
+            purposes.push(if ask.purpose.is_empty() {
+                purpose.to_owned()
+            } else {
+                ask.purpose
+            });
             calls.push((model, ask.request));
         }
         refused.push(no);

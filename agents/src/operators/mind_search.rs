@@ -6,8 +6,8 @@
 
 use indago_core::ports::{BoxFuture, PlanPolicy, Request, TaskCtx, TaskError};
 use indago_core::{
-    Allowance, Dependency, GraphEdit, GraphView, NodeId, NodeState, Reuse, Segment, SegmentKind, Speaker,
-    Usage,
+    Allowance, Dependency, GraphEdit, GraphView, NodeId, NodeState, Reuse, Segment, SegmentKind,
+    Speaker, Usage,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -149,8 +149,7 @@ impl MindSearch {
             },
         };
         for repair in 0..=REPAIRS {
-            let ops: Ops =
-                complete_json(&mut ports, ask.clone(), "plan", schema(), usage).await?;
+            let ops: Ops = complete_json(&mut ports, ask.clone(), "plan", schema(), usage).await?;
             let wrong = match edits(&ops.ops, graph) {
                 Ok(edits) => return Ok(edits),
                 Err(wrong) => wrong,

@@ -53,7 +53,13 @@ impl RetrievalPolicy for Frequency {
             }
             // A subject is as frequent as its rarest word; a pair as its rarest part.
             let of_subject = indago_text::terms(&subject.text);
-            let mut relation = indago_text::terms(&state.question);
+            // Words of the question's form stand in no statement of the fact.
+            let mut relation: Vec<String> = indago_text::words(&state.question)
+                .into_iter()
+                .map(|range| state.question[range].to_lowercase())
+                .filter(|word| !indago_text::is_function_word(word))
+                .flat_map(|word| indago_text::terms(&word))
+                .collect();
             relation.retain(|term| !of_subject.contains(term));
             if relation.is_empty() {
                 return Ok(retrieve("no relation is asked"));

@@ -123,13 +123,17 @@ impl Oracle {
                 json!({ "restated": view.gold.question, "queries": queries }).to_string()
             }
             "collate" => collate(&view, &seen).to_string(),
-            "assess" | "sufficient" => {
+            "assess" => {
                 let missing: Vec<String> = view.open().iter().map(|i| view.render(*i)).collect();
                 json!({
                     "answer": view.answer(), "reliable": view.done(),
-                    "enough": view.done(), "missing": missing, "queries": missing,
+                    "missing": missing, "queries": missing,
                 })
                 .to_string()
+            }
+            "sufficient" => {
+                let missing: Vec<String> = view.open().iter().map(|i| view.render(*i)).collect();
+                json!({ "enough": view.done(), "missing": missing }).to_string()
             }
             "useful" => {
                 let helps = view
