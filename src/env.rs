@@ -55,6 +55,16 @@ variables! {
     ASK_MODEL = "INDAGO_ASK_MODEL";
     /// How a model searches, such as `interleave`, `auto_rag` or `mind_search`.
     ASK_LOOP = "INDAGO_ASK_LOOP";
+    /// Which reranker puts the hits of `search` in order.
+    RERANK_MODEL = "INDAGO_RERANK_MODEL";
+    /// How many hits the reranker sees.
+    RERANK_DEPTH = "INDAGO_RERANK_DEPTH";
+    /// Folder of the models that `models add` copies.
+    MODELS = "INDAGO_MODELS";
+    /// Where `INDAGO_MODELS` is looked for when it is unset: `indago/models` in it.
+    XDG_DATA_HOME = "XDG_DATA_HOME";
+    /// Home folder, used when neither is set: `.local/share/indago/models` in it.
+    HOME = "HOME";
     /// Theme of the terminal interface: `auto`, `dark`, `light` or `mono`.
     TUI_THEME = "INDAGO_TUI_THEME";
     /// Whether the terminal interface takes the mouse: `true` or `false`.
@@ -82,6 +92,18 @@ pub fn read(variable: Variable) -> Option<String> {
     std::env::var(variable.name)
         .ok()
         .filter(|value| !value.is_empty())
+}
+
+/// Folder of the models that were added.
+pub fn models_folder() -> std::path::PathBuf {
+    let home = || std::path::PathBuf::from(read(HOME).unwrap_or_default()).join(".local/share");
+    read(MODELS).map_or_else(
+        || {
+            let data = read(XDG_DATA_HOME).map_or_else(home, std::path::PathBuf::from);
+            data.join("indago/models")
+        },
+        std::path::PathBuf::from,
+    )
 }
 
 /// A key from the environment variable that a model's configuration names.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use indago_core::Cancelled;
 use indago_core::ports::{EncodeError, RetrieveError, RunError, StoreError, TaskError};
-use indago_retriever::IndexError;
 use indago_retriever::ingest::WalkError;
+use indago_retriever::{BadFieldWeights, IndexError};
 
 /// A call of the facade failed. [`Error::hint`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +127,9 @@ pub enum Error {
     /// The corpus could not be read or searched.
     #[error(transparent)]
     Retrieve(#[from] RetrieveError),
+    /// Weights of fields cannot be read.
+    #[error(transparent)]
+    FieldWeights(#[from] BadFieldWeights),
     /// A document could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -196,6 +199,7 @@ impl Error {
                 | Self::PlanNeedsModel(_)
                 | Self::Offline(_)
                 | Self::Config(_)
+                | Self::FieldWeights(_)
                 | Self::Run(RunError::BadSteering(_))
                 | Self::Retrieve(
                     RetrieveError::UnknownRetriever(_) | RetrieveError::BadFilter { .. }

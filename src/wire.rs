@@ -1,15 +1,19 @@
 //! The composition root: the only place that names concrete models, retrievers and engines.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use indago_agents::model::ModelAuthor;
 use indago_agents::operators::registry;
-use indago_core::ports::{EncodeError, Encoder, Library, PlanPolicy, Retriever, Role};
+use indago_core::ports::{
+    EncodeError, Encoder, Library, PairScorer, PlanPolicy, Reranker, Retriever, Role,
+};
 use indago_core::{Cancel, IndexCoverage};
-use indago_models::{MiniLm, StaticEncoder};
+use indago_models::registry::Registry;
+use indago_models::{CrossEncoder, FolderKind, MiniLm, SentenceEncoder, StaticEncoder};
 use indago_planner::policy;
 use indago_retriever::Corpus;
+use indago_retriever::rerank::{ByPairs, DEFAULT_DEPTH, Reranked};
 use indago_workflows::deep_research::Research;
 use indago_workflows::{
     CpuLibrary, CpuLibraryParts, PaidModel, Similarity, SqliteEngine, SqliteJournal,
@@ -53,29 +57,81 @@ pub fn fast_encoder() -> Result<Arc<dyn Encoder>, Error> {
     })
 }
 
-/// An encoder by name: `minilm` (the embedded one), `static` (the fast tier), or a folder with
-/// published weights of a MiniLM, which are used unquantised.
+/// The models that were added to this machine.
+pub fn registry() -> Registry {
+    Registry::new(crate::env::models_folder())
+}
+
+/// The folder of published weights that `name` stands for: a model that was added, or a path.
+fn weights_of(name: &str) -> PathBuf {
+    registry()
+        .folder_of(name)
+        .unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// An encoder by name: `minilm` (the embedded one), `static` (the fast tier), a model that was
+/// added ([`registry`]), a folder with published weights, which are used unquantised, or a file
+/// made by `models quantize`.
 ///
 /// # Errors
-/// When the folder holds no such model.
+/// When there is no such model.
 pub fn encoder_named(name: &str) -> Result<Arc<dyn Encoder>, Error> {
     match name {
         "minilm" => encoder(),
         "static" => fast_encoder(),
-        folder => Ok(Arc::new(MiniLm::open(Path::new(folder))?)),
+        file if Path::new(file).is_file() => Ok(Arc::new(MiniLm::open(Path::new(file))?)),
+        name => Ok(Arc::new(SentenceEncoder::open(&weights_of(name))?)),
     }
 }
 
-/// A retriever's registered name and, after an `@`, the name of its encoder: `dense@static`.
+/// A reranker by name: a cross-encoder or a sentence encoder that was added or is in a folder;
+/// `minilm` and `static` compare by the cosine of the embedded encoders.
+///
+/// # Errors
+/// When there is no such model.
+pub fn reranker(name: &str) -> Result<Arc<dyn Reranker>, Error> {
+    let scorer: Arc<dyn PairScorer> = match name {
+        "minilm" => Arc::new(MiniLm::embedded()?),
+        "static" => Arc::new(StaticEncoder::embedded()?),
+        name => {
+            let folder = weights_of(name);
+            // What cannot be read is reported by the encoder that opens it.
+            match FolderKind::of(&folder) {
+                Ok(FolderKind::CrossEncoder) => Arc::new(CrossEncoder::open(&folder)?),
+                _ => Arc::new(SentenceEncoder::open(&folder)?),
+            }
+        }
+    };
+    Ok(Arc::new(ByPairs::new(scorer)))
+}
+
+/// `first`, whose best `depth` hits `reranker` puts in order.
+pub fn reranked(
+    corpus: &Corpus,
+    first: Arc<dyn Retriever>,
+    reranker: Arc<dyn Reranker>,
+    depth: usize,
+) -> Arc<dyn Retriever> {
+    Arc::new(Reranked::new(corpus, first, reranker, depth))
+}
+
+/// A retriever's registered name and, after an `@`, the name of its encoder: `dense@static`. A
+/// reranker behind a `+` is left out.
 pub fn split_retriever(name: &str) -> (&str, &str) {
+    let name = name.rsplit_once('+').map_or(name, |(first, _)| first);
     name.split_once('@').unwrap_or((name, "minilm"))
 }
 
 /// What is searched with unless something else is asked for (decision 0025).
 pub const DEFAULT_RETRIEVER: &str = "graph";
 
+/// Retrievers that never need an encoder.
+const BY_WORDS: [&str; 2] = ["bm25", "exact"];
+
 /// The retriever registered as `name` over `corpus`, with the embedded encoder unless the name
-/// says otherwise ([`split_retriever`]). While the corpus has no vectors the default one searches
+/// says otherwise ([`split_retriever`]). What stands behind a `:` are weights of fields, as in
+/// `bm25:title=2` ([`indago_retriever::FieldWeights`]); what stands behind a `+` is a [`reranker`]
+/// for its first 50 hits, as in `fused+minilm`. While the corpus has no vectors the default one searches
 /// by words and costs no encoder.
 ///
 /// # Errors
@@ -93,9 +149,17 @@ pub fn retriever_on(
     name: &str,
     compute: &Compute,
 ) -> Result<Arc<dyn Retriever>, Error> {
+    if let Some((first, second)) = name.rsplit_once('+') {
+        let first = retriever_on(corpus, first, compute)?;
+        return Ok(reranked(corpus, first, reranker(second)?, DEFAULT_DEPTH));
+    }
     let (name, encoder) = split_retriever(name);
+    let (name, corpus) = match name.split_once(':') {
+        Some((name, weights)) => (name, &corpus.with_field_weights(weights.parse()?)),
+        None => (name, corpus),
+    };
     let optional = name == "fused" || name == DEFAULT_RETRIEVER;
-    let without = name == "bm25" || (optional && corpus.encoders().is_empty());
+    let without = BY_WORDS.contains(&name) || (optional && corpus.encoders().is_empty());
     let encoder = if without {
         None
     } else {

@@ -15,6 +15,9 @@ mod tokenizer;
 pub mod weights;
 
 pub use build::{distill, quantize};
-pub use encoder::{DeviceMiniLm, MiniLm, StaticEncoder};
+pub use encoder::{
+    CrossEncoder, DeviceMiniLm, MiniLm, SentenceEncoder, Splade, StaticEncoder,
+};
 pub use error::ModelError;
 pub use tokenizer::{Vocabulary, WordPiece};
+pub use weights::FolderKind;

@@ -1,15 +1,20 @@
 //! Which models there are: those that are part of the program, and files in a folder of the user's.
 //!
 //! A model in the folder is one file, either an int8 encoder ([`crate::quantize`]) or a static
-//! table ([`crate::distill`]), named by its file name. Nothing is downloaded here.
+//! table ([`crate::distill`]), named by its file name; or a folder of published weights
+//! ([`crate::FolderKind`]) with the checksums of its files. Nothing is downloaded here.
+
+mod folders;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::ModelError;
 use crate::encoder::{MINILM_BYTES, TABLE_BYTES};
 use crate::weights::container::Container;
+use crate::{FolderKind, ModelError};
+
+pub use folders::FolderOptions;
 
 /// What a model file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub enum ModelKind {
     Encoder,
     /// A table of word-piece vectors: [`crate::StaticEncoder`].
     Table,
+    /// A folder of published weights.
+    Folder(FolderKind),
 }
 
 /// Where a model file is.
@@ -27,6 +34,8 @@ pub enum Place {
     Embedded,
     /// In the registry's folder.
     File(PathBuf),
+    /// A folder in it.
+    Folder(PathBuf),
 }
 
 /// A model that the registry knows.
@@ -90,6 +99,7 @@ impl Registry {
                 name,
             });
         }
+        entries.extend(folders::list(&self.folder)?);
         Ok(entries)
     }
 
@@ -145,6 +155,41 @@ impl Registry {
             });
         }
         Ok(target)
+    }
+
+    /// Checks the published weights in the folder `from` and copies what is needed of them into the
+    /// registry under the folder's name, or `name`; returns where. The copy appears whole or not at
+    /// all.
+    ///
+    /// # Errors
+    /// When the folder holds no model of a known kind, a model of that name is there with other
+    /// content, or it cannot be copied.
+    pub fn add_folder(&self, from: &Path, options: &FolderOptions) -> Result<PathBuf, ModelError> {
+        folders::add(&self.folder, from, options)
+    }
+
+    /// The folder of the published weights that were added as `name`.
+    pub fn folder_of(&self, name: &str) -> Option<PathBuf> {
+        folders::is_name(name)
+            .then(|| self.folder.join(name))
+            .filter(|path| path.is_dir())
+    }
+
+    /// Removes the model `name` from the registry's folder.
+    ///
+    /// # Errors
+    /// When it is not there, is part of the program, or cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<(), ModelError> {
+        let path = self.folder.join(name);
+        let missing = || ModelError::format(format!("model `{name}`"), "it was not added");
+        if !folders::is_name(name) || !path.exists() {
+            return Err(missing());
+        }
+        if path.is_dir() {
+            fs::remove_dir_all(&path).map_err(ModelError::io(&path))
+        } else {
+            fs::remove_file(&path).map_err(ModelError::io(&path))
+        }
     }
 
     /// Visible files of the folder, by name; none when there is no folder.

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indago_core::ports::{
     CorpusStats, DocumentStore, Encoder, NameHit, NameIndex, RetrieveError, Retriever, StoreError,
 };
-use indago_core::{Document, DocumentId, Filters, Hit, IndexCoverage, Passage, PassageId};
+use indago_core::{Cancel, Document, DocumentId, Filters, Hit, IndexCoverage, Passage, PassageId};
 use indago_kernels::cuda::CodeScanner;
 
 use crate::build::names;
 use crate::dense::Vectors;
 use crate::error::{corrupt, read_error};
 use crate::filter::Allowed;
-use crate::lexical::Lexical;
+use crate::lexical::{FieldWeights, Lexical};
 use crate::manifest::{FileSum, Manifest};
 use crate::names::Names;
 use crate::store::Store;
@@ -34,7 +34,7 @@ const MAX_FILTERS: usize = 16;
 /// It shows the state that was current when it was opened, for as long as it lives. Opening takes
 /// no lock and writes nothing.
 #[derive(Clone, Debug)]
-pub struct Corpus(Arc<Inner>);
+pub struct Corpus(Arc<Inner>, FieldWeights);
 
 #[derive(Debug)]
 struct Inner {
@@ -91,7 +91,7 @@ impl Corpus {
             let opened = Vectors::open(dir, set, Arc::clone(&store))?;
             vectors.insert(set.fingerprint.clone(), Arc::new(opened));
         }
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             dir: dir.to_owned(),
             lexical: Lexical::open(&lexical, manifest.passages, manifest.terms)?,
             names: Names::open(&generation.join(names::NAMES), Arc::clone(&store))?,
@@ -99,7 +99,19 @@ impl Corpus {
             manifest: manifest.clone(),
             vectors,
             filters: Mutex::default(),
-        })))
+        };
+        Ok(Self(Arc::new(inner), FieldWeights::default()))
+    }
+
+    /// The same corpus, whose BM25 counts the words of titles and headings with these weights.
+    #[must_use]
+    pub fn with_field_weights(&self, weights: FieldWeights) -> Self {
+        Self(Arc::clone(&self.0), weights)
+    }
+
+    /// What words of titles and headings count.
+    pub(crate) fn field_weights(&self) -> FieldWeights {
+        self.1
     }
 
     /// The folder it was opened from.
@@ -256,6 +268,25 @@ impl Corpus {
     /// Reads every file through and compares it with its checksum.
     pub fn health(&self) -> Vec<RetrieveError> {
         check(&self.0.dir, &self.0.manifest)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Where `quote` stands in the corpus: documents and bytes of their text, as written if it
+    /// stands so anywhere, else regardless of letter case and runs of white space.
+    ///
+    /// # Errors
+    /// When the corpus is corrupt, or cancelled.
+    pub fn find(
+        &self,
+        quote: &str,
+        cancel: &Cancel,
+    ) -> Result<Vec<(DocumentId, Range<usize>)>, RetrieveError> {
+        let found = retrievers::occurrences(self, quote, cancel)?;
+        let id = |(row, range)| Ok((self.0.store.document_id(row)?, range));
+        found.into_iter().map(id).collect()
     }
 
     pub(crate) fn lexical(&self) -> &Lexical {

@@ -23,12 +23,13 @@ pub mod metrics;
 mod names;
 mod near_duplicate;
 mod prepare;
+pub mod rerank;
 pub mod retrievers;
 mod store;
 
 pub use build::{Committed, CorpusWriter, FileState, Generation, Plan, Stage, WriterOptions};
 pub use corpus::{Corpus, Listed, SourceInfo, Summary, list, verify};
 pub use error::IndexError;
-pub use lexical::MAX_QUERY_TERMS;
+pub use lexical::{BadFieldWeights, FieldWeights, MAX_QUERY_TERMS};
 pub use manifest::FORMAT_VERSION;
 pub use prepare::{Prepared, indexed_text, prepare};

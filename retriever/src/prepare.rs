@@ -3,6 +3,7 @@
 use indago_core::{Document, Passage};
 
 use crate::error::IndexError;
+use crate::lexical;
 use crate::names::{self, Basis};
 use crate::near_duplicate;
 use crate::store::rows::{PassageRow, pack_date};
@@ -13,11 +14,27 @@ use crate::store::{Extra, Record};
 pub struct Prepared {
     pub(crate) document: Document,
     pub(crate) rows: Vec<PassageRow>,
-    /// Per row, its index terms with a space after each.
-    pub(crate) terms: Vec<String>,
+    /// Per row.
+    pub(crate) terms: Vec<Terms>,
     pub(crate) record: Vec<u8>,
     pub(crate) extras: Vec<u8>,
     pub(crate) packed_date: i32,
+}
+
+/// Index terms of a passage, a space after each.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    /// Of title, headings and text.
+    pub(crate) whole: String,
+    /// Of each of [`lexical::FIELDS`].
+    pub(crate) fields: [String; lexical::N_FIELDS],
+}
+
+/// What fields take their words from.
+pub(crate) struct Parts<'a> {
+    pub(crate) title: &'a str,
+    /// One a line, without one that repeats the title.
+    pub(crate) headings: &'a str,
 }
 
 /// The text that stands for a passage in every index: title, headings, blank line, text. Both
@@ -43,6 +60,16 @@ pub(crate) fn embed_key(indexed_text: &str) -> [u8; 16] {
     let mut key = [0; 16];
     key.copy_from_slice(&blake3::hash(indexed_text.as_bytes()).as_bytes()[..16]);
     key
+}
+
+/// The index terms of a text, a space after each.
+fn terms_of(text: &str) -> String {
+    let mut terms = String::with_capacity(text.len());
+    indago_text::for_each_term(text, |term, _| {
+        terms.push_str(term);
+        terms.push(' ');
+    });
+    terms
 }
 
 /// Analyses a document and its passages.
@@ -95,6 +122,16 @@ pub fn prepare(document: Document, passages: Vec<Passage>) -> Result<Prepared, I
         }
         let indexed = indexed_text(&passage.title, &passage.location.headings, &passage.text);
         let analysed = near_duplicate::analyse(&indexed);
+        let headings = passage.location.headings.iter();
+        let headings: Vec<&str> = headings
+            .map(String::as_str)
+            .filter(|heading| *heading != passage.title)
+            .collect();
+        let parts = Parts {
+            title: &passage.title,
+            headings: &headings.join("\n"),
+        };
+        let fields = lexical::FIELDS.map(|field| terms_of((field.text)(&parts)));
         let extra = Extra {
             headings: passage.location.headings.clone(),
             names,
@@ -117,7 +154,10 @@ pub fn prepare(document: Document, passages: Vec<Passage>) -> Result<Prepared, I
             extra_bytes: extra.len() as u32,
         });
         prepared.extras.extend(extra);
-        prepared.terms.push(analysed.terms);
+        prepared.terms.push(Terms {
+            whole: analysed.terms,
+            fields,
+        });
         above = Some(passage.location.headings);
     }
     Ok(prepared)

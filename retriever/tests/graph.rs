@@ -133,3 +133,25 @@ fn odd_queries_are_answered() {
     assert!(all.contains(&"painter.txt".to_owned()));
     assert!(found(dir.path(), "graph", &Query::new(""), 5).is_empty());
 }
+
+#[test]
+fn a_walk_over_phrases_reaches_a_passage_without_a_word_of_the_question() {
+    let dir = tempfile::tempdir().unwrap();
+    index(dir.path(), &pairs());
+    let query = Query::new(QUESTION);
+    let walked = found(dir.path(), "ppr", &query, 10);
+    assert_eq!(walked[0], "film.txt");
+    assert!(walked.contains(&"painter.txt".to_owned()), "{walked:?}");
+    let again = found(dir.path(), "ppr", &query, 10);
+    assert_eq!(walked, again);
+    let filtered = Query {
+        filters: Filters {
+            paths: vec!["village*".into()],
+            ..Filters::default()
+        },
+        ..query
+    };
+    let hits = found(dir.path(), "ppr", &filtered, 50);
+    assert!(!hits.is_empty() && hits.iter().all(|path| path.starts_with("village")));
+    assert!(found(dir.path(), "ppr", &Query::new(""), 10).is_empty());
+}

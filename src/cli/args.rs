@@ -143,6 +143,10 @@ pub(super) struct IndexArgs {
     /// Read nothing; encode the passages that still lack vectors
     #[arg(long, conflicts_with = "paths")]
     pub(super) vectors_only: bool,
+    /// Encode with this model instead of the embedded one: one that was added, or a folder; search
+    /// with `--retriever dense@NAME`, `fused@NAME` or `graph@NAME`
+    #[arg(long, value_name = "NAME", conflicts_with = "no_vectors")]
+    pub(super) encoder: Option<String>,
     /// Read every file again and build the index from nothing
     #[arg(long)]
     pub(super) rebuild: bool,
@@ -166,9 +170,12 @@ pub(super) struct SearchArgs {
     /// How many hits [default: 10]
     #[arg(short, long)]
     pub(super) k: Option<usize>,
-    /// Which retriever: fused, bm25 or dense [default: fused]
+    /// Which retriever: graph, fused, bm25, dense or exact [default: graph]
     #[arg(short, long, value_name = "NAME")]
     pub(super) retriever: Option<String>,
+    /// Which reranker puts the first hits in order: an added model, a folder, a configured one
+    #[arg(long, value_name = "NAME")]
+    pub(super) rerank: Option<String>,
     #[command(flatten)]
     pub(super) filters: FilterArgs,
     /// Queries as JSONL (`_id`, `text`); prints a TREC run file
@@ -629,14 +636,33 @@ pub(super) struct ModelsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelsCommand {
-    /// List the models this build carries and those configured behind servers
+    /// List the models this build carries, those that were added and those behind servers
     List,
+    /// Add published weights from a folder: a BERT-type encoder, cross-encoder or sparse encoder
+    Add {
+        /// Folder with config.json, tokenizer.json (or vocab.txt) and model.safetensors
+        path: PathBuf,
+        /// Name to know it by [default: the folder's]
+        #[arg(long)]
+        name: Option<String>,
+        /// What the model wants before queries, such as `query: `
+        #[arg(long, value_name = "TEXT")]
+        query_prefix: Option<String>,
+        /// What the model wants before passages, such as `passage: `
+        #[arg(long, value_name = "TEXT")]
+        passage_prefix: Option<String>,
+    },
+    /// Remove a model that was added
+    Rm {
+        /// Its name
+        name: String,
+    },
     /// Ask configured models a small question and say what their servers can do
     Test {
         /// Name of the model; all of them when left out
         name: Option<String>,
     },
-    /// Check every carried model's bytes against its checksum
+    /// Check the bytes of every carried and added model against their checksums
     Verify,
     /// Make the int8 encoder file from the published weights
     Quantize {

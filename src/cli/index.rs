@@ -47,7 +47,7 @@ pub(super) fn run(
         None
     };
     if let (true, Some(compute)) = (args.vectors_only, &compute) {
-        let coverage = vectors(settings, corpus, compute, printer, cancel)?;
+        let coverage = vectors(settings, corpus, args.encoder.as_deref(), compute, printer, cancel)?;
         if json {
             printer.json(&coverage)?;
         } else {
@@ -81,7 +81,7 @@ pub(super) fn run(
     let mut vector_seconds = None;
     if let Some(compute) = &compute {
         let began = Instant::now();
-        match vectors(settings, corpus, compute, printer, cancel) {
+        match vectors(settings, corpus, args.encoder.as_deref(), compute, printer, cancel) {
             Ok(filled) => coverage = Some(filled),
             Err(error) if error.is_cancelled() => {
                 printer.note(
@@ -157,7 +157,7 @@ pub(super) fn update(
     }
     if settings.index_vectors.value {
         let compute = device::choose(settings, Work::Encoding, printer, cancel)?;
-        vectors(settings, corpus, &compute, printer, cancel)?;
+        vectors(settings, corpus, None, &compute, printer, cancel)?;
     }
     Ok(())
 }
@@ -165,11 +165,16 @@ pub(super) fn update(
 fn vectors(
     settings: &Settings,
     corpus: &str,
+    encoder: Option<&str>,
     compute: &Compute,
     printer: Printer,
     cancel: &Cancel,
 ) -> Result<IndexCoverage, crate::Error> {
-    let encoder = compute.encoder()?;
+    // Only the embedded encoder runs on devices.
+    let encoder = match encoder {
+        Some(name) => wire::encoder_named(name)?,
+        None => compute.encoder()?,
+    };
     let mut meter: Option<Meter> = None;
     crate::embed(
         &project(settings),

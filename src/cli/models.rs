@@ -1,8 +1,9 @@
-//! `indago models list|verify|quantize|distill`.
+//! `indago models list|add|rm|verify|quantize|distill`.
 
 use indago_core::Cancel;
 use indago_core::ports::Encoder as _;
-use indago_models::{MiniLm, distill, quantize};
+use indago_models::registry::{Entry, FolderOptions, ModelKind, Place};
+use indago_models::{FolderKind, MiniLm, distill, quantize};
 use serde::Serialize;
 
 use super::Exit;
@@ -17,7 +18,7 @@ use crate::wire::{self, Carried};
 /// A model's check.
 #[derive(Serialize)]
 struct Verified {
-    name: &'static str,
+    name: String,
     sound: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -36,6 +37,7 @@ pub(super) fn run(
             if json {
                 let configured = models_test::listed(settings);
                 let mut all = vec![serde_json::to_value(&carried)?];
+                all.push(serde_json::to_value(added()?)?);
                 all.push(serde_json::to_value(&configured)?);
                 let all: Vec<_> = all.into_iter().flat_map(into_list).collect();
                 printer.json(&all)?;
@@ -58,6 +60,15 @@ pub(super) fn run(
                 ]);
             }
             printer.data(&table.to_string())?;
+            let added = added()?;
+            if !added.is_empty() {
+                let mut table = Table::new(&["added", "what it is", "size", "state"]);
+                for model in added {
+                    let state = model.problem.unwrap_or_else(|| "sound".to_owned());
+                    table.row([model.name, model.kind, megabytes(model.bytes), state]);
+                }
+                printer.data(&format!("\n{table}"))?;
+            }
             models_test::list(settings, printer)?;
             Ok(Exit::Done)
         }
@@ -65,6 +76,31 @@ pub(super) fn run(
             models_test::run(name.as_deref(), settings, json, printer, cancel)
         }
         ModelsCommand::Verify => verify(json, printer),
+        ModelsCommand::Add {
+            path,
+            name,
+            query_prefix,
+            passage_prefix,
+        } => {
+            let options = FolderOptions {
+                name: name.clone(),
+                query_prefix: query_prefix.clone(),
+                passage_prefix: passage_prefix.clone(),
+            };
+            let registry = wire::registry();
+            let target = if path.is_file() {
+                registry.add(path)?
+            } else {
+                registry.add_folder(path, &options)?
+            };
+            printer.note(&format!("added: {}", target.display()));
+            Ok(Exit::Done)
+        }
+        ModelsCommand::Rm { name } => {
+            wire::registry().remove(name)?;
+            printer.note(&format!("removed `{name}`"));
+            Ok(Exit::Done)
+        }
         ModelsCommand::Quantize { folder, out } => {
             let bytes = quantize(folder, out)?;
             printer.note(&format!("{}: {}", out.display(), megabytes(bytes)));
@@ -80,6 +116,43 @@ pub(super) fn run(
     }
 }
 
+/// A model that was added.
+#[derive(Serialize)]
+struct Added {
+    name: String,
+    kind: String,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+fn added() -> anyhow::Result<Vec<Added>> {
+    let entries = wire::registry().list()?.into_iter();
+    let added = entries.filter(|entry| entry.place != Place::Embedded);
+    let one = |entry: Entry| {
+        let (kind, problem) = match entry.state {
+            Ok(verified) => (what_it_is(verified.kind), None),
+            Err(error) => ("unknown", Some(error.to_string())),
+        };
+        Added {
+            name: entry.name,
+            kind: kind.to_owned(),
+            bytes: entry.bytes,
+            problem,
+        }
+    };
+    Ok(added.map(one).collect())
+}
+
+fn what_it_is(kind: ModelKind) -> &'static str {
+    match kind {
+        ModelKind::Encoder | ModelKind::Folder(FolderKind::Encoder) => "sentence encoder",
+        ModelKind::Table => "table of word pieces",
+        ModelKind::Folder(FolderKind::CrossEncoder) => "cross-encoder",
+        ModelKind::Folder(FolderKind::SparseEncoder) => "sparse encoder",
+    }
+}
+
 fn into_list(value: serde_json::Value) -> Vec<serde_json::Value> {
     match value {
         serde_json::Value::Array(list) => list,
@@ -88,17 +161,22 @@ fn into_list(value: serde_json::Value) -> Vec<serde_json::Value> {
 }
 
 fn verify(json: bool, printer: Printer) -> anyhow::Result<Exit> {
-    let verified: Vec<Verified> = wire::carried()
+    let mut verified: Vec<Verified> = wire::carried()
         .into_iter()
         .map(|model| {
             let problem = model.problem();
             Verified {
-                name: model.name,
+                name: model.name.to_owned(),
                 sound: problem.is_none(),
                 problem,
             }
         })
         .collect();
+    verified.extend(added()?.into_iter().map(|model| Verified {
+        name: model.name,
+        sound: model.problem.is_none(),
+        problem: model.problem,
+    }));
     let sound = verified.iter().all(|model| model.sound);
     if json {
         printer.json(&verified)?;
@@ -106,7 +184,7 @@ fn verify(json: bool, printer: Printer) -> anyhow::Result<Exit> {
         let mut table = Table::new(&["model", "state"]);
         for model in &verified {
             let state = model.problem.clone().unwrap_or_else(|| "sound".to_owned());
-            table.row([model.name.to_owned(), state]);
+            table.row([model.name.clone(), state]);
         }
         printer.data(&table.to_string())?;
     }

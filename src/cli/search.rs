@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
+use indago_core::ports::Reranker;
 use indago_core::{Cancel, Filters, Hit, Location, PassageId, Provenance, Query};
+use indago_retriever::rerank::ByPairs;
 use indago_retriever::{Corpus, metrics};
 
 use rayon::prelude::*;
@@ -15,6 +18,7 @@ use super::printer::Printer;
 use super::settings::Settings;
 use super::table::printable;
 use super::{Exit, device, folder, project};
+use crate::remote::Remote;
 use crate::{Error, Work, wire};
 
 /// Longest excerpt of a passage, in characters, unless the whole is asked for.
@@ -50,7 +54,12 @@ pub(super) fn run(
     let work = Work::Searching(corpus.n_vectors());
     let compute = device::choose(settings, work, printer, cancel)?;
     compute.search_in(&corpus);
-    let retriever = wire::retriever_on(&corpus, name, &compute)?;
+    let mut retriever = wire::retriever_on(&corpus, name, &compute)?;
+    let second = settings.rerank_model.value.as_str();
+    if !second.is_empty() {
+        let reranker = reranker(second, settings)?;
+        retriever = wire::reranked(&corpus, retriever, reranker, settings.rerank_depth.value);
+    }
     note_coverage(&corpus, name, printer);
     let filters = filters(&args.filters);
     if let Some(file) = &args.batch {
@@ -84,6 +93,18 @@ pub(super) fn run(
         return Ok(Exit::NotFound);
     }
     Ok(Exit::Done)
+}
+
+/// The reranker that is named: one of the configured models, else one on this machine.
+fn reranker(name: &str, settings: &Settings) -> anyhow::Result<Arc<dyn Reranker>> {
+    if !settings.models.contains_key(name) {
+        return Ok(wire::reranker(name)?);
+    }
+    let configs = settings.models.clone();
+    let remote = Remote::open(&project(settings), configs, &settings.network, false)?;
+    Ok(Arc::new(ByPairs::new(Arc::new(
+        remote.models.scorer(name)?,
+    ))))
 }
 
 /// Says so when dense search sees only part of the corpus.

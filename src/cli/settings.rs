@@ -151,6 +151,10 @@ pub(super) struct Settings {
     pub(super) search_k: Setting<usize>,
     /// Retriever that `search` asks.
     pub(super) search_retriever: Setting<String>,
+    /// Reranker of `search`; empty for none.
+    pub(super) rerank_model: Setting<String>,
+    /// Hits that it sees.
+    pub(super) rerank_depth: Setting<usize>,
     /// How `ask` prints.
     pub(super) ask_format: Setting<Format>,
     /// Most documents of a report.
@@ -189,8 +193,13 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("search.k", "how many hits `search` shows"),
     (
         "search.retriever",
-        "which retriever `search` asks: `graph`, `fused`, `bm25` or `dense`",
+        "which retriever `search` asks: `graph`, `fused`, `bm25`, `dense` or `exact`",
     ),
+    (
+        "rerank.model",
+        "which reranker puts the hits of `search` in order; empty for none",
+    ),
+    ("rerank.depth", "how many hits the reranker sees"),
     (
         "ask.format",
         "how `ask` prints its report: `markdown`, `json` or `html`",
@@ -238,6 +247,10 @@ impl Settings {
             Command::Tui(args) => Some(args),
             _ => None,
         };
+        let rerank = match &cli.command {
+            Command::Search(args) => args.rerank.clone(),
+            _ => None,
+        };
         let no_vectors = matches!(&cli.command, Command::Index(a) if a.no_vectors);
         let whole = "a whole number of at least 1";
         Ok(Self {
@@ -276,6 +289,20 @@ impl Settings {
                 ("--retriever", retriever),
                 crate::wire::DEFAULT_RETRIEVER.into(),
                 "a retriever's name",
+            )?,
+            rerank_model: sources.pick(
+                "rerank.model",
+                env::RERANK_MODEL,
+                ("--rerank", rerank),
+                String::new(),
+                "a reranker's name",
+            )?,
+            rerank_depth: sources.at_least_one(
+                "rerank.depth",
+                env::RERANK_DEPTH,
+                ("--rerank-depth", None),
+                50,
+                whole,
             )?,
             ask_format: sources.pick(
                 "ask.format",
@@ -382,6 +409,8 @@ impl Settings {
             row("index.vectors", &self.index_vectors),
             row("search.k", &self.search_k),
             row("search.retriever", &self.search_retriever),
+            row("rerank.model", &self.rerank_model),
+            row("rerank.depth", &self.rerank_depth),
             row("ask.format", &self.ask_format),
             row("ask.sources", &self.ask_sources),
             row("ask.rounds", &self.ask_rounds),

@@ -13,6 +13,7 @@ mod device;
 mod faults;
 mod index;
 mod model;
+mod models;
 mod runs;
 mod servers;
 mod support;

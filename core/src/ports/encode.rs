@@ -80,6 +80,30 @@ pub trait Encoder: Send + Sync {
     fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError>;
 }
 
+/// Terms with their weights, all above zero, by ascending term.
+pub type SparseVector = Vec<(u32, f32)>;
+
+/// Turns texts into sparse vectors whose dot product is their similarity.
+pub trait SparseEncoder: Send + Sync {
+    /// Name for people.
+    fn name(&self) -> &str;
+
+    /// Changes whenever the same text could give another vector.
+    fn fingerprint(&self) -> &str;
+
+    /// One more than the largest term.
+    fn vocabulary(&self) -> usize;
+
+    /// A vector for each of `texts`; empty for a text without words. Checks `cancel` between
+    /// batches.
+    fn encode(
+        &self,
+        texts: &[&str],
+        role: Role,
+        cancel: &Cancel,
+    ) -> Result<Vec<SparseVector>, EncodeError>;
+}
+
 /// Counts tokens under a named model.
 pub trait TokenCounter: Send + Sync {
     /// Whose tokens: the model's name, or how the estimate is made.

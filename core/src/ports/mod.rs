@@ -11,14 +11,14 @@ mod task;
 mod tool;
 
 pub use corpus::{CorpusStats, DocumentStore, NameHit, NameIndex, StoreError};
-pub use encode::{EncodeError, Encoder, Matrix, Role, TokenCounter};
+pub use encode::{EncodeError, Encoder, Matrix, Role, SparseEncoder, SparseVector, TokenCounter};
 pub use entail::{Entailment, Verdict};
 pub use language::{
     Completion, Delta, DeltaSink, FinishReason, LanguageModel, LanguageModelError, OutputSchema,
     Request, TokenLogprob, TokenUsage,
 };
 pub use plan::PlanPolicy;
-pub use retrieve::{Library, PairScorer, RetrieveError, Retriever};
+pub use retrieve::{Candidate, Library, PairScorer, Reranker, RetrieveError, Retriever};
 pub use task::{
     BoxFuture, Output, RetryPolicy, RunEngine, RunError, RunSpec, RunStatus, Started, StepKey,
     StepWork, TaskCtx, TaskCtxExt, TaskError, TaskKey, TaskSet,

@@ -95,6 +95,33 @@ pub trait PairScorer: Send + Sync {
     fn score(&self, query: &str, texts: &[&str], cancel: &Cancel) -> Result<Vec<f32>, EncodeError>;
 }
 
+/// A passage that is to be put in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// How it was found.
+    pub hit: &'a Hit,
+    /// Its text as indexed: title, headings, text.
+    pub text: &'a str,
+}
+
+/// Puts what was found in a better order, all of it seen at once.
+///
+/// A scorer of pairs becomes one by an adapter; rerankers that compare candidates with each other
+/// (listwise models, blends with the first order) implement it directly.
+pub trait Reranker: Send + Sync {
+    /// Name for people.
+    fn name(&self) -> &str;
+
+    /// One score per candidate, higher is better, comparable only within one call. Candidates come
+    /// best first.
+    fn rerank(
+        &self,
+        query: &str,
+        candidates: &[Candidate<'_>],
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, RetrieveError>;
+}
+
 /// What agents see of a corpus: everything they may await. `indago-workflows` puts it over the
 /// synchronous engines; tests give it a handful of passages in a vector.
 pub trait Library: Send + Sync {

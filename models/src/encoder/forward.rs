@@ -35,11 +35,7 @@ pub(super) fn forward(
     out: &mut [f32],
 ) {
     let width = network.dims.hidden;
-    embed(network, sequences, workspace);
-    for layer in &network.layers {
-        attend(network, layer, sequences, workspace);
-        feed_forward(network, layer, workspace);
-    }
+    states(network, sequences, None, workspace);
     let mut rest = workspace.hidden.as_slice();
     for (ids, out) in sequences.iter().zip(out.chunks_exact_mut(width)) {
         let (rows, others) = rest.split_at(ids.len() * width);
@@ -49,21 +45,56 @@ pub(super) fn forward(
     }
 }
 
+/// Where second texts begin, one for each sequence, and what their tokens get beside the first
+/// text's type: `hidden` values.
+#[derive(Clone, Copy)]
+pub(super) struct Second<'a> {
+    pub starts: &'a [usize],
+    pub vector: &'a [f32],
+}
+
+/// The last layer's vectors of all tokens, one sequence after the other; see [`forward`].
+pub(super) fn states<'w>(
+    network: &Network,
+    sequences: &[&[u32]],
+    second: Option<Second<'_>>,
+    workspace: &'w mut Workspace,
+) -> &'w [f32] {
+    embed(network, sequences, second, workspace);
+    for layer in &network.layers {
+        attend(network, layer, sequences, workspace);
+        feed_forward(network, layer, workspace);
+    }
+    &workspace.hidden
+}
+
 /// Word vectors plus positions, normalised.
-fn embed(network: &Network, sequences: &[&[u32]], workspace: &mut Workspace) {
+fn embed(
+    network: &Network,
+    sequences: &[&[u32]],
+    second: Option<Second<'_>>,
+    workspace: &mut Workspace,
+) {
     let width = network.dims.hidden;
     let n_tokens: usize = sequences.iter().map(|ids| ids.len()).sum();
     let hidden = &mut workspace.hidden;
     hidden.resize(n_tokens * width, 0.0);
     let mut rows = hidden.chunks_exact_mut(width);
     let norm = &network.embedding_norm;
-    for ids in sequences {
-        for ((&id, position), row) in ids
+    for (s, ids) in sequences.iter().enumerate() {
+        let start = second.and_then(|second| second.starts.get(s).copied());
+        for (at, ((&id, position), row)) in ids
             .iter()
             .zip(network.positions.chunks_exact(width))
             .zip(&mut rows)
+            .enumerate()
         {
             network.words.copy(id, row);
+            if let Some(second) = second
+                && start.is_some_and(|start| at >= start)
+            {
+                row.iter_mut().zip(second.vector).for_each(|(x, y)| *x += y);
+            }
             add_layer_norm(row, position, &norm.gain, &norm.bias, network.dims.eps);
         }
     }

@@ -1,14 +1,21 @@
 //! Encoders: from texts to vectors whose dot product is their similarity.
 
 mod batch;
+mod bert;
+mod cross;
 mod device;
 mod forward;
 mod minilm;
 mod network;
+mod sentence;
+mod splade;
 mod table;
 
+pub use cross::CrossEncoder;
 pub use device::DeviceMiniLm;
 pub(crate) use minilm::EMBEDDED as MINILM_BYTES;
 pub use minilm::MiniLm;
+pub use sentence::SentenceEncoder;
+pub use splade::Splade;
 pub(crate) use table::EMBEDDED as TABLE_BYTES;
 pub use table::StaticEncoder;

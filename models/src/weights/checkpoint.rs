@@ -83,6 +83,8 @@ pub(crate) struct Checkpoint {
     pub words: Vec<f32>,
     /// `[positions, hidden]`, the first token type's vector added.
     pub positions: Vec<f32>,
+    /// `[types, hidden]`.
+    pub types: Vec<f32>,
     pub embedding_norm: NormTensors,
     pub layers: Vec<LayerTensors>,
     /// Hash of the weights' file, for fingerprints.
@@ -105,11 +107,24 @@ struct Config {
 }
 
 impl Checkpoint {
-    /// Reads the folder.
+    /// Reads a folder of the MiniLM family.
     ///
     /// # Errors
-    /// When a file is missing, or is not of a BERT-type encoder in f32.
+    /// When a file is missing, or is not of a BERT-type encoder.
     pub(crate) fn read(folder: &Path) -> Result<Self, ModelError> {
+        let path = folder.join("vocab.txt");
+        let vocabulary = fs::read_to_string(&path).map_err(ModelError::io(&path))?;
+        Self::read_with(folder, MAX_POSITIONS, vocabulary, |_, _| Ok(())).map(|(model, ())| model)
+    }
+
+    /// Reads a folder and, with `head`, what its file holds beside the encoder. At most
+    /// `max_positions` tokens of a text are kept.
+    pub(super) fn read_with<H>(
+        folder: &Path,
+        max_positions: usize,
+        vocabulary: String,
+        head: impl FnOnce(&Tensors<'_>, Dims) -> Result<H, ModelError>,
+    ) -> Result<(Self, H), ModelError> {
         let config_path = folder.join("config.json");
         let what = config_path.display().to_string();
         let config = fs::read_to_string(&config_path).map_err(ModelError::io(&config_path))?;
@@ -126,15 +141,11 @@ impl Checkpoint {
             heads: config.num_attention_heads,
             inner: config.intermediate_size,
             layers: config.num_hidden_layers,
-            positions: config.max_position_embeddings.min(MAX_POSITIONS),
+            positions: config.max_position_embeddings.min(max_positions),
             vocabulary: config.vocab_size,
             eps: config.layer_norm_eps,
         };
         let dims = dims.check(&what)?;
-
-        let vocabulary_path = folder.join("vocab.txt");
-        let vocabulary =
-            fs::read_to_string(&vocabulary_path).map_err(ModelError::io(&vocabulary_path))?;
 
         let path = folder.join("model.safetensors");
         let bytes = fs::read(&path).map_err(ModelError::io(&path))?;
@@ -161,25 +172,39 @@ impl Checkpoint {
         let layers = (0..dims.layers)
             .map(|i| tensors.layer(i, dims))
             .collect::<Result<_, _>>()?;
+        let head = head(&tensors, dims)?;
         let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
-        Ok(Self {
+        let model = Self {
             dims,
             vocabulary,
             words,
             positions,
+            types,
             embedding_norm,
             layers,
             checksum,
-        })
+        };
+        Ok((model, head))
     }
 }
 
-struct Tensors<'a> {
+pub(super) struct Tensors<'a> {
     file: SafeTensors<'a>,
     what: String,
 }
 
 impl Tensors<'_> {
+    /// Rows of the matrix `name`; 0 when there is none.
+    pub(super) fn rows(&self, name: &str) -> usize {
+        let tensor = self.file.tensor(name);
+        tensor.map_or(0, |tensor| tensor.shape().first().copied().unwrap_or(0))
+    }
+
+    /// The vector `name` of `n` values.
+    pub(super) fn vector(&self, name: &str, n: usize) -> Result<Vec<f32>, ModelError> {
+        self.read(name, Some(1), n)
+    }
+
     /// A matrix of `columns` columns, or a vector where `rows` is 1; any number of rows if `None`.
     fn read(
         &self,
@@ -200,21 +225,29 @@ impl Tensors<'_> {
             ([n, k], Some(rows)) => (*n, *k) == (rows, columns),
             _ => false,
         };
-        if !fits || tensor.dtype() != Dtype::F32 {
-            let reason = format!("`{name}` is {:?} of shape {shape:?}", tensor.dtype());
-            return Err(ModelError::format(&self.what, reason));
-        }
+        let (pairs, _) = tensor.data().as_chunks::<2>();
         let (quads, _) = tensor.data().as_chunks::<4>();
-        Ok(quads.iter().map(|quad| f32::from_le_bytes(*quad)).collect())
+        match tensor.dtype() {
+            Dtype::F32 if fits => Ok(quads.iter().map(|quad| f32::from_le_bytes(*quad)).collect()),
+            // The upper half of an f32.
+            Dtype::BF16 if fits => {
+                let wide = |pair: &[u8; 2]| f32::from_le_bytes([0, 0, pair[0], pair[1]]);
+                Ok(pairs.iter().map(wide).collect())
+            }
+            other => {
+                let reason = format!("`{name}` is {other:?} of shape {shape:?}");
+                Err(ModelError::format(&self.what, reason))
+            }
+        }
     }
 
-    fn dense(&self, name: &str, n: usize, k: usize) -> Result<DenseTensors, ModelError> {
+    pub(super) fn dense(&self, name: &str, n: usize, k: usize) -> Result<DenseTensors, ModelError> {
         let weights = self.read(&format!("{name}.weight"), Some(n), k)?;
         let bias = self.read(&format!("{name}.bias"), Some(1), n)?;
         Ok(DenseTensors { weights, bias })
     }
 
-    fn norm(&self, name: &str, n: usize) -> Result<NormTensors, ModelError> {
+    pub(super) fn norm(&self, name: &str, n: usize) -> Result<NormTensors, ModelError> {
         let gain = self.read(&format!("{name}.weight"), Some(1), n)?;
         let bias = self.read(&format!("{name}.bias"), Some(1), n)?;
         Ok(NormTensors { gain, bias })

@@ -3,5 +3,8 @@
 
 mod checkpoint;
 pub mod container;
+mod folder;
 
 pub(crate) use checkpoint::{Checkpoint, DenseTensors, Dims, LayerTensors, NormTensors};
+pub use folder::FolderKind;
+pub(crate) use folder::{Folder, Head, OWN_SETTINGS, Pooling, Prefixes};

@@ -33,7 +33,7 @@ pub struct WriterOptions {
 }
 
 /// Version of what this crate computes of a passage; part of every index's settings.
-const ANALYSIS: &str = "analysis 1";
+const ANALYSIS: &str = "analysis 2";
 
 /// The one writer of a corpus. Holds its lock until dropped.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! BM25 over tantivy: one stemmed field of title, headings and text.
+//! BM25 over tantivy: a stemmed field of title, headings and text together, and fields of parts of
+//! it whose words can be made to count more ([`FIELDS`]).
 //!
 //! Terms come from [`indago_text::terms`], the analyzer of the whole project, so that document
 //! frequencies agree everywhere. The number of passages and the mean length are exact and come
@@ -8,10 +9,13 @@
 
 mod collect;
 mod directory;
+mod fields;
 mod score;
 mod search;
 mod write;
 
+pub use fields::{BadFieldWeights, FieldWeights};
+pub(crate) use fields::{FIELDS, N_FIELDS};
 pub(crate) use search::Lexical;
 pub(crate) use write::LexicalWriter;
 
@@ -32,6 +36,8 @@ const ANALYZER: &str = "indago-terms";
 pub(crate) struct Fields {
     /// Index terms of title, headings and text.
     text: Field,
+    /// Index terms of each of [`FIELDS`].
+    parts: [Field; N_FIELDS],
     /// The document's id, for deleting.
     document: Field,
     /// The passage id as two big-endian halves, so that they order as the id does.
@@ -46,11 +52,10 @@ fn schema() -> (Schema, Fields) {
         .set_index_option(IndexRecordOption::WithFreqs)
         .set_fieldnorms(true);
     let id = tantivy::schema::NumericOptions::default().set_fast();
+    let indexed = TextOptions::default().set_indexing_options(indexing);
     let fields = Fields {
-        text: schema.add_text_field(
-            "text",
-            TextOptions::default().set_indexing_options(indexing),
-        ),
+        text: schema.add_text_field("text", indexed.clone()),
+        parts: FIELDS.map(|field| schema.add_text_field(field.name, indexed.clone())),
         document: schema.add_text_field("document", STRING),
         id_high: schema.add_u64_field("id_high", id.clone()),
         id_low: schema.add_u64_field("id_low", id),

@@ -9,6 +9,8 @@
 //!
 //! Scores do not depend on windows, pruning or segments: a passage's terms are added in one order.
 
+use std::sync::Arc;
+
 use indago_core::{Cancel, Cancelled};
 use tantivy::DocId;
 use tantivy::fieldnorm::FieldNormReader;
@@ -41,17 +43,50 @@ pub(super) struct Saturation {
     shares: Vec<[f32; 256]>,
 }
 
+/// What an occurrence in a field counts at each length of the field: `weight / norm`, to be added
+/// up before it saturates.
+#[derive(Clone, Debug)]
+pub(super) struct FieldGain([f32; 256]);
+
+impl FieldGain {
+    pub(super) fn new(weight: f32, mean_length: f32) -> Self {
+        Self(norms(mean_length).map(|norm| weight / norm))
+    }
+}
+
+/// `k1 * (1 - b + b * length / mean)` by tantivy's code of the length.
+fn norms(mean_length: f32) -> [f32; 256] {
+    std::array::from_fn(|code| {
+        let length = FieldNormReader::id_to_fieldnorm(code as u8) as f32;
+        K1 * (1.0 - B + B * length / mean_length)
+    })
+}
+
 impl Saturation {
     pub(super) fn new(mean_length: f32) -> Self {
-        let norms = std::array::from_fn(|code| {
-            let length = FieldNormReader::id_to_fieldnorm(code as u8) as f32;
-            K1 * (1.0 - B + B * length / mean_length)
-        });
+        let norms = norms(mean_length);
         let share = |tf: usize| norms.map(|norm| tf as f32 / (tf as f32 + norm));
         Self {
             norms,
             shares: (0..=TABLE).map(share).collect(),
         }
+    }
+
+    /// The same with what the term counts in fields added before it saturates.
+    #[inline]
+    fn share_with(
+        &self,
+        frequency: u32,
+        length_code: u8,
+        fields: &mut [FieldPostings],
+        doc: DocId,
+    ) -> f32 {
+        if fields.is_empty() {
+            return self.share(frequency, length_code);
+        }
+        let worth: f32 = fields.iter_mut().map(|field| field.worth(doc)).sum();
+        let x = frequency as f32 / self.norms[usize::from(length_code)] + worth;
+        x / (x + 1.0)
     }
 
     #[inline]
@@ -63,27 +98,16 @@ impl Saturation {
     }
 }
 
-/// A term's postings in a segment, read front to back.
-pub(super) struct Postings {
+/// Where one list is being read, front to back.
+struct Cursor {
     block: BlockSegmentPostings,
     /// Position within the block.
     at: usize,
-    weight: f32,
 }
 
-impl Postings {
-    /// `boost`: idf times how often the query has the term.
-    pub(super) fn new(block: BlockSegmentPostings, boost: f32) -> Self {
-        Self {
-            block,
-            at: 0,
-            weight: boost * (K1 + 1.0),
-        }
-    }
-
-    /// Bound of what the term adds to any passage.
-    pub(super) fn weight(&self) -> f32 {
-        self.weight
+impl Cursor {
+    fn new(block: BlockSegmentPostings) -> Self {
+        Self { block, at: 0 }
     }
 
     /// Moves to the first posting at or behind `doc`; whether there is one.
@@ -99,6 +123,62 @@ impl Postings {
         self.at < self.block.docs().len()
     }
 
+    /// How often `doc`, which never descends, has the term.
+    fn frequency(&mut self, doc: DocId) -> Option<u32> {
+        let there = self.seek(doc) && self.block.doc(self.at) == doc;
+        there.then(|| self.block.freq(self.at))
+    }
+}
+
+/// A term's postings in a field that counts on top of the passage.
+pub(super) struct FieldPostings {
+    postings: Cursor,
+    lengths: FieldNormReader,
+    gain: Arc<FieldGain>,
+}
+
+impl FieldPostings {
+    pub(super) fn new(
+        block: BlockSegmentPostings,
+        lengths: FieldNormReader,
+        gain: Arc<FieldGain>,
+    ) -> Self {
+        Self {
+            postings: Cursor::new(block),
+            lengths,
+            gain,
+        }
+    }
+
+    fn worth(&mut self, doc: DocId) -> f32 {
+        let frequency = self.postings.frequency(doc);
+        let gain = self.gain.0[usize::from(self.lengths.fieldnorm_id(doc))];
+        frequency.map_or(0.0, |frequency| frequency as f32 * gain)
+    }
+}
+
+/// A term's postings in a segment.
+pub(super) struct Postings {
+    whole: Cursor,
+    weight: f32,
+    fields: Vec<FieldPostings>,
+}
+
+impl Postings {
+    /// `boost`: idf times how often the query has the term.
+    pub(super) fn new(block: BlockSegmentPostings, boost: f32, fields: Vec<FieldPostings>) -> Self {
+        Self {
+            whole: Cursor::new(block),
+            weight: boost * (K1 + 1.0),
+            fields,
+        }
+    }
+
+    /// Bound of what the term adds to any passage.
+    pub(super) fn weight(&self) -> f32 {
+        self.weight
+    }
+
     /// Adds to `sums` what the term is worth in the passages from `first` on.
     fn add_all(
         &mut self,
@@ -107,12 +187,13 @@ impl Postings {
         saturation: &Saturation,
         sums: &mut [f32],
     ) {
-        if !self.seek(first) {
+        if !self.whole.seek(first) {
             return;
         }
         let end = first + sums.len() as DocId;
         loop {
-            let docs = self.block.docs().get(self.at..).unwrap_or_default();
+            let docs = self.whole.block.docs();
+            let docs = docs.get(self.whole.at..).unwrap_or_default();
             let Some(&last) = docs.last() else { return };
             let whole = last < end;
             let n = if whole {
@@ -120,19 +201,21 @@ impl Postings {
             } else {
                 docs.partition_point(|&doc| doc < end)
             };
-            let frequencies = self.block.freqs().get(self.at..).unwrap_or_default();
+            let frequencies = self.whole.block.freqs();
+            let frequencies = frequencies.get(self.whole.at..).unwrap_or_default();
             for (&doc, &frequency) in docs[..n].iter().zip(frequencies) {
-                let share = saturation.share(frequency, lengths.fieldnorm_id(doc));
+                let code = lengths.fieldnorm_id(doc);
+                let share = saturation.share_with(frequency, code, &mut self.fields, doc);
                 if let Some(sum) = sums.get_mut((doc - first) as usize) {
                     *sum += self.weight * share;
                 }
             }
             if !whole {
-                self.at += n;
+                self.whole.at += n;
                 return;
             }
-            self.block.advance();
-            self.at = 0;
+            self.whole.block.advance();
+            self.whole.at = 0;
         }
     }
 
@@ -144,9 +227,9 @@ impl Postings {
         saturation: &Saturation,
         sum: &mut f32,
     ) {
-        if self.seek(doc) && self.block.doc(self.at) == doc {
-            let share = saturation.share(self.block.freq(self.at), lengths.fieldnorm_id(doc));
-            *sum += self.weight * share;
+        if let Some(frequency) = self.whole.frequency(doc) {
+            let code = lengths.fieldnorm_id(doc);
+            *sum += self.weight * saturation.share_with(frequency, code, &mut self.fields, doc);
         }
     }
 }
@@ -196,7 +279,7 @@ pub(super) fn score_segment(
                 near.push(first + i as DocId);
             });
             for (j, term) in light.iter_mut().enumerate() {
-                let postings = term.block.doc_freq() as usize * len / n_docs as usize;
+                let postings = term.whole.block.doc_freq() as usize * len / n_docs as usize;
                 if near.len() * POSTINGS_PER_SEEK < postings {
                     for &doc in &near {
                         let sum = &mut sums[(doc - first) as usize];

@@ -14,8 +14,8 @@ use tantivy::{DocId, Index, IndexReader, InvertedIndexReader, ReloadPolicy, Segm
 
 use super::collect::{Best, Ids};
 use super::directory::ReadOnly;
-use super::score::{Postings, Saturation, idf, score_segment};
-use super::{Fields, MAX_QUERY_TERMS, schema};
+use super::score::{FieldGain, FieldPostings, Postings, Saturation, idf, score_segment};
+use super::{FieldWeights, Fields, MAX_QUERY_TERMS, N_FIELDS, schema};
 use crate::error::{corrupt, engine};
 use crate::filter::Allowed;
 
@@ -26,6 +26,8 @@ pub(crate) struct Lexical {
     /// The segments' passage ids, in their order.
     ids: Vec<Ids>,
     saturation: Saturation,
+    /// Mean length of each of [`FIELDS`] over the passages that have it.
+    field_lengths: [f32; N_FIELDS],
     n_passages: u64,
     // Keeps the files open.
     _reader: IndexReader,
@@ -35,6 +37,14 @@ pub(crate) struct Lexical {
 /// What is read of a segment.
 struct Segment {
     n_docs: DocId,
+    postings: Arc<InvertedIndexReader>,
+    lengths: FieldNormReader,
+    /// Of each of [`FIELDS`].
+    fields: [Option<FieldSegment>; N_FIELDS],
+}
+
+/// What is read of a field of a segment.
+struct FieldSegment {
     postings: Arc<InvertedIndexReader>,
     lengths: FieldNormReader,
 }
@@ -67,7 +77,7 @@ impl Lexical {
         if index.schema() != schema {
             return Err(corrupt(
                 dir,
-                "the index has other fields than this build writes",
+                "the index has other fields than this build reads: index the corpus again",
             ));
         }
         let reader = index
@@ -98,13 +108,16 @@ impl Lexical {
                 n_docs: reader.max_doc(),
                 postings: reader.inverted_index(fields.text)?,
                 lengths: reader.get_fieldnorms_reader(fields.text)?,
+                fields: open_fields(reader, &fields)?,
             };
             Ok((segment, ids))
         };
         let opened: tantivy::Result<Vec<_>> = readers.iter().map(open).collect();
-        let (segments, ids) = opened.map_err(|e| unreadable(dir, e))?.into_iter().unzip();
+        let (segments, ids): (Vec<Segment>, _) =
+            opened.map_err(|e| unreadable(dir, e))?.into_iter().unzip();
         Ok(Self {
             fields,
+            field_lengths: mean_lengths(&segments),
             segments,
             ids,
             saturation: Saturation::new(n_terms as f32 / n_passages.max(1) as f32),
@@ -135,11 +148,35 @@ impl Lexical {
         Ok((frequency.min(self.n_passages), infos))
     }
 
+    /// Every passage that holds an index term.
+    pub(crate) fn passages_with(
+        &self,
+        term: &str,
+        cancel: &Cancel,
+    ) -> Result<Vec<PassageId>, RetrieveError> {
+        let (_, infos) = self.look_up(term)?;
+        let mut found = Vec::new();
+        for ((segment, ids), info) in self.segments.iter().zip(&self.ids).zip(infos) {
+            let Some(info) = info else { continue };
+            let mut block = segment
+                .postings
+                .read_block_postings_from_terminfo(&info, IndexRecordOption::Basic)
+                .map_err(|e| engine(e.into()))?;
+            while !block.docs().is_empty() {
+                cancel.check()?;
+                found.extend(block.docs().iter().map(|doc| ids.get(*doc)));
+                block.advance();
+            }
+        }
+        Ok(found)
+    }
+
     /// The best `k` passages by BM25 (k1 1.2, b 0.75), best first.
     pub(crate) fn search(
         &self,
         text: &str,
         k: usize,
+        weights: FieldWeights,
         allowed: Option<&Allowed>,
         cancel: &Cancel,
     ) -> Result<Vec<(PassageId, f32)>, RetrieveError> {
@@ -149,6 +186,7 @@ impl Lexical {
         }
         let k = k.min(usize::try_from(self.n_passages).unwrap_or(usize::MAX));
         let mut best = Best::new(k, &self.ids, allowed);
+        let gains = self.gains(weights);
         for (s, segment) in self.segments.iter().enumerate() {
             let mut postings = Vec::with_capacity(terms.len());
             for term in &terms {
@@ -160,7 +198,8 @@ impl Lexical {
                     .read_block_postings_from_terminfo(info, IndexRecordOption::WithFreqs)
                     .map_err(|e| engine(e.into()))?;
                 let boost = idf(term.frequency, self.n_passages) * term.times as f32;
-                postings.push(Postings::new(block, boost));
+                let on_top = self.field_postings(segment, &term.text, &gains)?;
+                postings.push(Postings::new(block, boost, on_top));
             }
             // Stable, so terms of one weight stay in the order of the query's list.
             postings.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
@@ -177,6 +216,42 @@ impl Lexical {
             )?;
         }
         Ok(best.finish())
+    }
+
+    /// What an occurrence in each field counts; `None` for fields without weight.
+    fn gains(&self, weights: FieldWeights) -> [Option<Arc<FieldGain>>; N_FIELDS] {
+        std::array::from_fn(|i| {
+            let (weight, length) = (weights.0[i], self.field_lengths[i]);
+            (weight > 0.0).then(|| Arc::new(FieldGain::new(weight, length)))
+        })
+    }
+
+    /// A term's postings in the fields of a segment that have weight.
+    fn field_postings(
+        &self,
+        segment: &Segment,
+        term: &str,
+        gains: &[Option<Arc<FieldGain>>; N_FIELDS],
+    ) -> Result<Vec<FieldPostings>, RetrieveError> {
+        let mut found = Vec::new();
+        for ((field, part), gain) in segment.fields.iter().zip(self.fields.parts).zip(gains) {
+            let (Some(field), Some(gain)) = (field, gain) else {
+                continue;
+            };
+            let info = field
+                .postings
+                .get_term_info(&Term::from_field_text(part, term))
+                .map_err(|e| engine(e.into()))?;
+            if let Some(info) = info {
+                let block = field
+                    .postings
+                    .read_block_postings_from_terminfo(&info, IndexRecordOption::WithFreqs)
+                    .map_err(|e| engine(e.into()))?;
+                let (lengths, gain) = (field.lengths.clone(), Arc::clone(gain));
+                found.push(FieldPostings::new(block, lengths, gain));
+            }
+        }
+        Ok(found)
     }
 
     /// The query's terms: those found in the corpus, at most [`MAX_QUERY_TERMS`], rarest first.
@@ -206,6 +281,41 @@ impl Lexical {
         terms.truncate(MAX_QUERY_TERMS);
         Ok(terms)
     }
+}
+
+/// The fields of a segment; `None` where no passage of it has the field.
+fn open_fields(
+    reader: &SegmentReader,
+    fields: &Fields,
+) -> tantivy::Result<[Option<FieldSegment>; N_FIELDS]> {
+    let mut opened = [const { None }; N_FIELDS];
+    for (slot, field) in opened.iter_mut().zip(fields.parts) {
+        let postings = reader.inverted_index(field)?;
+        if postings.terms().num_terms() > 0 {
+            let lengths = reader.get_fieldnorms_reader(field)?;
+            *slot = Some(FieldSegment { postings, lengths });
+        }
+    }
+    Ok(opened)
+}
+
+/// Mean lengths over the passages that have the field, from the lengths that scores are made of:
+/// the same however passages are spread over segments.
+fn mean_lengths(segments: &[Segment]) -> [f32; N_FIELDS] {
+    std::array::from_fn(|i| {
+        let mut counts = [0_u64; 256];
+        for segment in segments {
+            if let Some(field) = &segment.fields[i] {
+                for doc in 0..segment.n_docs {
+                    counts[usize::from(field.lengths.fieldnorm_id(doc))] += 1;
+                }
+            }
+        }
+        let length = |code: usize| u64::from(FieldNormReader::id_to_fieldnorm(code as u8));
+        let total: u64 = (1..256).map(|code| counts[code] * length(code)).sum();
+        let having: u64 = counts[1..].iter().sum();
+        (total as f32 / having.max(1) as f32).max(1.0)
+    })
 }
 
 fn unreadable(dir: &Path, error: tantivy::TantivyError) -> RetrieveError {

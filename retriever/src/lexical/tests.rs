@@ -9,7 +9,10 @@ use tantivy::query::{Bm25StatisticsProvider, BooleanQuery, BoostQuery, Occur, Qu
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Index, IndexSettings, TantivyDocument, Term};
 
-use super::{ANALYZER, Lexical, analyzer, schema};
+use super::{ANALYZER, FieldWeights, Lexical, N_FIELDS, analyzer, schema};
+
+/// No field counts on top of the passage.
+const NONE: FieldWeights = FieldWeights([0.0; N_FIELDS]);
 
 /// Deterministic numbers.
 struct Numbers(u64);
@@ -120,7 +123,7 @@ fn check(n: u64, per_segment: u64, vocabulary: u64, query_words: u64, seed: u64)
     let query = words.join(" ");
     let expected = by_tantivy(dir.path(), &query, n, n_terms);
     let all = lexical
-        .search(&query, n as usize, None, &Cancel::new())
+        .search(&query, n as usize, NONE, None, &Cancel::new())
         .unwrap();
     assert_eq!(all.len(), expected.len(), "{query}");
     for (id, score) in &all {
@@ -136,7 +139,9 @@ fn check(n: u64, per_segment: u64, vocabulary: u64, query_words: u64, seed: u64)
     assert!(all.is_sorted_by(|a, b| best_first(a, b).is_lt()));
     // Pruning changes nothing: a shorter list is the beginning of the longest, bit for bit.
     for k in [0, 1, 2, 10, 100, 1000, n as usize + 5] {
-        let some = lexical.search(&query, k, None, &Cancel::new()).unwrap();
+        let some = lexical
+            .search(&query, k, NONE, None, &Cancel::new())
+            .unwrap();
         assert_eq!(some, all[..k.min(all.len())], "k = {k}, {query}");
     }
 }
@@ -174,5 +179,122 @@ fn a_cancelled_search_says_so() {
     let lexical = Lexical::open(dir.path(), 10, n_terms).unwrap();
     let cancel = Cancel::new();
     cancel.cancel();
-    assert!(lexical.search("w0", 3, None, &cancel).is_err());
+    assert!(lexical.search("w0", 3, NONE, None, &cancel).is_err());
+}
+
+/// A passage's words, and those of its title and headings, which are among them.
+type Words = [Vec<String>; 1 + N_FIELDS];
+
+/// An index of passages with titles (every second one) and headings (every third one).
+fn write_fields(dir: &std::path::Path, n: u64, per_segment: u64, seed: u64) -> Vec<Words> {
+    let (schema, fields) = schema();
+    let directory = tantivy::directory::MmapDirectory::open(dir).unwrap();
+    let index = Index::create(directory, schema, IndexSettings::default()).unwrap();
+    index.tokenizers().register(ANALYZER, analyzer());
+    let mut writer = index.writer_with_num_threads(1, 20 << 20).unwrap();
+    writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
+    let mut numbers = Numbers(seed | 1);
+    let mut all = Vec::new();
+    for i in 0..n {
+        let mut draw = |most: u64| -> Vec<String> {
+            let length = 1 + numbers.below(most);
+            (0..length).map(|_| numbers.word(40)).collect()
+        };
+        let title = if i % 2 == 0 { draw(5) } else { Vec::new() };
+        let headings = if i % 3 == 0 { draw(8) } else { Vec::new() };
+        let mut whole = [title.clone(), headings.clone()].concat();
+        whole.extend(draw(30));
+        let words = [whole, title, headings];
+        let joined = |words: &[String]| words.iter().map(|w| w.clone() + " ").collect::<String>();
+        let mut document = TantivyDocument::default();
+        document.add_text(fields.text, joined(&words[0]));
+        for (field, words) in fields.parts.into_iter().zip(&words[1..]) {
+            if !words.is_empty() {
+                document.add_text(field, joined(words));
+            }
+        }
+        document.add_text(fields.document, "d");
+        document.add_u64(fields.id_high, 0);
+        document.add_u64(fields.id_low, i);
+        writer.add_document(document).unwrap();
+        if i % per_segment == per_segment - 1 {
+            writer.commit().unwrap();
+        }
+        all.push(words);
+    }
+    writer.commit().unwrap();
+    all
+}
+
+/// BM25 with weighted fields as it is defined, lengths exact.
+fn by_definition(all: &[Words], query: &str, weights: [f32; N_FIELDS]) -> Vec<f32> {
+    let n = all.len() as f32;
+    let mean = |f: usize| {
+        let lengths = all.iter().map(|words| words[f].len() as f32);
+        let having = all
+            .iter()
+            .filter(|words| f == 0 || !words[f].is_empty())
+            .count();
+        lengths.sum::<f32>() / having.max(1) as f32
+    };
+    let means = [mean(0), mean(1).max(1.0), mean(2).max(1.0)];
+    let count = |words: &[String], term: &str| words.iter().filter(|w| *w == term).count() as f32;
+    let score = |words: &Words| -> f32 {
+        let one = |term: &str| {
+            let having = all
+                .iter()
+                .filter(|words| count(&words[0], term) > 0.0)
+                .count() as f32;
+            if having == 0.0 {
+                return 0.0;
+            }
+            let idf = (1.0 + (n - having + 0.5) / (having + 0.5)).ln();
+            let tf: f32 = [1.0, weights[0], weights[1]]
+                .into_iter()
+                .enumerate()
+                .map(|(f, weight)| {
+                    let length = words[f].len() as f32 / means[f];
+                    weight * count(&words[f], term) / (0.25 + 0.75 * length)
+                })
+                .sum();
+            idf * 2.2 * tf / (tf + 1.2)
+        };
+        query.split(' ').map(one).sum()
+    };
+    all.iter().map(score).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn weighted_fields_follow_the_definition(
+        n in 1u64..300,
+        per_segment in 50u64..200,
+        title in 0.0f32..8.0,
+        headings in 0.0f32..8.0,
+        seed in any::<u64>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let all = write_fields(dir.path(), n, per_segment, seed);
+        let n_terms = all.iter().map(|words| words[0].len() as u64).sum();
+        let lexical = Lexical::open(dir.path(), n, n_terms).unwrap();
+        let mut numbers = Numbers(!seed | 1);
+        let mut words: Vec<String> = (0..6).map(|_| numbers.word(50)).collect();
+        words.sort();
+        words.dedup();
+        let query = words.join(" ");
+        let weights = FieldWeights([title, headings]);
+        let found = lexical.search(&query, n as usize, weights, None, &Cancel::new()).unwrap();
+        let expected = by_definition(&all, &query, weights.0);
+        prop_assert_eq!(found.len(), expected.iter().filter(|score| **score > 0.0).count());
+        for (id, score) in &found {
+            let wanted = expected[u128::from_be_bytes(id.0) as usize];
+            // No length here is above 43, where codes of lengths begin to round.
+            prop_assert!((score - wanted).abs() < 0.02 * wanted + 1e-4, "{score} {wanted}");
+        }
+        for k in [1, 5, 20] {
+            let some = lexical.search(&query, k, weights, None, &Cancel::new()).unwrap();
+            prop_assert_eq!(&some[..], &found[..k.min(found.len())]);
+        }
+    }
 }

@@ -67,7 +67,12 @@ impl LexicalWriter {
         let id = prepared.document.id.as_str();
         for (row, terms) in prepared.rows.iter().zip(&prepared.terms) {
             let mut document = TantivyDocument::default();
-            document.add_text(self.fields.text, terms);
+            document.add_text(self.fields.text, &terms.whole);
+            for (field, terms) in self.fields.parts.into_iter().zip(&terms.fields) {
+                if !terms.is_empty() {
+                    document.add_text(field, terms);
+                }
+            }
             document.add_text(self.fields.document, id);
             let id = u128::from_be_bytes(row.id.0);
             document.add_u64(self.fields.id_high, (id >> 64) as u64);

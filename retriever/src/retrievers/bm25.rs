@@ -1,4 +1,5 @@
-//! Lexical search: BM25 with k1 1.2 and b 0.75 (Robertson and Zaragoza 2009, in Lucene's form).
+//! Lexical search: BM25 with k1 1.2 and b 0.75 (Robertson and Zaragoza 2009, in Lucene's form),
+//! with weighted fields where the corpus was given weights ([`crate::FieldWeights`]).
 
 use indago_core::ports::{RetrieveError, Retriever};
 use indago_core::{Cancel, Hit, Query};
@@ -26,10 +27,13 @@ impl Retriever for Bm25 {
     fn search(&self, query: &Query, k: usize, cancel: &Cancel) -> Result<Vec<Hit>, RetrieveError> {
         cancel.check()?;
         let allowed = self.corpus.allowed(&query.filters)?;
-        let ranked = self
-            .corpus
-            .lexical()
-            .search(&query.text, k, allowed.as_deref(), cancel)?;
+        let ranked = self.corpus.lexical().search(
+            &query.text,
+            k,
+            self.corpus.field_weights(),
+            allowed.as_deref(),
+            cancel,
+        )?;
         Ok(hits(self.name(), ranked))
     }
 }

@@ -2,14 +2,17 @@
 
 mod bm25;
 mod dense;
+mod exact;
 mod fused;
 mod graph;
+mod ppr;
 
 use std::sync::Arc;
 
 use indago_core::ports::{Encoder, RetrieveError, Retriever};
 use indago_core::{Hit, PassageId, Provenance};
 
+pub(crate) use exact::occurrences;
 pub use fused::{Fused, FusedOptions};
 pub use graph::Graph;
 
@@ -24,11 +27,15 @@ const REGISTRY: &[(&str, Make)] = &[
     ("dense", |corpus, encoder| {
         Ok(Arc::new(dense::Dense::new(corpus, encoder, "dense")?))
     }),
+    ("exact", |corpus, _| Ok(Arc::new(exact::Exact::new(corpus)))),
     ("fused", |corpus, encoder| {
         Ok(Arc::new(Fused::over(corpus, encoder)?))
     }),
     ("graph", |corpus, encoder| {
         Ok(Arc::new(Graph::over(corpus, encoder)?))
+    }),
+    ("ppr", |corpus, encoder| {
+        Ok(Arc::new(ppr::Ppr::over(corpus, encoder)?))
     }),
     ("rrf", |corpus, encoder| {
         Ok(Arc::new(Fused::by_ranks(corpus, encoder)?))

@@ -1,0 +1,164 @@
+//! A BERT-type model from a folder: the body that sentence encoders, cross-encoders and sparse
+//! encoders share.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use indago_core::Cancel;
+use indago_core::ports::EncodeError;
+use indago_kernels::product::{PackedF32, linear_f32};
+use rayon::prelude::*;
+
+use super::batch::groups;
+use super::forward::{Second, Workspace, states};
+use super::network::Network;
+use crate::ModelError;
+use crate::tokenizer::{Vocabulary, WordPiece};
+use crate::weights::{Checkpoint, DenseTensors, Dims};
+
+/// Token ids with their special tokens.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    pub ids: Vec<u32>,
+    /// Where the second text begins.
+    pub second: usize,
+}
+
+pub(super) struct Bert {
+    pub name: String,
+    pub tokenizer: WordPiece,
+    pub dims: Dims,
+    pub checksum: u64,
+    network: Network,
+    /// What tokens of a second text get beside the first text's type.
+    second: Vec<f32>,
+    idle: Mutex<Vec<Workspace>>,
+}
+
+impl Bert {
+    pub(super) fn new(folder: &Path, mut model: Checkpoint) -> Result<Self, ModelError> {
+        let name = folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_else(|| folder.display().to_string());
+        let vocabulary = Vocabulary::new(std::mem::take(&mut model.vocabulary))?;
+        let dims = model.dims;
+        // Some models have more rows than pieces, to make the number of rows even.
+        if vocabulary.len() > dims.vocabulary {
+            let (pieces, rows) = (vocabulary.len(), dims.vocabulary);
+            let reason = format!("{pieces} pieces for {rows} vectors");
+            return Err(ModelError::format("vocabulary", reason));
+        }
+        let mut types = model.types.chunks_exact(dims.hidden);
+        let second = match (types.next(), types.next()) {
+            (Some(first), Some(second)) => second.iter().zip(first).map(|(b, a)| b - a).collect(),
+            _ => vec![0.0; dims.hidden],
+        };
+        Ok(Self {
+            name,
+            tokenizer: WordPiece::new(vocabulary)?,
+            dims,
+            checksum: model.checksum,
+            second,
+            network: Network::from_checkpoint(model)?,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// A text between its special tokens, cut at the model's longest.
+    pub(super) fn single(&self, text: &str) -> Sequence {
+        let mut ids = vec![self.tokenizer.begin()];
+        ids.extend(self.tokenizer.tokens(text, self.dims.positions - 2));
+        ids.push(self.tokenizer.end());
+        let second = ids.len();
+        Sequence { ids, second }
+    }
+
+    /// Runs the network over `sequences` and lets `each` make `width` values of the vectors of a
+    /// sequence's tokens. One row for each sequence, in order.
+    pub(super) fn map(
+        &self,
+        sequences: &[Sequence],
+        width: usize,
+        each: impl Fn(&[f32], &mut [f32]) + Sync,
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, EncodeError> {
+        let hidden = self.dims.hidden;
+        let lengths: Vec<usize> = sequences.iter().map(|s| s.ids.len()).collect();
+        let groups = groups(&lengths);
+        let run = |group: &Vec<usize>| -> Result<Vec<f32>, EncodeError> {
+            cancel.check()?;
+            let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].ids.as_slice()).collect();
+            let starts: Vec<usize> = group.iter().map(|&i| sequences[i].second).collect();
+            let second = Second {
+                starts: &starts,
+                vector: &self.second,
+            };
+            let mut workspace = self.take_workspace();
+            let mut rest = states(&self.network, &ids, Some(second), &mut workspace);
+            let mut rows = vec![0.0; group.len() * width];
+            for (ids, out) in ids.iter().zip(rows.chunks_exact_mut(width)) {
+                let (tokens, others) = rest.split_at(ids.len() * hidden);
+                each(tokens, out);
+                rest = others;
+            }
+            self.give_back(workspace);
+            Ok(rows)
+        };
+        let made: Vec<Vec<f32>> = groups
+            .par_iter()
+            .with_max_len(1)
+            .map(run)
+            .collect::<Result<_, _>>()?;
+        let mut out = vec![0.0; sequences.len() * width];
+        for (group, rows) in groups.iter().zip(&made) {
+            for (&i, row) in group.iter().zip(rows.chunks_exact(width)) {
+                out[i * width..(i + 1) * width].copy_from_slice(row);
+            }
+        }
+        Ok(out)
+    }
+
+    fn take_workspace(&self) -> Workspace {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, workspace: Workspace) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(workspace);
+    }
+}
+
+impl std::fmt::Debug for Bert {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bert[{} {:016x}]", self.name, self.checksum)
+    }
+}
+
+/// A linear layer of a head, in f32.
+#[derive(Debug)]
+pub(super) struct HeadLayer {
+    weights: PackedF32,
+    bias: Vec<f32>,
+}
+
+impl HeadLayer {
+    pub(super) fn new(dense: DenseTensors) -> Result<Self, ModelError> {
+        let inputs = dense.weights.len() / dense.bias.len().max(1);
+        let weights = PackedF32::pack(&dense.weights, inputs)
+            .map_err(|error| ModelError::format("a linear layer", error.to_string()))?;
+        Ok(Self {
+            weights,
+            bias: dense.bias,
+        })
+    }
+
+    /// The layer's values for each row of `x`.
+    pub(super) fn apply(&self, x: &[f32]) -> Vec<f32> {
+        let rows = x.len() / self.weights.inputs().max(1);
+        let mut out = vec![0.0; rows * self.bias.len()];
+        linear_f32(x, &self.weights, &self.bias, &mut out);
+        out
+    }
+}

@@ -1,0 +1,124 @@
+//! Cross-encoders of the BERT family: query and text in one sequence, one score out (Nogueira and
+//! Cho 2019, "Passage re-ranking with BERT").
+
+use std::path::Path;
+
+use indago_core::Cancel;
+use indago_core::ports::{EncodeError, PairScorer};
+
+use super::bert::{Bert, HeadLayer, Sequence};
+use crate::ModelError;
+use crate::weights::{Folder, Head};
+
+/// A reranker with one label (`BertForSequenceClassification`), in f32, from a folder.
+///
+/// A score is the label's logit, without the sigmoid that some wrap around it: the order is the
+/// same. Scores of different queries do not compare.
+#[derive(Debug)]
+pub struct CrossEncoder {
+    body: Bert,
+    pooler: HeadLayer,
+    classifier: HeadLayer,
+}
+
+impl CrossEncoder {
+    /// The model in `folder`: `config.json`, `tokenizer.json` or `vocab.txt`, `model.safetensors`.
+    ///
+    /// # Errors
+    /// When a file is missing or of a kind that is not known.
+    pub fn open(folder: &Path) -> Result<Self, EncodeError> {
+        Self::read(folder).map_err(|error| error.of_model(&folder.display().to_string()))
+    }
+
+    fn read(folder: &Path) -> Result<Self, ModelError> {
+        let Folder { model, head, .. } = Folder::read(folder)?;
+        let Head::Classifier { pooler, classifier } = head else {
+            let reason = "it is no cross-encoder (`BertForSequenceClassification`)";
+            return Err(ModelError::format(folder.display().to_string(), reason));
+        };
+        Ok(Self {
+            body: Bert::new(folder, model)?,
+            pooler: HeadLayer::new(pooler)?,
+            classifier: HeadLayer::new(classifier)?,
+        })
+    }
+
+    /// `[CLS] query [SEP] text [SEP]`, the longer of the two cut first.
+    fn pair(&self, query: &[u32], text: &str) -> Sequence {
+        let tokenizer = &self.body.tokenizer;
+        let room = self.body.dims.positions - 3;
+        let text = tokenizer.tokens(text, room);
+        let (query_room, text_room) = shares(query.len(), text.len(), room);
+        let mut ids = vec![tokenizer.begin()];
+        ids.extend(query.iter().take(query_room));
+        ids.push(tokenizer.end());
+        let second = ids.len();
+        ids.extend(text.iter().take(text_room));
+        ids.push(tokenizer.end());
+        Sequence { ids, second }
+    }
+}
+
+/// Tokens that are kept of two texts in `room`: the longer loses until it is as long as the other,
+/// as the `longest_first` of the reference tokenizers.
+fn shares(a: usize, b: usize, room: usize) -> (usize, usize) {
+    if a + b <= room {
+        return (a, b);
+    }
+    let (short, long) = (a.min(b), a.max(b));
+    let kept_long = long.min(room.saturating_sub(short).max(short));
+    let (short, long) = if short + kept_long > room {
+        (room / 2, room - room / 2)
+    } else {
+        (short, kept_long)
+    };
+    if a > b { (long, short) } else { (short, long) }
+}
+
+impl PairScorer for CrossEncoder {
+    fn name(&self) -> &str {
+        &self.body.name
+    }
+
+    fn score(&self, query: &str, texts: &[&str], cancel: &Cancel) -> Result<Vec<f32>, EncodeError> {
+        let query = self
+            .body
+            .tokenizer
+            .tokens(query, self.body.dims.positions - 3);
+        let pairs: Vec<Sequence> = texts.iter().map(|text| self.pair(&query, text)).collect();
+        let width = self.body.dims.hidden;
+        let head = |tokens: &[f32], out: &mut [f32]| {
+            let mut pooled = self.pooler.apply(&tokens[..width]);
+            for x in &mut pooled {
+                *x = x.tanh();
+            }
+            out.copy_from_slice(&self.classifier.apply(&pooled));
+        };
+        self.body.map(&pairs, 1, head, cancel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_longer_text_is_cut_first() {
+        assert_eq!(shares(3, 4, 10), (3, 4));
+        assert_eq!(shares(3, 20, 10), (3, 7));
+        assert_eq!(shares(20, 3, 10), (7, 3));
+        assert_eq!(shares(20, 30, 11), (5, 6));
+        assert_eq!(shares(30, 20, 11), (6, 5));
+    }
+
+    proptest! {
+        #[test]
+        fn shares_fill_the_room(a in 0usize..600, b in 0usize..600, room in 1usize..512) {
+            let (x, y) = shares(a, b, room);
+            prop_assert!(x <= a && y <= b);
+            prop_assert_eq!(x + y, room.min(a + b));
+        }
+    }
+}

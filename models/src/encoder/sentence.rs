@@ -1,0 +1,134 @@
+//! Sentence encoders of the BERT family (E5, BGE, GTE and the like), in f32, from a folder.
+
+use std::path::Path;
+
+use indago_core::Cancel;
+use indago_core::ports::{EncodeError, Encoder, Matrix, PairScorer, Role, TokenCounter};
+use indago_kernels::{l2_normalize, mean_rows};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::bert::Bert;
+use super::minilm::cosines;
+use crate::ModelError;
+use crate::weights::{Folder, Pooling, Prefixes};
+
+/// Bumped when the arithmetic changes enough to show in vectors; part of the fingerprint.
+const FORWARD_VERSION: u32 = 1;
+
+/// A sentence encoder as sentence-transformers publishes it: word pieces, the prefix that the model
+/// was trained with, BERT, one of three poolings, length 1.
+///
+/// Queries and passages differ in their prefix. Vectors of a text do not depend on what else is
+/// encoded with it.
+#[derive(Debug)]
+pub struct SentenceEncoder {
+    body: Bert,
+    pooling: Pooling,
+    prefixes: Prefixes,
+    fingerprint: String,
+}
+
+impl SentenceEncoder {
+    /// The model in `folder`: `config.json`, `tokenizer.json` or `vocab.txt`, `model.safetensors`;
+    /// pooling from `1_Pooling/config.json` (mean without it), prefixes from `indago.json` or
+    /// `config_sentence_transformers.json`.
+    ///
+    /// # Errors
+    /// When a file is missing or of a kind that is not known.
+    pub fn open(folder: &Path) -> Result<Self, EncodeError> {
+        Self::read(folder).map_err(|error| error.of_model(&folder.display().to_string()))
+    }
+
+    fn read(folder: &Path) -> Result<Self, ModelError> {
+        let Folder {
+            model,
+            pooling,
+            prefixes,
+            ..
+        } = Folder::read(folder)?;
+        let body = Bert::new(folder, model)?;
+        let settings = format!("{pooling:?} {prefixes:?} {}", body.dims.positions);
+        let (name, weights) = (&body.name, body.checksum);
+        let fingerprint = format!(
+            "{name}@{weights:016x}-{:08x}/{FORWARD_VERSION}",
+            xxh3_64(settings.as_bytes()) as u32
+        );
+        Ok(Self {
+            body,
+            pooling,
+            prefixes,
+            fingerprint,
+        })
+    }
+}
+
+impl Encoder for SentenceEncoder {
+    fn name(&self) -> &str {
+        &self.body.name
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn dim(&self) -> usize {
+        self.body.dims.hidden
+    }
+
+    fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
+        let width = self.body.dims.hidden;
+        let prefix = match role {
+            Role::Query => &self.prefixes.query,
+            Role::Passage => &self.prefixes.passage,
+        };
+        let sequences: Vec<_> = texts
+            .iter()
+            .map(|text| self.body.single(&format!("{prefix}{text}")))
+            .collect();
+        let pool = |tokens: &[f32], out: &mut [f32]| {
+            match self.pooling {
+                Pooling::Mean => mean_rows(tokens, out),
+                Pooling::Cls => out.copy_from_slice(&tokens[..width]),
+                Pooling::Max => {
+                    out.copy_from_slice(&tokens[..width]);
+                    for row in tokens.chunks_exact(width) {
+                        out.iter_mut().zip(row).for_each(|(x, y)| *x = x.max(*y));
+                    }
+                }
+            }
+            l2_normalize(out);
+        };
+        let mut data = self.body.map(&sequences, width, pool, cancel)?;
+        for (row, text) in data.chunks_exact_mut(width).zip(texts) {
+            if text.trim().is_empty() {
+                row.fill(0.0);
+            }
+        }
+        Ok(Matrix {
+            rows: texts.len(),
+            dim: width,
+            data,
+        })
+    }
+}
+
+impl TokenCounter for SentenceEncoder {
+    fn name(&self) -> &str {
+        &self.body.name
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.body.tokenizer.count(text)
+    }
+}
+
+impl PairScorer for SentenceEncoder {
+    fn name(&self) -> &str {
+        &self.body.name
+    }
+
+    /// Cosine similarity, -1 to 1.
+    fn score(&self, query: &str, texts: &[&str], cancel: &Cancel) -> Result<Vec<f32>, EncodeError> {
+        cosines(self, query, texts, cancel)
+    }
+}

@@ -1,0 +1,264 @@
+//! Models from folders against transformers, on tiny random checkpoints (`tiny/make.py`).
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::path::{Path, PathBuf};
+
+use indago_core::Cancel;
+use indago_core::ports::{Encoder, PairScorer, Role, SparseEncoder};
+use indago_models::{CrossEncoder, FolderKind, SentenceEncoder, Splade};
+use serde_json::{Value, json};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/tiny")
+        .join(name)
+}
+
+fn expected(name: &str) -> Value {
+    let text = std::fs::read_to_string(folder(name).join("expected.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    let numbers = value.as_array().unwrap().iter();
+    numbers.map(|x| x.as_f64().unwrap() as f32).collect()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    serde_json::from_value(value["texts"].clone()).unwrap()
+}
+
+/// A copy of a fixture that a test may change.
+fn copy(name: &str) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::fs::copy(folder(name).join(file), to.path().join(file)).unwrap();
+    }
+    to
+}
+
+fn close(ours: &[f32], theirs: &[f32], what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        assert!(
+            (a - b).abs() <= 2e-4 * b.abs().max(1.0),
+            "{what} {i}: {a} {b}"
+        );
+    }
+}
+
+#[test]
+fn sentence_vectors_are_those_of_transformers_in_every_pooling() {
+    let reference = expected("encoder");
+    let texts = texts(&reference);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for pooling in ["cls", "mean", "max"] {
+        let copy = copy("encoder");
+        let config = "config_sentence_transformers.json";
+        std::fs::copy(folder("encoder").join(config), copy.path().join(config)).unwrap();
+        std::fs::create_dir(copy.path().join("1_Pooling")).unwrap();
+        let modes = ["cls_token", "mean_tokens", "max_tokens"];
+        let modes = modes.map(|mode| (format!("pooling_mode_{mode}"), mode.starts_with(pooling)));
+        let modes: std::collections::BTreeMap<_, _> = modes.into_iter().collect();
+        let path = copy.path().join("1_Pooling/config.json");
+        std::fs::write(path, json!(modes).to_string()).unwrap();
+        let model = SentenceEncoder::open(copy.path()).unwrap();
+        for (role, key) in [(Role::Query, "query"), (Role::Passage, "passage")] {
+            let vectors = model.encode(&texts, role, &Cancel::new()).unwrap();
+            let theirs = &reference["vectors"][format!("{key}.{pooling}")];
+            for (i, text) in texts.iter().enumerate() {
+                if text.is_empty() {
+                    assert!(vectors.row(i).iter().all(|x| *x == 0.0));
+                } else {
+                    close(vectors.row(i), &floats(&theirs[i]), text);
+                }
+                let alone = model.encode(&[text], role, &Cancel::new()).unwrap();
+                close(alone.row(0), vectors.row(i), "alone");
+            }
+        }
+    }
+}
+
+#[test]
+fn prefixes_of_the_user_go_first_and_change_the_fingerprint() {
+    let copy = copy("encoder");
+    let plain = SentenceEncoder::open(copy.path()).unwrap();
+    let own = json!({"query": "query: ", "passage": "passage: "}).to_string();
+    std::fs::write(copy.path().join("indago.json"), own).unwrap();
+    let marked = SentenceEncoder::open(copy.path()).unwrap();
+    assert_ne!(plain.fingerprint(), marked.fingerprint());
+    let encode = |model: &SentenceEncoder, text: &str, role| {
+        model.encode(&[text], role, &Cancel::new()).unwrap()
+    };
+    let theirs = floats(&expected("encoder")["vectors"]["query.mean"][2]);
+    close(
+        encode(&marked, "Bread!", Role::Query).row(0),
+        &theirs,
+        "with",
+    );
+    close(
+        encode(&plain, "query: Bread!", Role::Passage).row(0),
+        &theirs,
+        "by hand",
+    );
+}
+
+#[test]
+fn cross_encoder_scores_are_those_of_transformers() {
+    let reference = expected("cross");
+    let model = CrossEncoder::open(&folder("cross")).unwrap();
+    let texts = texts(&reference);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (q, query) in reference["queries"].as_array().unwrap().iter().enumerate() {
+        let query = query.as_str().unwrap();
+        let scores = model.score(query, &texts, &Cancel::new()).unwrap();
+        close(&scores, &floats(&reference["scores"][q]), query);
+        let spread = scores.iter().copied().fold(f32::MIN, f32::max)
+            - scores.iter().copied().fold(f32::MAX, f32::min);
+        assert!(
+            spread > 0.1,
+            "scores that hardly differ prove nothing: {scores:?}"
+        );
+    }
+}
+
+#[test]
+fn sparse_weights_are_those_of_transformers() {
+    let reference = expected("splade");
+    let model = Splade::open(&folder("splade")).unwrap();
+    let texts = texts(&reference);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let vectors = model.encode(&texts, Role::Passage, &Cancel::new()).unwrap();
+    for (i, vector) in vectors.iter().enumerate() {
+        if texts[i].is_empty() {
+            assert!(vector.is_empty());
+            continue;
+        }
+        assert!(vector.is_sorted_by(|a, b| a.0 < b.0));
+        let mut dense = vec![0.0; model.vocabulary()];
+        for (id, weight) in vector {
+            assert!(*weight > 0.0);
+            dense[*id as usize] = *weight;
+        }
+        close(&dense, &floats(&reference["weights"][i]), texts[i]);
+    }
+}
+
+#[test]
+fn queries_of_an_inference_free_model_come_from_its_table() {
+    let copy = copy("splade");
+    let table = json!({"house": 2.5, "the": 0.25, "bread": 0.0, "nowhere": 3.0}).to_string();
+    std::fs::write(copy.path().join("idf.json"), table).unwrap();
+    let model = Splade::open(copy.path()).unwrap();
+    let encode = |role| {
+        model
+            .encode(&["The house, the bread"], role, &Cancel::new())
+            .unwrap()
+    };
+    let mut weights: Vec<f32> = encode(Role::Query)[0].iter().map(|(_, w)| *w).collect();
+    weights.sort_by(f32::total_cmp);
+    assert_eq!(weights, [0.25, 2.5]);
+    assert!(encode(Role::Passage)[0].len() > 4);
+}
+
+#[test]
+fn kinds_are_told_apart_and_others_refused() {
+    assert_eq!(
+        FolderKind::of(&folder("encoder")).unwrap(),
+        FolderKind::Encoder
+    );
+    assert_eq!(
+        FolderKind::of(&folder("cross")).unwrap(),
+        FolderKind::CrossEncoder
+    );
+    assert_eq!(
+        FolderKind::of(&folder("splade")).unwrap(),
+        FolderKind::SparseEncoder
+    );
+    assert!(CrossEncoder::open(&folder("encoder")).is_err());
+    assert!(Splade::open(&folder("cross")).is_err());
+    assert!(SentenceEncoder::open(Path::new("no/such/folder")).is_err());
+
+    let refused = |file: &str, from: &str, to: &str| {
+        let copy = copy("encoder");
+        let path = copy.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        SentenceEncoder::open(copy.path()).unwrap_err().to_string()
+    };
+    let error = refused("config.json", "\"bert\"", "\"xlm-roberta\"");
+    assert!(error.contains("type `bert`"), "{error}");
+    let error = refused("config.json", "\"gelu\"", "\"relu\"");
+    assert!(error.contains("activation"), "{error}");
+    let error = refused("config.json", "\"hidden_size\": 24", "\"hidden_size\": 48");
+    assert!(error.contains("of shape"), "{error}");
+}
+
+#[test]
+fn damaged_weights_are_refused_and_never_panic() {
+    let bytes = std::fs::read(folder("cross").join("model.safetensors")).unwrap();
+    let copy = copy("cross");
+    let path = copy.path().join("model.safetensors");
+    for at in (0..600).step_by(7) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x5a;
+        std::fs::write(&path, damaged).unwrap();
+        // Damage in a tensor's name or place is noticed; in a number it is not.
+        let _ = CrossEncoder::open(copy.path());
+    }
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(CrossEncoder::open(copy.path()).is_err());
+}
+
+#[test]
+fn a_folder_is_added_verified_found_and_removed() {
+    use indago_models::registry::{FolderOptions, ModelKind, Registry};
+    let home = tempfile::tempdir().unwrap();
+    let registry = Registry::new(home.path().join("models"));
+    let options = FolderOptions {
+        name: Some("tiny".to_owned()),
+        query_prefix: Some("query: ".to_owned()),
+        passage_prefix: Some("passage: ".to_owned()),
+    };
+    let target = registry.add_folder(&folder("encoder"), &options).unwrap();
+    assert_eq!(
+        registry.add_folder(&folder("encoder"), &options).unwrap(),
+        target
+    );
+    assert_eq!(registry.folder_of("tiny").unwrap(), target);
+    let kind = registry.verify("tiny").unwrap().kind;
+    assert_eq!(kind, ModelKind::Folder(FolderKind::Encoder));
+    let model = SentenceEncoder::open(&target).unwrap();
+    let ours = model
+        .encode(&["Bread!"], Role::Query, &Cancel::new())
+        .unwrap();
+    close(
+        ours.row(0),
+        &floats(&expected("encoder")["vectors"]["query.cls"][2]),
+        "added",
+    );
+
+    // Another model does not take its place, and damage is named.
+    let error = registry
+        .add_folder(&folder("cross"), &options)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("other content"), "{error}");
+    let weights = target.join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    let error = registry.verify("tiny").unwrap_err().to_string();
+    assert!(error.contains("model.safetensors is damaged"), "{error}");
+
+    registry.remove("tiny").unwrap();
+    assert!(registry.folder_of("tiny").is_none());
+    assert!(registry.remove("tiny").is_err());
+    assert!(registry.remove("../models").is_err());
+    assert!(
+        registry
+            .add_folder(home.path(), &FolderOptions::default())
+            .is_err()
+    );
+}

@@ -1,0 +1,168 @@
+//! Models from folders, rerankers, weighted fields and quotes, from the command line.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Outcome, Sandbox};
+
+/// A tiny random model, whose scores mean nothing and are known.
+fn tiny(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tests/tiny");
+    folder.join(name).display().to_string()
+}
+
+/// The program with the sandbox's own folder of models.
+fn run(sandbox: &Sandbox, args: &[&str]) -> Outcome {
+    let mut command = sandbox.command(args);
+    command.env("INDAGO_MODELS", sandbox.path("models"));
+    sandbox.outcome(command.output().expect("the program runs"))
+}
+
+fn hits(outcome: &Outcome) -> Vec<Value> {
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    serde_json::from_str(&outcome.stdout).unwrap_or_else(|e| panic!("{e}: {}", outcome.stdout))
+}
+
+#[test]
+fn an_added_cross_encoder_reranks_what_is_found() {
+    let sandbox = Sandbox::indexed();
+    let added = run(
+        &sandbox,
+        &["models", "add", &tiny("cross"), "--name", "tiny-cross"],
+    );
+    assert_eq!(added.code, Some(0), "{added:?}");
+    let listed = run(&sandbox, &["models", "list"]).stdout;
+    assert!(
+        listed.contains("tiny-cross") && listed.contains("cross-encoder"),
+        "{listed}"
+    );
+    assert_eq!(run(&sandbox, &["models", "verify"]).code, Some(0));
+
+    let query = "who was the engineer of the lighthouse";
+    let search = |more: &[&str]| {
+        let all = [&["search", query, "--retriever", "bm25", "--json"], more].concat();
+        hits(&run(&sandbox, &all))
+    };
+    let (first, second) = (search(&[]), search(&["--rerank", "tiny-cross"]));
+    let passages = |hits: &[Value]| {
+        let mut ids: Vec<String> = hits.iter().map(|hit| hit["passage"].to_string()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(passages(&first), passages(&second));
+    let scores: Vec<f64> = second
+        .iter()
+        .map(|hit| hit["score"].as_f64().expect("a score"))
+        .collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    assert_eq!(second[0]["why"][1]["retriever"], "tiny-cross");
+
+    sandbox.write(
+        "indago.toml",
+        "[rerank]\nmodel = \"tiny-cross\"\ndepth = 1\n",
+    );
+    let configured = search(&[]);
+    assert_eq!(configured[0]["why"][1]["retriever"], "tiny-cross");
+    assert_eq!(configured[1]["why"].as_array().map(Vec::len), Some(1));
+    sandbox.write("indago.toml", "");
+
+    assert_eq!(run(&sandbox, &["models", "rm", "tiny-cross"]).code, Some(0));
+    assert_ne!(run(&sandbox, &["models", "rm", "tiny-cross"]).code, Some(0));
+    let gone = run(&sandbox, &["search", query, "--rerank", "tiny-cross"]);
+    assert_ne!(gone.code, Some(0));
+    assert!(gone.stderr.contains("tiny-cross"), "{gone:?}");
+}
+
+#[test]
+fn the_embedded_encoder_reranks_by_cosine() {
+    let sandbox = Sandbox::indexed();
+    let query = "where did the designer study";
+    let all = [
+        "search",
+        query,
+        "--retriever",
+        "bm25",
+        "--rerank",
+        "static",
+        "--json",
+    ];
+    let found = hits(&run(&sandbox, &all));
+    assert_eq!(found[0]["why"][1]["rank"], 1);
+}
+
+#[test]
+fn a_corpus_is_encoded_by_an_added_model() {
+    let sandbox = Sandbox::indexed();
+    let prefixes = ["--query-prefix", "query: ", "--passage-prefix", "passage: "];
+    let encoder = tiny("encoder");
+    let add = [
+        &["models", "add", &encoder, "--name", "tiny"][..],
+        &prefixes,
+    ]
+    .concat();
+    assert_eq!(run(&sandbox, &add).code, Some(0));
+    let indexed = run(&sandbox, &["index", "--vectors-only", "--encoder", "tiny"]);
+    assert_eq!(indexed.code, Some(0), "{indexed:?}");
+    let found = hits(&run(
+        &sandbox,
+        &["search", "yeast", "--retriever", "dense@tiny", "--json"],
+    ));
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0]["why"][0]["retriever"], "dense");
+    // The embedded encoder has no vectors here, which is said and not papered over.
+    let other = run(&sandbox, &["search", "yeast", "--retriever", "dense"]);
+    assert_ne!(other.code, Some(0));
+}
+
+#[test]
+fn a_folder_without_a_model_is_not_added() {
+    let sandbox = Sandbox::new();
+    sandbox.write("empty/readme.txt", "no model");
+    let outcome = run(&sandbox, &["models", "add", "empty"]);
+    assert_ne!(outcome.code, Some(0));
+    assert!(outcome.stderr.contains("config.json"), "{outcome:?}");
+}
+
+#[test]
+fn words_of_titles_can_be_made_to_count_more() {
+    let sandbox = Sandbox::new();
+    let filler = "One more sentence about nothing in particular. ".repeat(3);
+    sandbox.write(
+        "docs/about.md",
+        format!("# Skerry\n\nA rock in the sea. {filler}\n"),
+    );
+    let often = "The ferry to Skerry leaves at noon; Skerry is far. ".repeat(3);
+    sandbox.write("docs/ferry.md", format!("# Ferries\n\n{often}\n"));
+    assert_eq!(
+        run(&sandbox, &["index", "docs", "--no-vectors"]).code,
+        Some(0)
+    );
+    let first = |retriever: &str| {
+        let all = ["search", "skerry", "--retriever", retriever, "--json"];
+        hits(&run(&sandbox, &all))[0]["title"].clone()
+    };
+    assert_eq!(first("bm25"), "Ferries");
+    assert_eq!(first("bm25:title=20"), "Skerry");
+    let wrong = run(
+        &sandbox,
+        &["search", "skerry", "--retriever", "bm25:body=2"],
+    );
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("no such field"), "{wrong:?}");
+}
+
+#[test]
+fn a_quote_is_found_letter_by_letter() {
+    let sandbox = Sandbox::indexed();
+    let search = |quote: &str| {
+        run(
+            &sandbox,
+            &["search", quote, "--retriever", "exact", "--json"],
+        )
+    };
+    let found = hits(&search("igned by Ines Falk in 18"));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["path"], "lighthouse.md");
+    assert_eq!(search("designed by Ines Falk in 1889").code, Some(3));
+}
