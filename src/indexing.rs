@@ -9,13 +9,13 @@ pub(crate) use read::hash_file;
 
 use std::path::{Path, PathBuf};
 
-use indago_core::ports::Encoder;
+use indago_core::ports::{Encoder, SparseEncoder};
 use indago_core::{Cancel, Cancelled, IndexCoverage};
 use indago_retriever::ingest::{
     ChunkOptions, FoundFile, LoadLimits, SkipReason, Skipped, WalkError, WalkOptions, Warning, walk,
 };
 use indago_retriever::{
-    Committed, CorpusWriter, FileState, IndexError, Prepared, Stage, WriterOptions,
+    Committed, CorpusWriter, FileState, IndexError, Prepared, SparseBuilt, Stage, WriterOptions,
 };
 use serde::Serialize;
 
@@ -254,6 +254,25 @@ pub fn embed(
     let mut writer = open_writer(&dir, &request)?;
     let told = |coverage| progress(Progress::Vectors(coverage));
     Ok(writer.embed_missing(encoder, told, cancel)?)
+}
+
+/// Makes the sparse index of a corpus, by an encoder's vectors or by BM25's weights.
+///
+/// # Errors
+/// [`Error::NoCorpus`] when there is nothing to index; [`Error::Cancelled`] soon after `cancel`.
+pub fn index_sparse(
+    project: &Project,
+    corpus: &str,
+    encoder: Option<&dyn SparseEncoder>,
+    cancel: &Cancel,
+) -> Result<SparseBuilt, Error> {
+    let dir = project.corpus_dir(corpus)?;
+    let mut writer = open_writer(&dir, &IndexRequest::new(corpus, Vec::new()))?;
+    let built = writer.build_sparse(encoder, cancel)?;
+    built.ok_or_else(|| Error::NoCorpus {
+        name: corpus.to_owned(),
+        project: project.root().to_owned(),
+    })
 }
 
 /// The one writer of the corpus in `dir`.

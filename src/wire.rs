@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use indago_agents::model::ModelAuthor;
 use indago_agents::operators::registry;
 use indago_core::ports::{
-    EncodeError, Encoder, Library, PairScorer, PlanPolicy, Reranker, Retriever, Role,
+    EncodeError, Encoder, Library, PairScorer, PlanPolicy, Reranker, Retriever, Role, SparseEncoder,
 };
 use indago_core::{Cancel, IndexCoverage};
 use indago_models::registry::Registry;
-use indago_models::{CrossEncoder, FolderKind, MiniLm, SentenceEncoder, StaticEncoder};
+use indago_models::{CrossEncoder, FolderKind, MiniLm, SentenceEncoder, Splade, StaticEncoder};
 use indago_planner::policy;
 use indago_retriever::Corpus;
 use indago_retriever::rerank::{ByPairs, DEFAULT_DEPTH, Reranked};
@@ -84,6 +84,14 @@ pub fn encoder_named(name: &str) -> Result<Arc<dyn Encoder>, Error> {
     }
 }
 
+/// A sparse encoder that was added or is in a folder.
+///
+/// # Errors
+/// When there is no such model.
+pub fn sparse_encoder(name: &str) -> Result<Arc<dyn SparseEncoder>, Error> {
+    Ok(Arc::new(Splade::open(&weights_of(name))?))
+}
+
 /// A reranker by name: a cross-encoder or a sentence encoder that was added or is in a folder;
 /// `minilm` and `static` compare by the cosine of the embedded encoders.
 ///
@@ -153,11 +161,16 @@ pub fn retriever_on(
         let first = retriever_on(corpus, first, compute)?;
         return Ok(reranked(corpus, first, reranker(second)?, DEFAULT_DEPTH));
     }
+    let whole = name;
     let (name, encoder) = split_retriever(name);
     let (name, corpus) = match name.split_once(':') {
         Some((name, weights)) => (name, &corpus.with_field_weights(weights.parse()?)),
         None => (name, corpus),
     };
+    if name == "sparse" {
+        let encoder = whole.split_once('@').map(|(_, name)| sparse_encoder(name));
+        return Ok(corpus.sparse_retriever(encoder.transpose()?)?);
+    }
     let optional = name == "fused" || name == DEFAULT_RETRIEVER;
     let without = BY_WORDS.contains(&name) || (optional && corpus.encoders().is_empty());
     let encoder = if without {

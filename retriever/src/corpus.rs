@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indago_core::ports::{
-    CorpusStats, DocumentStore, Encoder, NameHit, NameIndex, RetrieveError, Retriever, StoreError,
+    CorpusStats, DocumentStore, Encoder, NameHit, NameIndex, RetrieveError, Retriever,
+    SparseEncoder, StoreError,
 };
 use indago_core::{Cancel, Document, DocumentId, Filters, Hit, IndexCoverage, Passage, PassageId};
 use indago_kernels::cuda::CodeScanner;
@@ -17,8 +18,9 @@ use crate::dense::Vectors;
 use crate::error::{corrupt, read_error};
 use crate::filter::Allowed;
 use crate::lexical::{FieldWeights, Lexical};
-use crate::manifest::{FileSum, Manifest};
+use crate::manifest::{FileSum, Manifest, SparseSet};
 use crate::names::Names;
+use crate::sparse::SparseFile;
 use crate::store::Store;
 use crate::{near_duplicate, retrievers};
 
@@ -45,6 +47,8 @@ struct Inner {
     names: Names,
     /// By fingerprint.
     vectors: HashMap<String, Arc<Vectors>>,
+    /// Of this generation, by fingerprint.
+    sparse: HashMap<String, Arc<SparseFile>>,
     filters: Mutex<Vec<(Filters, Arc<Allowed>)>>,
 }
 
@@ -91,6 +95,17 @@ impl Corpus {
             let opened = Vectors::open(dir, set, Arc::clone(&store))?;
             vectors.insert(set.fingerprint.clone(), Arc::new(opened));
         }
+        let mut sparse = HashMap::new();
+        for set in &manifest.sparse {
+            if set.generation == manifest.generation {
+                let path = dir.join(&set.file);
+                let file = SparseFile::open(&path)?;
+                if file.rows() != store.n_passages() {
+                    return Err(corrupt(&path, "it has other passages than the store"));
+                }
+                sparse.insert(set.fingerprint.clone(), Arc::new(file));
+            }
+        }
         let inner = Inner {
             dir: dir.to_owned(),
             lexical: Lexical::open(&lexical, manifest.passages, manifest.terms)?,
@@ -98,6 +113,7 @@ impl Corpus {
             store,
             manifest: manifest.clone(),
             vectors,
+            sparse,
             filters: Mutex::default(),
         };
         Ok(Self(Arc::new(inner), FieldWeights::default()))
@@ -268,6 +284,31 @@ impl Corpus {
     /// Reads every file through and compares it with its checksum.
     pub fn health(&self) -> Vec<RetrieveError> {
         check(&self.0.dir, &self.0.manifest)
+    }
+
+    pub(crate) fn sparse_file(&self, fingerprint: &str) -> Option<Arc<SparseFile>> {
+        self.0.sparse.get(fingerprint).cloned()
+    }
+
+    /// Sparse search by the vectors of `encoder`, or without one by BM25's weights.
+    ///
+    /// # Errors
+    /// When the corpus as it is has no such index.
+    pub fn sparse_retriever(
+        &self,
+        encoder: Option<Arc<dyn SparseEncoder>>,
+    ) -> Result<Arc<dyn Retriever>, RetrieveError> {
+        retrievers::sparse(self, encoder)
+    }
+
+    /// Sparse indexes: by what they were made, whether of the corpus as it is, and the share of the
+    /// exact ten best that they find on a sample.
+    pub fn sparse_indexes(&self) -> Vec<(String, bool, f32)> {
+        let manifest = &self.0.manifest;
+        let current = |set: &SparseSet| set.generation == manifest.generation;
+        let sets = manifest.sparse.iter();
+        sets.map(|set| (set.name.clone(), current(set), set.recall))
+            .collect()
     }
 
     pub(crate) fn store(&self) -> &Store {

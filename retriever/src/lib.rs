@@ -25,6 +25,7 @@ mod near_duplicate;
 mod prepare;
 pub mod rerank;
 pub mod retrievers;
+mod sparse;
 mod store;
 
 pub use build::{Committed, CorpusWriter, FileState, Generation, Plan, Stage, WriterOptions};
@@ -33,3 +34,4 @@ pub use error::IndexError;
 pub use lexical::{BadFieldWeights, FieldWeights, MAX_QUERY_TERMS};
 pub use manifest::FORMAT_VERSION;
 pub use prepare::{Prepared, indexed_text, prepare};
+pub use sparse::SparseBuilt;

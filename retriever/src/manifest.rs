@@ -48,6 +48,23 @@ pub(crate) struct Manifest {
     pub(crate) files: Vec<FileSum>,
     /// At most one entry per encoder.
     pub(crate) vectors: Vec<VectorSet>,
+    /// At most one entry per fingerprint; of older generations as well, whose vectors are reused.
+    #[serde(default)]
+    pub(crate) sparse: Vec<SparseSet>,
+}
+
+/// A sparse index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SparseSet {
+    pub(crate) fingerprint: String,
+    /// The encoder's name for people.
+    pub(crate) name: String,
+    /// The generation whose rows it has.
+    pub(crate) generation: u64,
+    /// Relative to the corpus folder.
+    pub(crate) file: String,
+    /// Share of the exact ten best that a search finds, on a sample.
+    pub(crate) recall: f32,
 }
 
 /// A file's length and hash when it was published.

@@ -147,6 +147,10 @@ pub(super) struct IndexArgs {
     /// with `--retriever dense@NAME`, `fused@NAME` or `graph@NAME`
     #[arg(long, value_name = "NAME", conflicts_with = "no_vectors")]
     pub(super) encoder: Option<String>,
+    /// Also make a sparse index: by BM25's weights, or by an added sparse encoder; search with
+    /// `--retriever sparse` or `sparse@NAME`
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bm25")]
+    pub(super) sparse: Option<String>,
     /// Read every file again and build the index from nothing
     #[arg(long)]
     pub(super) rebuild: bool,

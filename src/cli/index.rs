@@ -93,6 +93,9 @@ pub(super) fn run(
         }
         vector_seconds = Some(began.elapsed().as_secs_f64());
     }
+    if let Some(name) = &args.sparse {
+        sparse(&project, corpus, name, printer, cancel)?;
+    }
     if json {
         let summary = Summary {
             indexed: &indexed,
@@ -159,6 +162,26 @@ pub(super) fn update(
         let compute = device::choose(settings, Work::Encoding, printer, cancel)?;
         vectors(settings, corpus, None, &compute, printer, cancel)?;
     }
+    Ok(())
+}
+
+fn sparse(
+    project: &crate::Project,
+    corpus: &str,
+    name: &str,
+    printer: Printer,
+    cancel: &Cancel,
+) -> Result<(), crate::Error> {
+    let encoder = (name != "bm25").then(|| wire::sparse_encoder(name));
+    let encoder = encoder.transpose()?;
+    let built = crate::index_sparse(project, corpus, encoder.as_deref(), cancel)?;
+    printer.note(&format!(
+        "sparse index by `{name}`: {} passages, {} of them encoded now; finds {:.1}% of the exact \
+         ten best of a sample",
+        built.passages,
+        built.encoded,
+        100.0 * built.recall
+    ));
     Ok(())
 }
 

@@ -29,6 +29,7 @@ PIECES = (
     + ["the", "of", "was", "light", "house", "##house", "built", "in", "who", "bread", "yeast",
        "##s", "##ed", "##ing", "tower", "harbour", "query", "passage", ":", "cafe"]
 )
+PIECES = list(dict.fromkeys(PIECES))
 TEXTS = [
     "The lighthouse was built in 1888.",
     "Who built the towers of the harbour?",

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indago_core::IndexCoverage;
+use indago_core::ports::SparseEncoder;
+use indago_core::{Cancel, IndexCoverage};
 
 pub use files::{FileState, Plan};
 pub use generation::{Committed, Generation, Stage};
@@ -18,6 +19,7 @@ pub use generation::{Committed, Generation, Stage};
 use crate::disk;
 use crate::error::IndexError;
 use crate::manifest::Manifest;
+use crate::sparse::SparseBuilt;
 use crate::store::Store;
 use files::FileRecord;
 use lock::Lock;
@@ -161,6 +163,30 @@ impl CorpusWriter {
         }
     }
 
+    /// Makes the sparse index of the corpus as it is, by an encoder's vectors or by BM25's weights.
+    ///
+    /// # Errors
+    /// [`IndexError::Cancelled`] soon after `cancel` is set; the corpus is then as it was.
+    pub fn build_sparse(
+        &mut self,
+        encoder: Option<&dyn SparseEncoder>,
+        cancel: &Cancel,
+    ) -> Result<Option<SparseBuilt>, IndexError> {
+        let Some(store) = self.current.as_ref().map(|current| current.store.clone()) else {
+            return Ok(None);
+        };
+        let mut manifest = self.manifest.clone();
+        let (set, built) = crate::sparse::build(&self.dir, &store, &manifest, encoder, cancel)?;
+        manifest.edition += 1;
+        manifest
+            .sparse
+            .retain(|other| other.fingerprint != set.fingerprint);
+        manifest.sparse.push(set);
+        self.publish(manifest)?;
+        self.remove_leftovers();
+        Ok(Some(built))
+    }
+
     /// Removes everything that the manifest does not name. What cannot be removed now (some
     /// systems keep mapped files) is removed by a later writer.
     fn remove_leftovers(&self) {
@@ -172,6 +198,12 @@ impl CorpusWriter {
             known.insert(self.dir.join(&set.matrix));
             known.insert(self.dir.join(&set.log));
         }
+        known.extend(
+            self.manifest
+                .sparse
+                .iter()
+                .map(|set| self.dir.join(&set.file)),
+        );
         let vectors = self.dir.join(crate::dense::FOLDER);
         for folder in [&self.dir, &vectors] {
             let Ok(entries) = fs::read_dir(folder) else {

@@ -6,10 +6,11 @@ mod exact;
 mod fused;
 mod graph;
 mod ppr;
+mod sparse;
 
 use std::sync::Arc;
 
-use indago_core::ports::{Encoder, RetrieveError, Retriever};
+use indago_core::ports::{Encoder, RetrieveError, Retriever, SparseEncoder};
 use indago_core::{Hit, PassageId, Provenance};
 
 pub(crate) use exact::occurrences;
@@ -40,7 +41,16 @@ const REGISTRY: &[(&str, Make)] = &[
     ("rrf", |corpus, encoder| {
         Ok(Arc::new(Fused::by_ranks(corpus, encoder)?))
     }),
+    ("sparse", |corpus, _| sparse(corpus, None)),
 ];
+
+/// Sparse search by an encoder's vectors, or by BM25's weights.
+pub(crate) fn sparse(
+    corpus: &Corpus,
+    encoder: Option<Arc<dyn SparseEncoder>>,
+) -> Result<Arc<dyn Retriever>, RetrieveError> {
+    Ok(Arc::new(sparse::Sparse::new(corpus, encoder)?))
+}
 
 /// The registered names.
 pub fn names() -> impl Iterator<Item = &'static str> {

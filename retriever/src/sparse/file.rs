@@ -1,0 +1,338 @@
+//! Sparse vectors of a corpus on disk, and the search over them.
+//!
+//! ```text
+//! keys       per row the key of its text, 16 bytes
+//! starts     per row where its vector begins, u32, and the end
+//! vectors    term u32, weight f32
+//! lists, blocks, members, summaries, terms, codes, scales     see `blocks`
+//! words      for vectors over words: the words, sorted, a line each; a word's line is its term
+//! ```
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::ops::Range;
+use std::path::Path;
+
+use indago_core::Cancel;
+use indago_core::ports::{RetrieveError, SparseVector};
+
+use super::blocks::{Cut, cut};
+use crate::disk::bytes::{f32_at, id_at, u32_at};
+use crate::disk::sealed::{Kind, SealedFile, SealedWriter};
+use crate::error::{IndexError, corrupt};
+
+const KIND: Kind = Kind {
+    name: "sparse",
+    version: 1,
+};
+
+/// What is written.
+pub(super) struct Content<'a> {
+    pub(super) keys: &'a [[u8; 16]],
+    pub(super) vectors: &'a [SparseVector],
+    pub(super) vocabulary: usize,
+    pub(super) words: &'a [String],
+}
+
+pub(super) fn write(path: &Path, content: &Content<'_>, how: Cut) -> Result<(), IndexError> {
+    let entries: usize = content.vectors.iter().map(Vec::len).sum();
+    if u32::try_from(entries).is_err() {
+        return Err(IndexError::TooMany(u64::from(u32::MAX), "sparse weights"));
+    }
+    let blocks = cut(content.vectors, content.vocabulary, how);
+    let mut file = SealedWriter::create(path, KIND)?;
+    file.begin("keys")?;
+    for key in content.keys {
+        file.write(key)?;
+    }
+    file.begin("starts")?;
+    let mut at = 0_u32;
+    file.write(&at.to_le_bytes())?;
+    for vector in content.vectors {
+        at += vector.len() as u32;
+        file.write(&at.to_le_bytes())?;
+    }
+    file.begin("vectors")?;
+    for (term, weight) in content.vectors.iter().flatten() {
+        file.write(&term.to_le_bytes())?;
+        file.write(&weight.to_le_bytes())?;
+    }
+    let numbers = [
+        ("lists", &blocks.lists),
+        ("blocks", &blocks.starts),
+        ("members", &blocks.members),
+        ("summaries", &blocks.summaries),
+        ("terms", &blocks.terms),
+    ];
+    for (name, values) in numbers {
+        file.begin(name)?;
+        for value in values {
+            file.write(&value.to_le_bytes())?;
+        }
+    }
+    file.begin("codes")?;
+    file.write(&blocks.codes)?;
+    file.begin("scales")?;
+    for scale in &blocks.scales {
+        file.write(&scale.to_le_bytes())?;
+    }
+    file.begin("words")?;
+    file.write(content.words.join("\n").as_bytes())?;
+    file.finish()
+}
+
+/// How a search goes through the blocks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Effort {
+    /// Terms of the query, the heaviest, whose lists are gone through. All terms score.
+    pub(crate) terms: usize,
+    /// A block is left out when its summary is below this times the worst kept score; 0 leaves
+    /// none out.
+    pub(crate) factor: f32,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self {
+            terms: 10,
+            factor: 0.8,
+        }
+    }
+}
+
+/// Sparse vectors of a corpus, open for reading.
+#[derive(Debug)]
+pub(crate) struct SparseFile {
+    file: SealedFile,
+    keys: Range<usize>,
+    starts: Range<usize>,
+    vectors: Range<usize>,
+    lists: Range<usize>,
+    blocks: Range<usize>,
+    members: Range<usize>,
+    summaries: Range<usize>,
+    terms: Range<usize>,
+    codes: Range<usize>,
+    scales: Range<usize>,
+    words: HashMap<String, u32>,
+}
+
+impl SparseFile {
+    pub(crate) fn open(path: &Path) -> Result<Self, RetrieveError> {
+        let file = SealedFile::open(path, KIND)?;
+        let section = |name: &str| {
+            file.verify(name)?;
+            file.span(name)
+        };
+        let words = section("words")?;
+        let words = str::from_utf8(file.bytes().get(words).unwrap_or_default())
+            .map_err(|e| corrupt(path, e.to_string()))?;
+        let words = words.lines().map(str::to_owned).zip(0..).collect();
+        let opened = Self {
+            keys: section("keys")?,
+            starts: section("starts")?,
+            vectors: section("vectors")?,
+            lists: section("lists")?,
+            blocks: section("blocks")?,
+            members: section("members")?,
+            summaries: section("summaries")?,
+            terms: section("terms")?,
+            codes: section("codes")?,
+            scales: section("scales")?,
+            words,
+            file,
+        };
+        if opened.starts.len() == 4 * (opened.rows() as usize + 1) {
+            Ok(opened)
+        } else {
+            Err(corrupt(path, "table lengths do not agree"))
+        }
+    }
+
+    fn section(&self, span: &Range<usize>) -> &[u8] {
+        self.file.bytes().get(span.clone()).unwrap_or_default()
+    }
+
+    /// Number of passages.
+    pub(crate) fn rows(&self) -> u32 {
+        (self.keys.len() / 16) as u32
+    }
+
+    /// The term of a word.
+    pub(crate) fn word(&self, word: &str) -> Option<u32> {
+        self.words.get(word).copied()
+    }
+
+    /// The key of a row's text.
+    pub(crate) fn key(&self, row: u32) -> [u8; 16] {
+        id_at(self.section(&self.keys), 16 * row as usize)
+    }
+
+    /// One number and the next of a table: where something begins and ends.
+    fn range(&self, table: &Range<usize>, i: usize) -> Range<usize> {
+        let table = self.section(table);
+        u32_at(table, 4 * i) as usize..u32_at(table, 4 * i + 4) as usize
+    }
+
+    /// A row's vector.
+    pub(crate) fn vector(&self, row: u32) -> SparseVector {
+        self.entries(row).collect()
+    }
+
+    fn entries(&self, row: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
+        let range = self.range(&self.starts, row as usize);
+        let bytes = self.section(&self.vectors);
+        let bytes = bytes
+            .get(8 * range.start..8 * range.end)
+            .unwrap_or_default();
+        bytes
+            .chunks_exact(8)
+            .map(|entry| (u32_at(entry, 0), f32_at(entry, 4)))
+    }
+
+    fn product(&self, row: u32, query: &HashMap<u32, f32>) -> f32 {
+        let weight = |term: u32| query.get(&term).copied().unwrap_or(0.0);
+        self.entries(row).map(|(term, w)| w * weight(term)).sum()
+    }
+
+    fn summary_product(&self, block: usize, query: &HashMap<u32, f32>) -> f32 {
+        let range = self.range(&self.summaries, block);
+        let terms = self.section(&self.terms);
+        let terms = terms
+            .get(4 * range.start..4 * range.end)
+            .unwrap_or_default();
+        let codes = self.section(&self.codes).get(range).unwrap_or_default();
+        let sum: f32 = terms
+            .chunks_exact(4)
+            .zip(codes)
+            .filter_map(|(term, code)| Some(query.get(&u32_at(term, 0))? * f32::from(*code)))
+            .sum();
+        sum * f32_at(self.section(&self.scales), 4 * block)
+    }
+
+    /// The best `k` rows that `keep` lets through, best first, ties by row. Approximate: lists
+    /// were pruned and blocks are left out by [`Effort`].
+    pub(crate) fn search(
+        &self,
+        query: &SparseVector,
+        k: usize,
+        effort: Effort,
+        keep: impl Fn(u32) -> bool,
+        cancel: &Cancel,
+    ) -> Result<Vec<(u32, f32)>, RetrieveError> {
+        let weights: HashMap<u32, f32> = query.iter().copied().collect();
+        let mut walked = query.clone();
+        walked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        walked.truncate(effort.terms);
+        let mut best = Best::new(k);
+        let mut seen = vec![false; self.rows() as usize];
+        for (i, (term, _)) in walked.iter().enumerate() {
+            cancel.check()?;
+            let blocks = self.range(&self.lists, *term as usize);
+            if blocks.end > self.scales.len() / 4 {
+                continue;
+            }
+            let mut order: Vec<(f32, usize)> = blocks
+                .map(|block| (self.summary_product(block, &weights), block))
+                .collect();
+            if i == 0 {
+                // The bar is low at first: the most promising blocks raise it soonest.
+                order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            }
+            for (promise, block) in order {
+                if best.is_full() && promise < effort.factor * best.bar() {
+                    continue;
+                }
+                let range = self.range(&self.blocks, block);
+                let members = self.section(&self.members);
+                let members = members
+                    .get(4 * range.start..4 * range.end)
+                    .unwrap_or_default();
+                for member in members.chunks_exact(4) {
+                    let row = u32_at(member, 0);
+                    let Some(seen) = seen.get_mut(row as usize).filter(|seen| !**seen) else {
+                        continue;
+                    };
+                    *seen = true;
+                    if keep(row) {
+                        best.offer(row, self.product(row, &weights));
+                    }
+                }
+            }
+        }
+        Ok(best.finish())
+    }
+
+    /// The same by reading every vector: what [`Self::search`] is measured against.
+    pub(crate) fn scan(
+        &self,
+        query: &SparseVector,
+        k: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<(u32, f32)>, RetrieveError> {
+        let weights: HashMap<u32, f32> = query.iter().copied().collect();
+        let mut best = Best::new(k);
+        for row in 0..self.rows() {
+            if row.is_multiple_of(4096) {
+                cancel.check()?;
+            }
+            best.offer(row, self.product(row, &weights));
+        }
+        Ok(best.finish())
+    }
+}
+
+/// A score that orders: by value, then the lower row first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u32, Reverse<u32>);
+
+/// The best `k` of what is offered; only positive scores count.
+struct Best {
+    k: usize,
+    heap: BinaryHeap<Reverse<Place>>,
+}
+
+impl Best {
+    fn new(k: usize) -> Self {
+        Self {
+            k,
+            heap: BinaryHeap::new(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.heap.len() >= self.k
+    }
+
+    /// The worst kept score.
+    fn bar(&self) -> f32 {
+        self.heap
+            .peek()
+            .map_or(0.0, |Reverse(Place(bits, _))| f32::from_bits(*bits))
+    }
+
+    fn offer(&mut self, row: u32, score: f32) {
+        if !(score > 0.0 && score.is_finite()) || self.k == 0 {
+            return;
+        }
+        // Bits of positive floats order as the floats do.
+        let place = Place(score.to_bits(), Reverse(row));
+        if !self.is_full() {
+            self.heap.push(Reverse(place));
+        } else if self
+            .heap
+            .peek()
+            .is_some_and(|Reverse(worst)| place > *worst)
+        {
+            self.heap.pop();
+            self.heap.push(Reverse(place));
+        }
+    }
+
+    fn finish(self) -> Vec<(u32, f32)> {
+        let places = self.heap.into_sorted_vec().into_iter();
+        places
+            .map(|Reverse(Place(bits, Reverse(row)))| (row, f32::from_bits(bits)))
+            .collect()
+    }
+}
