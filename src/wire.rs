@@ -139,8 +139,8 @@ const BY_WORDS: [&str; 2] = ["bm25", "exact"];
 /// The retriever registered as `name` over `corpus`, with the embedded encoder unless the name
 /// says otherwise ([`split_retriever`]). What stands behind a `:` are weights of fields, as in
 /// `bm25:title=2` ([`indago_retriever::FieldWeights`]); what stands behind a `+` is a [`reranker`]
-/// for its first 50 hits, as in `fused+minilm`. While the corpus has no vectors the default one searches
-/// by words and costs no encoder.
+/// for its first 50 hits, as in `fused+minilm`. While the corpus has no vectors the default one
+/// searches by words and costs no encoder.
 ///
 /// # Errors
 /// [`Error::Retrieve`] for an unknown name, or vectors of another encoder.

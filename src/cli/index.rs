@@ -47,7 +47,14 @@ pub(super) fn run(
         None
     };
     if let (true, Some(compute)) = (args.vectors_only, &compute) {
-        let coverage = vectors(settings, corpus, args.encoder.as_deref(), compute, printer, cancel)?;
+        let coverage = vectors(
+            settings,
+            corpus,
+            args.encoder.as_deref(),
+            compute,
+            printer,
+            cancel,
+        )?;
         if json {
             printer.json(&coverage)?;
         } else {
@@ -81,7 +88,14 @@ pub(super) fn run(
     let mut vector_seconds = None;
     if let Some(compute) = &compute {
         let began = Instant::now();
-        match vectors(settings, corpus, args.encoder.as_deref(), compute, printer, cancel) {
+        match vectors(
+            settings,
+            corpus,
+            args.encoder.as_deref(),
+            compute,
+            printer,
+            cancel,
+        ) {
             Ok(filled) => coverage = Some(filled),
             Err(error) if error.is_cancelled() => {
                 printer.note(

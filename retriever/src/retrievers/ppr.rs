@@ -5,8 +5,8 @@
 //! score over the passages that hold it, and every passage of the fused list by a twentieth of its
 //! score; a walk that returns to them half of the time gives passages their order.
 //!
-//! Kept to be compared with [`super::Graph`], which is better on every set (`docs/quality.md`). Its
-//! graph is made in memory at the first search and not stored.
+//! There to be compared with [`super::Graph`]. Its graph is made in memory at the first search and
+//! not stored.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
