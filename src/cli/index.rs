@@ -14,7 +14,7 @@ use super::progress::{Meter, Unit, megabytes};
 use super::settings::Settings;
 use super::table::Table;
 use super::{Exit, device, project};
-use crate::{Compute, IndexRequest, Indexed, Progress, Work};
+use crate::{Compute, IndexRequest, Indexed, Progress, Work, wire};
 
 /// Lines of the table of unreadable files, unless all are asked for.
 const TABLE_LINES: usize = 20;
