@@ -109,7 +109,8 @@ def main():
     model = randomise(BertForSequenceClassification(config(num_labels=1)))
     scores = []
     for query in TEXTS[:2]:
-        pairs = [tok(query, t, truncation=True, return_tensors="pt") for t in TEXTS]
+        pairs = [tok([query], [t], truncation=True, return_token_type_ids=True, return_tensors="pt")
+                 for t in TEXTS]
         scores.append([model(**p).logits[0, 0].item() for p in pairs])
     save("cross", model, {"texts": TEXTS, "queries": TEXTS[:2], "scores": scores})
 
