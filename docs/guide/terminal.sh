@@ -115,6 +115,12 @@ keys y
 until_shown "finished"
 sleep 5
 show
+say "\`F\` starts another run that shares this one's record up to the line selected in the log, or up to where the plan could last be changed; nothing that both share is searched again:"
+say
+keys F
+until_shown "Start another run"
+show
+keys Escape
 say "## Small windows, plain terminals, pipes"
 say
 say "At 40 columns one pane is shown at a time; without UTF-8 in the locale everything is ASCII, with \`NO_COLOR\` nothing is coloured."

@@ -143,8 +143,25 @@ fn heading(painter: &mut Painter<'_>, app: &App, run: &Run, area: Rect) {
             true,
         );
     }
+    let usage = run.usage;
     if let Some(limit) = run.budget.lm_calls {
-        gauge("model calls", run.usage.lm_calls, limit, true);
+        gauge("model calls", usage.lm_calls, limit, true);
+    }
+    if let Some(limit) = run.budget.lm_tokens {
+        gauge("tokens", usage.lm_tokens, limit, true);
+    }
+    // What is spent without a limit on it.
+    if run.budget.lm_calls.is_none() && usage.lm_calls > 0 {
+        pieces.push(("model calls ".to_owned(), theme.dim));
+        pieces.push((format!("{}  ", usage.lm_calls), theme.text));
+    }
+    if run.budget.lm_tokens.is_none() && usage.lm_tokens > 0 {
+        pieces.push(("tokens ".to_owned(), theme.dim));
+        pieces.push((format!("{}  ", usage.lm_tokens), theme.text));
+    }
+    if usage.money_micros > 0 {
+        let dollars = usage.money_micros as f64 / 1e6;
+        pieces.push((format!("${dollars:.4}  "), theme.text));
     }
     pieces.push(("passages ".to_owned(), theme.dim));
     pieces.push((format!("{}  ", run.usage.passages), theme.text));
