@@ -70,7 +70,7 @@ fn weights_of(name: &str) -> PathBuf {
 }
 
 /// An encoder by name: `minilm` (the embedded one), `static` (the fast tier), a model that was
-/// added ([`registry`]), a folder with published weights, which are used unquantised, or a file
+/// added ([`registry()`]), a folder with published weights, which are used unquantised, or a file
 /// made by `models quantize`.
 ///
 /// # Errors

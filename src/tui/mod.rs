@@ -8,8 +8,8 @@
 //! ```
 //!
 //! `model` is plain data folded from events, `update` decides, `screens` draw; none of them does
-//! I/O, so all are tested without a terminal. [`engine`] is the only file that knows how runs are
-//! started, watched and steered. Runs are hosted by processes of their own ([`host`]), so leaving
+//! I/O, so all are tested without a terminal. `engine` is the only file that knows how runs are
+//! started, watched and steered. Runs are hosted by processes of their own (`host`), so leaving
 //! the interface, or losing its terminal, leaves them alone. `terminal` takes the terminal and gives
 //! it back whatever happens. Text from outside passes `text::clean` when it enters the state, and
 //! every cell passes `charset` before it is written.

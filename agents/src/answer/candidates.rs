@@ -45,6 +45,94 @@ pub(super) struct Found {
     pub(super) form: Form,
 }
 
+/// Nouns whose things are written as numbers, or begin with one.
+const COUNTED: &[&str] = &[
+    "address",
+    "age",
+    "amount",
+    "area",
+    "budget",
+    "capacity",
+    "century",
+    "channel",
+    "code",
+    "cost",
+    "count",
+    "date",
+    "day",
+    "decade",
+    "depth",
+    "distance",
+    "duration",
+    "fee",
+    "figure",
+    "frequency",
+    "height",
+    "income",
+    "interval",
+    "length",
+    "level",
+    "limit",
+    "month",
+    "number",
+    "pay",
+    "per",
+    "percent",
+    "percentage",
+    "period",
+    "phone",
+    "position",
+    "price",
+    "prize",
+    "profit",
+    "ranking",
+    "rank",
+    "rate",
+    "record",
+    "resolution",
+    "result",
+    "revenue",
+    "salary",
+    "score",
+    "season",
+    "share",
+    "size",
+    "speed",
+    "sum",
+    "temperature",
+    "term",
+    "time",
+    "total",
+    "turnover",
+    "value",
+    "version",
+    "volume",
+    "wage",
+    "weight",
+    "width",
+    "worth",
+    "year",
+];
+
+/// Words of a description among which its head stands: `the sampling rate of ...`.
+const HEAD_WORDS: usize = 4;
+
+/// Whether a number or a date may be what the question asks for: not where it names, or only
+/// describes, a thing that has a name, such as a vessel.
+fn may_be_counted(asked: &Asked) -> bool {
+    let counted = |noun: &str| COUNTED.iter().any(|c| noun.eq_ignore_ascii_case(c));
+    let question = &asked.analysis;
+    match (&question.focus, &question.question_word) {
+        (Some(noun), _) => counted(noun),
+        (None, Some(_)) => true,
+        (None, None) => {
+            let words = indago_text::words(&asked.text).into_iter();
+            let mut head = words.take(HEAD_WORDS);
+            head.any(|word| counted(&asked.text[word]))
+        }
+    }
+}
+
 /// Spans of `candidate` that an answer of `kind` may be and that the question does not name.
 /// `phrases` lets common phrases in.
 pub(super) fn found(
@@ -71,7 +159,7 @@ pub(super) fn found(
         _ => {
             names(text, kind == AnswerKind::Entity, &mut add);
             if phrases {
-                if kind == AnswerKind::Entity {
+                if kind == AnswerKind::Entity && may_be_counted(asked) {
                     dates(text, &mut add);
                     numbers(text, &mut add);
                 }

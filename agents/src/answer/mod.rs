@@ -55,8 +55,8 @@ fn find(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> 
         return None;
     }
     let path = path(question);
-    if let Some(found) = stated::before_or_after(asked, pool, selected) {
-        return Some(found);
+    if asked.text.contains(" before or after ") {
+        return stated::before_or_after(asked, pool, selected);
     }
     if question.options.len() >= 2
         && let Some(found) = compare::compare(asked, pool, selected, &path)
