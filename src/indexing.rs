@@ -9,13 +9,14 @@ pub(crate) use read::hash_file;
 
 use std::path::{Path, PathBuf};
 
-use indago_core::ports::{Encoder, SparseEncoder};
+use indago_core::ports::{EncodeError, Encoder, SparseEncoder};
 use indago_core::{Cancel, Cancelled, IndexCoverage};
 use indago_retriever::ingest::{
     ChunkOptions, FoundFile, LoadLimits, SkipReason, Skipped, WalkError, WalkOptions, Warning, walk,
 };
 use indago_retriever::{
-    Committed, CorpusWriter, FileState, IndexError, Prepared, SparseBuilt, Stage, WriterOptions,
+    Approximation, Committed, CorpusWriter, FileState, IndexError, Prepared, SparseBuilt, Stage,
+    WriterOptions,
 };
 use serde::Serialize;
 
@@ -243,7 +244,8 @@ pub fn embed(
     cancel: &Cancel,
 ) -> Result<IndexCoverage, Error> {
     let dir = project.corpus_dir(corpus)?;
-    if indago_retriever::Corpus::open(&dir)?.is_none() {
+    // What is damaged beside the documents is made again further down.
+    if matches!(indago_retriever::Corpus::open(&dir), Ok(None)) {
         let project = project.root().to_owned();
         return Err(Error::NoCorpus {
             name: corpus.to_owned(),
@@ -273,6 +275,53 @@ pub fn index_sparse(
         name: corpus.to_owned(),
         project: project.root().to_owned(),
     })
+}
+
+/// Brings the graph for approximate search over an encoder's vectors up to date: the one that a corpus
+/// has, or a first one where `wanted`. Gives what it finds; `None` where there is none.
+///
+/// # Errors
+/// [`Error::NoCorpus`]; [`Error::Cancelled`] soon after `cancel`.
+pub fn link(
+    project: &Project,
+    corpus: &str,
+    encoder: &dyn Encoder,
+    wanted: bool,
+    cancel: &Cancel,
+) -> Result<Option<Approximation>, Error> {
+    let dir = project.corpus_dir(corpus)?;
+    let request = IndexRequest::new(corpus, Vec::new());
+    let mut writer = open_writer(&dir, &request)?;
+    Ok(writer.link_vectors(encoder.fingerprint(), wanted, cancel)?)
+}
+
+/// Makes the token vectors that a corpus lacks, where it has some of this encoder already or they are
+/// `wanted`.
+///
+/// # Errors
+/// When the encoder gives none, or cannot be used; [`Error::Cancelled`] soon after `cancel`.
+pub fn embed_tokens(
+    project: &Project,
+    corpus: &str,
+    encoder: &dyn Encoder,
+    wanted: bool,
+    progress: &mut dyn FnMut(Progress<'_>),
+    cancel: &Cancel,
+) -> Result<Option<IndexCoverage>, Error> {
+    let Some(tokens) = encoder.tokens() else {
+        if !wanted {
+            return Ok(None);
+        }
+        return Err(Error::Encode(EncodeError::Model {
+            model: encoder.name().to_owned(),
+            reason: "it gives no vectors of tokens".to_owned(),
+        }));
+    };
+    let dir = project.corpus_dir(corpus)?;
+    let request = IndexRequest::new(corpus, Vec::new());
+    let mut writer = open_writer(&dir, &request)?;
+    let told = |coverage| progress(Progress::Vectors(coverage));
+    Ok(writer.embed_tokens(tokens, wanted, told, cancel)?)
 }
 
 /// The one writer of the corpus in `dir`.

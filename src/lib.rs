@@ -57,8 +57,10 @@ pub use error::Error;
 pub use indago_agents::model::Models;
 pub use indago_core as core;
 pub use indago_models::remote as models;
-pub use indago_retriever::Corpus;
-pub use indexing::{IndexRequest, Indexed, Progress, embed, index, index_sparse};
+pub use indago_retriever::{Approximation, Corpus};
+pub use indexing::{
+    IndexRequest, Indexed, Progress, embed, embed_tokens, index, index_sparse, link,
+};
 pub use project::Project;
 pub use reasoner::{
     DEFAULT_CALLS, DEFAULT_LOOP, DEFAULT_WORDS, ModelChoice, ModelReasoner, loop_named, loops,

@@ -10,7 +10,9 @@ use indago_core::ports::{
 };
 use indago_core::{Cancel, IndexCoverage};
 use indago_models::registry::Registry;
-use indago_models::{CrossEncoder, FolderKind, MiniLm, SentenceEncoder, Splade, StaticEncoder};
+use indago_models::{
+    CrossEncoder, FolderKind, MiniLm, SentenceEncoder, Splade, StaticEncoder, Truncated,
+};
 use indago_planner::policy;
 use indago_retriever::Corpus;
 use indago_retriever::rerank::{ByPairs, DEFAULT_DEPTH, Reranked};
@@ -71,11 +73,17 @@ fn weights_of(name: &str) -> PathBuf {
 
 /// An encoder by name: `minilm` (the embedded one), `static` (the fast tier), a model that was
 /// added ([`registry()`]), a folder with published weights, which are used unquantised, or a file
-/// made by `models quantize`.
+/// made by `models quantize`; after a `:` how many leading dimensions are kept, as in
+/// `minilm:128`.
 ///
 /// # Errors
-/// When there is no such model.
+/// When there is no such model, or it has fewer dimensions.
 pub fn encoder_named(name: &str) -> Result<Arc<dyn Encoder>, Error> {
+    if let Some((name, dim)) = name.rsplit_once(':')
+        && let Ok(dim) = dim.parse()
+    {
+        return Ok(Arc::new(Truncated::new(encoder_named(name)?, dim)?));
+    }
     match name {
         "minilm" => encoder(),
         "static" => fast_encoder(),
@@ -130,6 +138,9 @@ pub fn split_retriever(name: &str) -> (&str, &str) {
     name.split_once('@').unwrap_or((name, "minilm"))
 }
 
+/// Retrievers that need vectors of tokens.
+pub const LATE_INTERACTION: [&str; 5] = ["maxsim", "maxsim-all", "muvera", "plaid", "xtr"];
+
 /// What is searched with unless something else is asked for (decision 0025).
 pub const DEFAULT_RETRIEVER: &str = "graph";
 
@@ -177,6 +188,8 @@ pub fn retriever_on(
         None
     } else {
         Some(match encoder {
+            // Devices give no vectors of tokens.
+            "minilm" if LATE_INTERACTION.contains(&name) => self::encoder()?,
             "minilm" => compute.encoder()?,
             other => encoder_named(other)?,
         })

@@ -16,6 +16,7 @@ mod cpu;
 pub mod cuda;
 mod device;
 mod dot;
+pub mod gather;
 mod isa;
 mod layer;
 pub mod maxsim;

@@ -15,7 +15,9 @@ mod tokenizer;
 pub mod weights;
 
 pub use build::{distill, quantize};
-pub use encoder::{CrossEncoder, DeviceMiniLm, MiniLm, SentenceEncoder, Splade, StaticEncoder};
+pub use encoder::{
+    CrossEncoder, DeviceMiniLm, MiniLm, SentenceEncoder, Splade, StaticEncoder, Truncated,
+};
 pub use error::ModelError;
 pub use tokenizer::{Vocabulary, WordPiece};
 pub use weights::FolderKind;

@@ -128,3 +128,30 @@ fn a_model_file_with_odd_sizes_is_refused() {
         assert!(error.contains("odd sizes"), "{error}");
     }
 }
+
+#[test]
+fn token_vectors_have_length_one_and_do_not_depend_on_company() {
+    use indago_core::ports::{TokenCounter as _, TokenEncoder as _};
+    let model = MiniLm::embedded().expect("the embedded model opens");
+    let cancel = Cancel::new();
+    let texts = [
+        "The lighthouse was built in 1888.",
+        "",
+        "Bread needs flour, water, salt and yeast.",
+    ];
+    let together = model
+        .encode_tokens(&texts, Role::Passage, &cancel)
+        .expect("texts encode");
+    for (text, matrix) in texts.iter().zip(&together) {
+        assert_eq!(matrix.rows, model.count(text), "a row a word piece");
+        let alone = model
+            .encode_tokens(&[text], Role::Query, &cancel)
+            .expect("a text encodes");
+        assert_eq!(alone[0].data, matrix.data);
+        for row in matrix.data.chunks_exact(384) {
+            let length: f32 = row.iter().map(|x| x * x).sum();
+            assert!((length - 1.0).abs() < 1e-4);
+        }
+    }
+    assert!(Encoder::tokens(&model).is_some());
+}

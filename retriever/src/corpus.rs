@@ -18,11 +18,11 @@ use crate::dense::Vectors;
 use crate::error::{corrupt, read_error};
 use crate::filter::Allowed;
 use crate::lexical::{FieldWeights, Lexical};
-use crate::manifest::{FileSum, Manifest, SparseSet};
+use crate::manifest::{FileSum, Manifest, SparseSet, VectorSet};
 use crate::names::Names;
 use crate::sparse::SparseFile;
 use crate::store::Store;
-use crate::{near_duplicate, retrievers};
+use crate::{multivector, near_duplicate, retrievers};
 
 /// How often a state that a writer replaced while it was being opened is tried anew.
 const ATTEMPTS: usize = 50;
@@ -49,6 +49,8 @@ struct Inner {
     vectors: HashMap<String, Arc<Vectors>>,
     /// Of this generation, by fingerprint.
     sparse: HashMap<String, Arc<SparseFile>>,
+    /// By fingerprint.
+    tokens: HashMap<String, Arc<Tokens>>,
     filters: Mutex<Vec<(Filters, Arc<Allowed>)>>,
 }
 
@@ -95,6 +97,11 @@ impl Corpus {
             let opened = Vectors::open(dir, set, Arc::clone(&store))?;
             vectors.insert(set.fingerprint.clone(), Arc::new(opened));
         }
+        let mut tokens = HashMap::new();
+        for set in &manifest.tokens {
+            let opened = Tokens::open(&dir.join(&set.file), Arc::clone(&store))?;
+            tokens.insert(set.fingerprint.clone(), Arc::new(opened));
+        }
         let mut sparse = HashMap::new();
         for set in &manifest.sparse {
             if set.generation == manifest.generation {
@@ -114,6 +121,7 @@ impl Corpus {
             manifest: manifest.clone(),
             vectors,
             sparse,
+            tokens,
             filters: Mutex::default(),
         };
         Ok(Self(Arc::new(inner), FieldWeights::default()))
@@ -169,6 +177,14 @@ impl Corpus {
     pub fn n_vectors(&self) -> usize {
         let sets = self.0.vectors.values().map(|vectors| vectors.len());
         sets.max().unwrap_or(0)
+    }
+
+    /// What approximate search over an encoder's vectors finds; `None` where it scans.
+    pub fn approximation(&self, fingerprint: &str) -> Option<Approximation> {
+        self.0
+            .manifest
+            .vectors_of(fingerprint)
+            .and_then(Approximation::of)
     }
 
     /// Encoders whose vectors the corpus has: name for people, fingerprint, coverage.
@@ -338,6 +354,18 @@ impl Corpus {
         self.0.vectors.get(fingerprint).cloned()
     }
 
+    pub(crate) fn tokens(&self, fingerprint: &str) -> Option<Arc<Tokens>> {
+        self.0.tokens.get(fingerprint).cloned()
+    }
+
+    /// How many passages of different text have token vectors of an encoder, how many tokens these
+    /// have, and the bytes of the file; `None` where there are none.
+    pub fn token_vectors(&self, fingerprint: &str) -> Option<(u64, u64, u64)> {
+        let set = self.0.manifest.tokens_of(fingerprint)?;
+        let bytes = std::fs::metadata(self.0.dir.join(&set.file)).map_or(0, |m| m.len());
+        Some((set.passages, set.tokens, bytes))
+    }
+
     /// Refuses an encoder when there are vectors and none are its own.
     pub(crate) fn check_model(&self, encoder: &dyn Encoder) -> Result<(), RetrieveError> {
         let sets = &self.0.manifest.vectors;
@@ -378,9 +406,62 @@ impl Corpus {
     }
 }
 
+/// Token vectors with the store's rows they belong to.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    pub(crate) index: multivector::Index,
+    pub(crate) rows: multivector::Rows,
+    pub(crate) path: PathBuf,
+    store: Arc<Store>,
+}
+
+impl Tokens {
+    fn open(path: &Path, store: Arc<Store>) -> Result<Self, RetrieveError> {
+        let file = multivector::TokenFile::open(path)?;
+        Ok(Self {
+            rows: multivector::link_rows(&store, &file.keys),
+            index: file.index,
+            path: path.to_owned(),
+            store,
+        })
+    }
+
+    /// The number in the index of a passage.
+    pub(crate) fn passage(&self, id: PassageId) -> Option<u32> {
+        self.rows.passage(self.store.row_of(id)?)
+    }
+
+    pub(crate) fn passage_id(&self, row: u32) -> PassageId {
+        self.store.passage_id(row)
+    }
+}
+
 /// The data behind a mutex: caches stay usable after a panic elsewhere.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What approximate search finds.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Approximation {
+    /// Part of the ten exact neighbours of sampled vectors that it finds, 0 to 1.
+    pub recall: f64,
+    /// Vectors that were sampled.
+    pub sampled: u32,
+    /// Rows in view of a search.
+    pub beam: u32,
+}
+
+impl Approximation {
+    /// Of a graph that is up to date.
+    pub(crate) fn of(set: &VectorSet) -> Option<Self> {
+        let links = set.links.as_ref()?;
+        (links.matrix == set.matrix).then_some(Self {
+            recall: links.recall,
+            sampled: links.sampled,
+            beam: links.beam,
+        })
+    }
 }
 
 /// Where a passage comes from.
@@ -502,6 +583,9 @@ fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
         }
         let log = dir.join(&set.log);
         problems.extend(crate::dense::check_log(&log, &set.fingerprint, set.dim).err());
+    }
+    for set in &manifest.tokens {
+        problems.extend(multivector::TokenFile::open(&dir.join(&set.file)).err());
     }
     problems
 }

@@ -48,6 +48,9 @@ pub(crate) struct Manifest {
     pub(crate) files: Vec<FileSum>,
     /// At most one entry per encoder.
     pub(crate) vectors: Vec<VectorSet>,
+    /// At most one entry per encoder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tokens: Vec<TokenSet>,
     /// At most one entry per fingerprint; of older generations as well, whose vectors are reused.
     #[serde(default)]
     pub(crate) sparse: Vec<SparseSet>,
@@ -65,6 +68,18 @@ pub(crate) struct SparseSet {
     pub(crate) file: String,
     /// Share of the exact ten best that a search finds, on a sample.
     pub(crate) recall: f32,
+}
+
+/// The token vectors of one encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TokenSet {
+    pub(crate) fingerprint: String,
+    /// Passages of different text.
+    pub(crate) passages: u64,
+    /// Tokens of these.
+    pub(crate) tokens: u64,
+    /// Relative to the corpus folder.
+    pub(crate) file: String,
 }
 
 /// A file's length and hash when it was published.
@@ -91,6 +106,28 @@ pub(crate) struct VectorSet {
     pub(crate) matrix: String,
     /// The log of exact vectors, relative to the corpus folder.
     pub(crate) log: String,
+    /// The graph for approximate search, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) links: Option<LinkSet>,
+}
+
+/// The graph over a matrix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LinkSet {
+    /// Relative to the corpus folder.
+    pub(crate) file: String,
+    /// The matrix whose rows it links; it is out of date when the encoder's is another.
+    pub(crate) matrix: String,
+    /// The log whose places it knows rows by.
+    pub(crate) log: String,
+    /// Most links of a row.
+    pub(crate) degree: u32,
+    /// Rows in view of a search, unless more hits are asked for.
+    pub(crate) beam: u32,
+    /// Part of the ten exact neighbours that this beam found.
+    pub(crate) recall: f64,
+    /// Vectors of the corpus whose neighbours were looked for.
+    pub(crate) sampled: u32,
 }
 
 impl Manifest {
@@ -151,6 +188,13 @@ impl Manifest {
         let path = Self::path(dir);
         let bytes = self.encode().map_err(|e| corrupt(&path, e.to_string()))?;
         disk::replace(&path, &bytes)
+    }
+
+    /// The token vectors that `fingerprint` names.
+    pub(crate) fn tokens_of(&self, fingerprint: &str) -> Option<&TokenSet> {
+        self.tokens
+            .iter()
+            .find(|set| set.fingerprint == fingerprint)
     }
 
     /// The vectors that `fingerprint` names.

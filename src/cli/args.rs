@@ -143,10 +143,23 @@ pub(super) struct IndexArgs {
     /// Read nothing; encode the passages that still lack vectors
     #[arg(long, conflicts_with = "paths")]
     pub(super) vectors_only: bool,
-    /// Encode with this model instead of the embedded one: one that was added, or a folder; search
-    /// with `--retriever dense@NAME`, `fused@NAME` or `graph@NAME`
-    #[arg(long, value_name = "NAME", conflicts_with = "no_vectors")]
-    pub(super) encoder: Option<String>,
+    /// Encode passages with this: minilm, static, a model that was added, a folder with published
+    /// weights, or any of these with fewer dimensions, such as minilm:128; search with
+    /// `--retriever dense@NAME`, `fused@NAME` or `graph@NAME`
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "minilm",
+        conflicts_with = "no_vectors"
+    )]
+    pub(super) encoder: String,
+    /// Also link near vectors for approximate search (`--retriever ann`); kept up to date from then on
+    #[arg(long, conflicts_with = "no_vectors")]
+    pub(super) approximate: bool,
+    /// Also store a vector for each token, for late interaction (`--retriever plaid`, `maxsim`,
+    /// `muvera` or `xtr`); kept up to date from then on
+    #[arg(long, conflicts_with = "no_vectors")]
+    pub(super) tokens: bool,
     /// Also make a sparse index: by BM25's weights, or by an added sparse encoder; search with
     /// `--retriever sparse` or `sparse@NAME`
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bm25")]
@@ -174,7 +187,9 @@ pub(super) struct SearchArgs {
     /// How many hits [default: 10]
     #[arg(short, long)]
     pub(super) k: Option<usize>,
-    /// Which retriever: graph, fused, bm25, dense or exact [default: graph]
+    /// Which retriever: graph, fused, rrf, bm25, dense, exact, ppr, sparse, ann, maxsim, maxsim-all,
+    /// plaid, muvera or xtr; after an @ with which encoder's vectors, such as
+    /// dense@minilm:128 [default: graph]
     #[arg(short, long, value_name = "NAME")]
     pub(super) retriever: Option<String>,
     /// Which reranker puts the first hits in order: an added model, a folder, a configured one

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use indago_core::IndexCoverage;
-use indago_retriever::{Corpus, Summary};
+use indago_retriever::{Approximation, Corpus, Summary};
 use serde::Serialize;
 
 use super::args::{CorpusArgs, CorpusCommand};
@@ -48,6 +48,8 @@ struct Vectors {
     encoder: String,
     #[serde(flatten)]
     coverage: IndexCoverage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approximation: Option<Approximation>,
 }
 
 pub(super) fn run(
@@ -147,9 +149,21 @@ fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Ex
     for root in &described.roots {
         row("from", root.clone());
     }
-    for Vectors { encoder, coverage } in &described.vectors {
-        let IndexCoverage { passages, embedded } = coverage;
+    for vectors in &described.vectors {
+        let IndexCoverage { passages, embedded } = vectors.coverage;
+        let encoder = &vectors.encoder;
         row("vectors", format!("{embedded} of {passages} by {encoder}"));
+        if let Some(found) = vectors.approximation {
+            let Approximation {
+                recall,
+                sampled,
+                beam,
+            } = found;
+            row(
+                "approximate",
+                format!("recall@10 {recall:.3} with {beam} in view, on {sampled} of these vectors"),
+            );
+        }
     }
     printer.data(&table.to_string())?;
     Ok(Exit::Done)
@@ -176,7 +190,11 @@ fn describe(name: String, corpus: &Corpus) -> Described {
             .map(|r| r.display().to_string())
             .collect(),
         vectors: vectors
-            .map(|(encoder, _, coverage)| Vectors { encoder, coverage })
+            .map(|(encoder, fingerprint, coverage)| Vectors {
+                encoder,
+                coverage,
+                approximation: corpus.approximation(&fingerprint),
+            })
             .collect(),
     }
 }

@@ -177,7 +177,7 @@ impl Evaluation<'_> {
                 encoders.push(encoder.to_owned());
             }
         }
-        self.workplace.prepare(
+        let project = self.workplace.prepare(
             set,
             &variant,
             &changes,
@@ -185,7 +185,11 @@ impl Evaluation<'_> {
             threads,
             &mut show,
             self.cancel,
-        )
+        )?;
+        for name in &self.data.retrievers {
+            self.workplace.prepare_for(&project, name, self.cancel)?;
+        }
+        Ok(project)
     }
 
     fn per_question(&self, lines: &[serde_json::Value]) -> anyhow::Result<()> {

@@ -47,14 +47,7 @@ pub(super) fn run(
         None
     };
     if let (true, Some(compute)) = (args.vectors_only, &compute) {
-        let coverage = vectors(
-            settings,
-            corpus,
-            args.encoder.as_deref(),
-            compute,
-            printer,
-            cancel,
-        )?;
+        let coverage = vectors(settings, corpus, compute, args.into(), printer, cancel)?;
         if json {
             printer.json(&coverage)?;
         } else {
@@ -88,14 +81,7 @@ pub(super) fn run(
     let mut vector_seconds = None;
     if let Some(compute) = &compute {
         let began = Instant::now();
-        match vectors(
-            settings,
-            corpus,
-            args.encoder.as_deref(),
-            compute,
-            printer,
-            cancel,
-        ) {
+        match vectors(settings, corpus, compute, args.into(), printer, cancel) {
             Ok(filled) => coverage = Some(filled),
             Err(error) if error.is_cancelled() => {
                 printer.note(
@@ -174,7 +160,14 @@ pub(super) fn update(
     }
     if settings.index_vectors.value {
         let compute = device::choose(settings, Work::Encoding, printer, cancel)?;
-        vectors(settings, corpus, None, &compute, printer, cancel)?;
+        vectors(
+            settings,
+            corpus,
+            &compute,
+            Wanted::default(),
+            printer,
+            cancel,
+        )?;
     }
     Ok(())
 }
@@ -199,22 +192,51 @@ fn sparse(
     Ok(())
 }
 
+/// Which vectors, and whether near ones are linked.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    encoder: &'a str,
+    approximate: bool,
+    tokens: bool,
+}
+
+impl Default for Wanted<'_> {
+    fn default() -> Self {
+        Self {
+            encoder: "minilm",
+            approximate: false,
+            tokens: false,
+        }
+    }
+}
+
+impl<'a> From<&'a IndexArgs> for Wanted<'a> {
+    fn from(args: &'a IndexArgs) -> Self {
+        Self {
+            encoder: &args.encoder,
+            approximate: args.approximate,
+            tokens: args.tokens,
+        }
+    }
+}
+
 fn vectors(
     settings: &Settings,
     corpus: &str,
-    encoder: Option<&str>,
     compute: &Compute,
+    wanted: Wanted<'_>,
     printer: Printer,
     cancel: &Cancel,
 ) -> Result<IndexCoverage, crate::Error> {
-    // Only the embedded encoder runs on devices.
-    let encoder = match encoder {
-        Some(name) => wire::encoder_named(name)?,
-        None => compute.encoder()?,
+    let encoder = if wanted.encoder == Wanted::default().encoder {
+        compute.encoder()?
+    } else {
+        wire::encoder_named(wanted.encoder)?
     };
+    let project = project(settings);
     let mut meter: Option<Meter> = None;
-    crate::embed(
-        &project(settings),
+    let coverage = crate::embed(
+        &project,
         corpus,
         encoder.as_ref(),
         &mut |progress| {
@@ -228,7 +250,44 @@ fn vectors(
             }
         },
         cancel,
-    )
+    )?;
+    drop(meter);
+    let linked = crate::link(
+        &project,
+        corpus,
+        encoder.as_ref(),
+        wanted.approximate,
+        cancel,
+    )?;
+    if let (Some(linked), true) = (linked, wanted.approximate) {
+        printer.note(&format!(
+            "approximate search finds {:.1}% of the exact 10 neighbours of {} sampled vectors, with \
+             {} in view",
+            100.0 * linked.recall,
+            linked.sampled,
+            linked.beam
+        ));
+    }
+    let mut meter: Option<Meter> = None;
+    let mut told = |progress: Progress<'_>| {
+        if let Progress::Vectors(coverage) = progress {
+            let unit = Unit::Things("passages");
+            meter
+                .get_or_insert_with(|| Meter::start(printer, "tokens", unit, coverage.passages))
+                .set(coverage.embedded);
+        }
+    };
+    // Devices give no vectors of tokens.
+    let encoder = wire::encoder_named(wanted.encoder)?;
+    crate::embed_tokens(
+        &project,
+        corpus,
+        encoder.as_ref(),
+        wanted.tokens,
+        &mut told,
+        cancel,
+    )?;
+    Ok(coverage)
 }
 
 fn show(progress: Progress<'_>, meter: &mut Option<Meter>, printer: Printer, list_all: bool) {

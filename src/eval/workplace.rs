@@ -77,4 +77,26 @@ impl Workplace {
         }
         Ok(project)
     }
+
+    /// Makes what one retriever needs beside vectors, where it is not there yet.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn prepare_for(
+        &self,
+        project: &Project,
+        retriever: &str,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        let (name, encoder) = wire::split_retriever(retriever);
+        if name == "ann" {
+            let encoder = wire::encoder_named(encoder)?;
+            crate::link(project, CORPUS, encoder.as_ref(), true, cancel)?;
+        } else if wire::LATE_INTERACTION.contains(&name) {
+            let encoder = wire::encoder_named(encoder)?;
+            let mut quiet = |_: Progress<'_>| {};
+            crate::embed_tokens(project, CORPUS, encoder.as_ref(), true, &mut quiet, cancel)?;
+        }
+        Ok(())
+    }
 }

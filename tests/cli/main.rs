@@ -9,6 +9,7 @@
 mod ask;
 mod bad_input;
 mod basics;
+mod dense;
 mod device;
 mod faults;
 mod index;

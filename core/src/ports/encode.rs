@@ -78,6 +78,30 @@ pub trait Encoder: Send + Sync {
     /// Vectors of `texts`, shape `[texts.len(), dim]`, each row of length 1 (or all zeros for a
     /// text without tokens). Checks `cancel` between batches.
     fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError>;
+
+    /// The same model's vectors of single tokens, where it can give them.
+    fn tokens(&self) -> Option<&dyn TokenEncoder> {
+        None
+    }
+}
+
+/// Turns texts into one vector a token, for late interaction: a query's token is answered by the
+/// token of a passage whose vector has the largest dot product with its own.
+pub trait TokenEncoder: Send + Sync {
+    /// Changes whenever the same text could give other vectors.
+    fn fingerprint(&self) -> &str;
+
+    /// Length of the vectors.
+    fn dim(&self) -> usize;
+
+    /// A matrix a text, `[tokens, dim]`, each row of length 1; no rows for a text without tokens.
+    /// Checks `cancel` between batches.
+    fn encode_tokens(
+        &self,
+        texts: &[&str],
+        role: Role,
+        cancel: &Cancel,
+    ) -> Result<Vec<Matrix>, EncodeError>;
 }
 
 /// Terms with their weights, all above zero, by ascending term.

@@ -11,7 +11,9 @@ mod task;
 mod tool;
 
 pub use corpus::{CorpusStats, DocumentStore, NameHit, NameIndex, StoreError};
-pub use encode::{EncodeError, Encoder, Matrix, Role, SparseEncoder, SparseVector, TokenCounter};
+pub use encode::{
+    EncodeError, Encoder, Matrix, Role, SparseEncoder, SparseVector, TokenCounter, TokenEncoder,
+};
 pub use entail::{Entailment, Verdict};
 pub use language::{
     Completion, Delta, DeltaSink, FinishReason, LanguageModel, LanguageModelError, OutputSchema,

@@ -51,6 +51,13 @@ pub(crate) fn scores_i8(isa: Isa, rows: &[i8], queries: &[i16], dim: usize, out:
     dispatch!(isa, scores_i8(rows, queries, dim, out));
 }
 
+/// `out[i] = rows[at[i]] . query` for 8-bit codes and one query within
+/// [`crate::quantize::limit_i16`]. Panics where a row is beyond the last.
+pub(crate) fn scores_i8_at(isa: Isa, rows: &[i8], query: &[i16], at: &[u32], out: &mut [i32]) {
+    assert_eq!(at.len(), out.len());
+    dispatch!(isa, scores_i8_at(rows, query, at, out));
+}
+
 /// [`scores_f32`] of rows of 16-bit floats.
 pub(crate) fn scores_f16(isa: Isa, rows: &[u16], queries: &[f32], dim: usize, out: &mut [f32]) {
     assert_eq!((rows.len() / dim) * (queries.len() / dim), out.len());

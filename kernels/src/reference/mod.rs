@@ -12,5 +12,5 @@ pub use layer::{add_layer_norm, add_scaled_codes, erf, gelu, l2_normalize, mean_
 pub use maxsim::maxsim;
 pub use pagerank::pagerank;
 pub use product::{attention, linear_f32, linear_i8};
-pub use scan::{dot_f32, dot_i8, f32_of_f16, hamming, top_k};
+pub use scan::{dot_f32, dot_i8, f32_of_f16, hamming, scores_i8_at, top_k};
 pub use sparse::sparse_scores;

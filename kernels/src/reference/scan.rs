@@ -1,5 +1,7 @@
 //! Twins of the dense scan.
 
+use crate::RowsI8;
+use crate::quantize::push_row_i16;
 use crate::scan::Scored;
 
 /// `sum a[i] * b[i]` in f64. Twin of [`crate::dot_f32`].
@@ -16,6 +18,19 @@ pub fn dot_i8(a: &[i8], b: &[i8]) -> i64 {
         .zip(b)
         .map(|(&a, &b)| i64::from(a) * i64::from(b))
         .sum()
+}
+
+/// Scores of chosen rows with the query in 16-bit codes. Twin of [`crate::gather::scores_i8_at`].
+pub fn scores_i8_at(rows: RowsI8<'_>, query: &[f32], at: &[u32]) -> Vec<f32> {
+    let mut codes = Vec::new();
+    let scale = push_row_i16(query, &mut codes);
+    let score = |&row: &u32| {
+        let of_row = &rows.codes()[row as usize * rows.dim()..][..rows.dim()];
+        let products = of_row.iter().zip(&codes);
+        let sum: i64 = products.map(|(&a, &b)| i64::from(a) * i64::from(b)).sum();
+        sum as f32 * (rows.scales()[row as usize] * scale)
+    };
+    at.iter().map(score).collect()
 }
 
 /// The value of a 16-bit float. Twin of the conversion in [`crate::scan::top_k_f16`].

@@ -45,6 +45,27 @@ pub(super) fn forward(
     }
 }
 
+/// As [`forward`], with the vector of each token instead of their mean: one row of `hidden` values
+/// and length 1 for each id but the first and the last of its sequence, which are special.
+pub(super) fn forward_tokens(
+    network: &Network,
+    sequences: &[&[u32]],
+    workspace: &mut Workspace,
+) -> Vec<Vec<f32>> {
+    let width = network.dims.hidden;
+    let mut rest = states(network, sequences, None, workspace);
+    let mut out = Vec::with_capacity(sequences.len());
+    for ids in sequences {
+        let (rows, others) = rest.split_at(ids.len() * width);
+        let inner = ids.len().saturating_sub(2);
+        let mut tokens = rows[width.min(rows.len())..][..inner * width].to_vec();
+        tokens.chunks_exact_mut(width).for_each(l2_normalize);
+        out.push(tokens);
+        rest = others;
+    }
+    out
+}
+
 /// Where second texts begin, one for each sequence, and what their tokens get beside the first
 /// text's type: `hidden` values.
 #[derive(Clone, Copy)]

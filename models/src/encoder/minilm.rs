@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use indago_core::Cancel;
-use indago_core::ports::{EncodeError, Encoder, Matrix, PairScorer, Role, TokenCounter};
+use indago_core::ports::{
+    EncodeError, Encoder, Matrix, PairScorer, Role, TokenCounter, TokenEncoder,
+};
 use indago_kernels::cuda::{EncoderShape, EncoderWeights};
 use indago_kernels::dot_f32;
 use rayon::prelude::*;
 
 use super::batch::groups;
-use super::forward::{Workspace, forward};
+use super::forward::{Workspace, forward, forward_tokens};
 use super::network::{Network, device_weights, read_dims};
 use crate::ModelError;
 use crate::tokenizer::{Vocabulary, WordPiece};
@@ -264,6 +266,54 @@ impl Encoder for MiniLm {
     /// Queries and passages are encoded alike. Checks `cancel` about every 50 ms of a core's work.
     fn encode(&self, texts: &[&str], _role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
         self.encode_ids(&self.sequences(texts, cancel)?, cancel)
+    }
+
+    fn tokens(&self) -> Option<&dyn TokenEncoder> {
+        Some(self)
+    }
+}
+
+/// The last layer's vectors of the word pieces, special tokens left out. The model was trained for
+/// their mean, not for each of them.
+impl TokenEncoder for MiniLm {
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn dim(&self) -> usize {
+        self.dims.hidden
+    }
+
+    fn encode_tokens(
+        &self,
+        texts: &[&str],
+        _role: Role,
+        cancel: &Cancel,
+    ) -> Result<Vec<Matrix>, EncodeError> {
+        let network = self.network()?;
+        let sequences: Vec<Vec<u32>> = texts.iter().map(|text| self.sequence(text)).collect();
+        let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
+        let dim = self.dims.hidden;
+        let encode_group = |group: &Vec<usize>| -> Result<Vec<Vec<f32>>, EncodeError> {
+            cancel.check()?;
+            let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].as_slice()).collect();
+            let mut workspace = self.take_workspace();
+            let rows = forward_tokens(network, &ids, &mut workspace);
+            self.give_back(workspace);
+            Ok(rows)
+        };
+        let groups = groups(&lengths);
+        let encoded: Vec<Vec<Vec<f32>>> = groups
+            .par_iter()
+            .with_max_len(1)
+            .map(encode_group)
+            .collect::<Result<_, _>>()?;
+        let mut out = vec![Matrix::zeros(0, dim); texts.len()];
+        for (&i, data) in groups.iter().flatten().zip(encoded.into_iter().flatten()) {
+            let rows = data.len() / dim;
+            out[i] = Matrix { rows, dim, data };
+        }
+        Ok(out)
     }
 }
 

@@ -10,6 +10,7 @@ mod network;
 mod sentence;
 mod splade;
 mod table;
+mod truncated;
 
 pub use cross::CrossEncoder;
 pub use device::DeviceMiniLm;
@@ -19,3 +20,4 @@ pub use sentence::SentenceEncoder;
 pub use splade::Splade;
 pub(crate) use table::EMBEDDED as TABLE_BYTES;
 pub use table::StaticEncoder;
+pub use truncated::Truncated;

@@ -6,6 +6,7 @@ use indago_core::ports::{Encoder, Role};
 use indago_core::{Cancel, IndexCoverage};
 
 use super::CorpusWriter;
+use crate::corpus::Approximation;
 use crate::dense::{self, VectorLog};
 use crate::error::IndexError;
 use crate::manifest::VectorSet;
@@ -104,6 +105,49 @@ impl CorpusWriter {
         }
     }
 
+    /// Brings the graph for approximate search over an encoder's vectors up to date: the one there
+    /// is, or a first one where `wanted`. Gives what it finds, `None` where there is none.
+    ///
+    /// # Errors
+    /// [`IndexError::Cancelled`] soon after `cancel` is set; the corpus is then as it was.
+    pub fn link_vectors(
+        &mut self,
+        fingerprint: &str,
+        wanted: bool,
+        cancel: &Cancel,
+    ) -> Result<Option<Approximation>, IndexError> {
+        let Some(store) = self.current.as_ref().map(|current| current.store.clone()) else {
+            return Ok(None);
+        };
+        let Some(set) = self.manifest.vectors_of(fingerprint) else {
+            return Ok(None);
+        };
+        if let Some(approximation) = Approximation::of(set) {
+            return Ok(Some(approximation));
+        }
+        if set.embedded == 0 || !(wanted || set.links.is_some()) {
+            return Ok(None);
+        }
+        let mut set = set.clone();
+        let mut manifest = self.manifest.clone();
+        manifest.edition += 1;
+        set.links = Some(dense::link(
+            &self.dir,
+            &store,
+            &set,
+            manifest.edition,
+            cancel,
+        )?);
+        let approximation = Approximation::of(&set);
+        manifest
+            .vectors
+            .retain(|other| other.fingerprint != set.fingerprint);
+        manifest.vectors.push(set);
+        self.publish(manifest)?;
+        self.remove_leftovers();
+        Ok(approximation)
+    }
+
     /// The encoder's log: the one the manifest names, else a new one.
     fn open_log(&mut self, encoder: &dyn Encoder) -> Result<(VectorSet, VectorLog), IndexError> {
         let fingerprint = encoder.fingerprint();
@@ -125,6 +169,7 @@ impl CorpusWriter {
             generation: self.manifest.generation,
             matrix: String::new(),
             log: dense::log_path(fingerprint, edition),
+            links: None,
         };
         let log = VectorLog::create(&self.dir.join(&set.log), fingerprint, dim)?;
         Ok((set, log))
@@ -180,7 +225,7 @@ impl CorpusWriter {
 }
 
 /// The text of a passage that is embedded, with its key.
-fn embedded_text(store: &Store, row: u32) -> Result<([u8; 16], String), IndexError> {
+pub(super) fn embedded_text(store: &Store, row: u32) -> Result<([u8; 16], String), IndexError> {
     let row = store.passage_row(row);
     let title = store.record(row.document)?.title;
     let headings = store.extra(&row)?.headings;

@@ -4,6 +4,7 @@ mod embed;
 mod files;
 mod generation;
 mod lock;
+mod tokens;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -197,6 +198,7 @@ impl CorpusWriter {
         for set in &self.manifest.vectors {
             known.insert(self.dir.join(&set.matrix));
             known.insert(self.dir.join(&set.log));
+            known.extend(set.links.iter().map(|links| self.dir.join(&links.file)));
         }
         known.extend(
             self.manifest
@@ -204,6 +206,8 @@ impl CorpusWriter {
                 .iter()
                 .map(|set| self.dir.join(&set.file)),
         );
+        let tokens = self.manifest.tokens.iter();
+        known.extend(tokens.map(|set| self.dir.join(&set.file)));
         let vectors = self.dir.join(crate::dense::FOLDER);
         for folder in [&self.dir, &vectors] {
             let Ok(entries) = fs::read_dir(folder) else {

@@ -236,6 +236,19 @@ impl LogReader {
         })
     }
 
+    fn record(&self, index: u32) -> Result<&[u8], RetrieveError> {
+        let at = HEADER + index as usize * self.width;
+        let record = self.map.bytes().get(at..at + self.width);
+        record
+            .filter(|record| is_whole(record))
+            .ok_or_else(|| misfit(&self.path, "a vector does not match its checksum"))
+    }
+
+    /// The vector of record `index`.
+    pub(crate) fn vector(&self, index: u32) -> Result<Vec<f32>, RetrieveError> {
+        self.record(index).map(vector)
+    }
+
     /// Dot product of record `index` with `query`.
     pub(crate) fn dot(
         &self,
@@ -243,14 +256,7 @@ impl LogReader {
         query: &[f32],
         buffer: &mut Vec<f32>,
     ) -> Result<f32, RetrieveError> {
-        let at = HEADER + index as usize * self.width;
-        let record = self
-            .map
-            .bytes()
-            .get(at..at + self.width)
-            .filter(|record| is_whole(record));
-        let record =
-            record.ok_or_else(|| misfit(&self.path, "a vector does not match its checksum"))?;
+        let record = self.record(index)?;
         let halves: Vec<f16> = record[16..self.width - 8]
             .chunks_exact(2)
             .map(|b| f16::from_le_bytes([b[0], b[1]]))

@@ -17,6 +17,7 @@ use indago_kernels::quantize::push_row_i8;
 use indago_kernels::scan::{ScanError, Scored, top_k_i8_where};
 use indago_kernels::{RowsI8, ShapeError};
 
+use super::links::Links;
 use super::log::{LogReader, VectorLog};
 use super::misfit;
 use crate::disk::bytes::{f32_at, u32_at};
@@ -32,7 +33,7 @@ const KIND: Kind = Kind {
 };
 /// Candidates that are scored again beyond the hits asked for. 8-bit codes swap close neighbours
 /// only: of the exact first ten, 99.9% and more are found (measured on five data sets).
-const SPARE: usize = 48;
+pub(super) const SPARE: usize = 48;
 
 /// Writes the codes of the given passages and their log records.
 pub(super) fn write(path: &Path, log: &VectorLog, rows: &[(u32, u32)]) -> Result<(), IndexError> {
@@ -69,6 +70,8 @@ pub(crate) struct Vectors {
     log: LogReader,
     store: Arc<Store>,
     elsewhere: OnceLock<Elsewhere>,
+    /// The graph over these rows, unless it is of an earlier matrix.
+    pub(super) links: Option<Links>,
 }
 
 /// The codes of a matrix, whoever scans them.
@@ -123,6 +126,11 @@ impl Vectors {
             .map(|i| f32_at(scales, 4 * i))
             .collect();
         let (rows, records) = (file.span("rows")?, file.span("records")?);
+        let current = set
+            .links
+            .as_ref()
+            .filter(|links| links.matrix == set.matrix);
+        let links = current.map(|links| Links::open(dir, links)).transpose()?;
         let codes = Codes {
             span: file.span("codes")?,
             scales,
@@ -138,11 +146,16 @@ impl Vectors {
             log: LogReader::open(&dir.join(&set.log), &set.fingerprint, set.dim)?,
             store,
             elsewhere: OnceLock::new(),
+            links,
         };
         let fits = fits_codes
             && vectors.rows.len() == 4 * n
             && vectors.records.len() == 4 * n
-            && n as u64 == set.embedded;
+            && n as u64 == set.embedded
+            && vectors
+                .links
+                .as_ref()
+                .is_none_or(|links| links.records.len() == n);
         if fits {
             Ok(vectors)
         } else {
@@ -164,11 +177,31 @@ impl Vectors {
         self.codes.scales.len()
     }
 
-    fn row(&self, i: usize) -> u32 {
+    pub(super) fn path(&self) -> &Path {
+        self.codes.file.path()
+    }
+
+    /// All rows as 8-bit codes.
+    pub(super) fn codes(&self) -> Result<RowsI8<'_>, RetrieveError> {
+        let rows = self.codes.rows();
+        rows.map_err(|e| misfit(self.path(), &e.to_string()))
+    }
+
+    /// The passage of a row.
+    pub(super) fn passage(&self, i: usize) -> PassageId {
+        self.store.passage_id(self.row(i))
+    }
+
+    /// The exact vector of a row.
+    pub(super) fn vector(&self, i: usize) -> Result<Vec<f32>, RetrieveError> {
+        self.log.vector(self.record(i))
+    }
+
+    pub(super) fn row(&self, i: usize) -> u32 {
         u32_at(&self.codes.file.bytes()[self.rows.clone()], 4 * i)
     }
 
-    fn record(&self, i: usize) -> u32 {
+    pub(super) fn record(&self, i: usize) -> u32 {
         u32_at(&self.codes.file.bytes()[self.records.clone()], 4 * i)
     }
 
@@ -184,11 +217,10 @@ impl Vectors {
         let keep = |i: usize| allowed.is_none_or(|allowed| allowed.row(self.row(i)));
         let best = match self.elsewhere.get() {
             None => {
-                let shape = |e: ShapeError| misfit(self.codes.file.path(), &e.to_string());
-                let rows = self.codes.rows().map_err(shape)?;
+                let rows = self.codes()?;
                 top_k_i8_where(rows, query, wanted, keep, cancel).map_err(|e| match e {
                     ScanError::Cancelled(cancelled) => RetrieveError::Cancelled(cancelled),
-                    ScanError::Shape(e) => shape(e),
+                    ScanError::Shape(e) => misfit(self.path(), &e.to_string()),
                 })?
             }
             Some(device) => {
@@ -196,11 +228,23 @@ impl Vectors {
                 device.search(&self.codes, query, wanted, filter.as_deref(), cancel)?
             }
         };
+        let best = best.into_iter().flatten().map(|scored| scored.row as u32);
+        self.exactly(best, query, k)
+    }
+
+    /// The best `k` of `rows` by their exact vectors, best first, ties by passage id.
+    pub(super) fn exactly(
+        &self,
+        rows: impl Iterator<Item = u32>,
+        query: &[f32],
+        k: usize,
+    ) -> Result<Vec<(PassageId, f32)>, RetrieveError> {
         let mut buffer = Vec::with_capacity(self.codes.dim);
-        let mut hits = Vec::with_capacity(wanted);
-        for scored in best.into_iter().flatten() {
-            let score = self.log.dot(self.record(scored.row), query, &mut buffer)?;
-            hits.push((self.store.passage_id(self.row(scored.row)), score));
+        let mut hits = Vec::with_capacity(rows.size_hint().0);
+        for row in rows {
+            let row = row as usize;
+            let score = self.log.dot(self.record(row), query, &mut buffer)?;
+            hits.push((self.store.passage_id(self.row(row)), score));
         }
         hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         hits.truncate(k);

@@ -4,7 +4,13 @@
 //! embedded once is never embedded again), and one *matrix* per publication: the codes of the
 //! vectors that the current passages have, in the order of their rows. A search scans the whole
 //! matrix and scores the best again with the log's 16-bit floats.
+//!
+//! On request a matrix has a *graph* beside it ([`crate::vamana`]), over which an approximate search
+//! walks instead. It follows the matrix: rows that came are inserted, rows that went are taken out.
+//! Until it has caught up, approximate search scans.
 
+mod approximate;
+mod links;
 mod log;
 mod matrix;
 
@@ -13,6 +19,7 @@ use std::path::Path;
 
 use indago_core::ports::RetrieveError;
 
+pub(crate) use approximate::link;
 pub(crate) use log::{VectorLog, check as check_log};
 pub(crate) use matrix::Vectors;
 
@@ -32,6 +39,11 @@ const SMALL: usize = 1024;
 /// Names the files of an encoder.
 fn stem(fingerprint: &str) -> String {
     blake3::hash(fingerprint.as_bytes()).to_hex()[..16].to_owned()
+}
+
+/// Path of an encoder's file, relative to the corpus folder.
+pub(crate) fn file_name(fingerprint: &str, edition: u64, extension: &str) -> String {
+    format!("{FOLDER}/{}-{edition}.{extension}", stem(fingerprint))
 }
 
 /// Path of a new log, relative to the corpus folder.

@@ -1,4 +1,5 @@
-//! Semantic search: exact scan over the passages' vectors, by the cosine with the query's.
+//! Semantic search over the passages' vectors, by the cosine with the query's: an exact scan, or a
+//! walk over a graph of neighbours where the corpus has one.
 
 use std::sync::Arc;
 
@@ -19,9 +20,23 @@ pub(super) struct Dense {
     corpus: Corpus,
     encoder: Arc<dyn Encoder>,
     name: &'static str,
+    approximate: bool,
 }
 
 impl Dense {
+    /// Over the graph of neighbours; where the corpus has none, or filters are set, exactly.
+    pub(super) fn approximate(
+        corpus: &Corpus,
+        encoder: Option<Arc<dyn Encoder>>,
+        name: &'static str,
+    ) -> Result<Self, RetrieveError> {
+        let exact = Self::new(corpus, encoder, name)?;
+        Ok(Self {
+            approximate: true,
+            ..exact
+        })
+    }
+
     /// Without vectors of this encoder in the corpus, searches find nothing.
     pub(super) fn new(
         corpus: &Corpus,
@@ -37,6 +52,7 @@ impl Dense {
             corpus: corpus.clone(),
             encoder,
             name,
+            approximate: false,
         })
     }
 }
@@ -97,7 +113,12 @@ impl Retriever for Dense {
         };
         let vector = self.encoder.encode(&[&text], Role::Query, cancel)?;
         let mean = self.with_imagined(vector.row(0), &query.imagined, cancel)?;
-        let ranked = vectors.search(&mean, k, allowed.as_deref(), cancel)?;
+        let allowed = allowed.as_deref();
+        let ranked = if self.approximate {
+            vectors.search_near(&mean, k, allowed, cancel)?
+        } else {
+            vectors.search(&mean, k, allowed, cancel)?
+        };
         Ok(hits(self.name, ranked))
     }
 }

@@ -5,6 +5,7 @@ mod dense;
 mod exact;
 mod fused;
 mod graph;
+mod multivector;
 mod ppr;
 mod sparse;
 
@@ -18,12 +19,16 @@ pub use fused::{Fused, FusedOptions};
 pub use graph::Graph;
 
 use crate::corpus::Corpus;
+use multivector::{Candidates, LateInteraction};
 
 /// Makes a retriever over a corpus; the encoder turns queries into vectors where one is needed.
 type Make = fn(&Corpus, Option<Arc<dyn Encoder>>) -> Result<Arc<dyn Retriever>, RetrieveError>;
 
 /// Every retriever.
 const REGISTRY: &[(&str, Make)] = &[
+    ("ann", |corpus, encoder| {
+        Ok(Arc::new(dense::Dense::approximate(corpus, encoder, "ann")?))
+    }),
     ("bm25", |corpus, _| Ok(Arc::new(bm25::Bm25::new(corpus)))),
     ("dense", |corpus, encoder| {
         Ok(Arc::new(dense::Dense::new(corpus, encoder, "dense")?))
@@ -31,6 +36,21 @@ const REGISTRY: &[(&str, Make)] = &[
     ("exact", |corpus, _| Ok(Arc::new(exact::Exact::new(corpus)))),
     ("fused", |corpus, encoder| {
         Ok(Arc::new(Fused::over(corpus, encoder)?))
+    }),
+    ("maxsim", |corpus, encoder| {
+        late(corpus, encoder, "maxsim", Candidates::Dense)
+    }),
+    ("maxsim-all", |corpus, encoder| {
+        late(corpus, encoder, "maxsim-all", Candidates::All)
+    }),
+    ("muvera", |corpus, encoder| {
+        late(corpus, encoder, "muvera", Candidates::Muvera)
+    }),
+    ("plaid", |corpus, encoder| {
+        late(corpus, encoder, "plaid", Candidates::Plaid)
+    }),
+    ("xtr", |corpus, encoder| {
+        late(corpus, encoder, "xtr", Candidates::Xtr)
     }),
     ("graph", |corpus, encoder| {
         Ok(Arc::new(Graph::over(corpus, encoder)?))
@@ -50,6 +70,18 @@ pub(crate) fn sparse(
     encoder: Option<Arc<dyn SparseEncoder>>,
 ) -> Result<Arc<dyn Retriever>, RetrieveError> {
     Ok(Arc::new(sparse::Sparse::new(corpus, encoder)?))
+}
+
+/// Late interaction with one kind of candidates.
+fn late(
+    corpus: &Corpus,
+    encoder: Option<Arc<dyn Encoder>>,
+    name: &'static str,
+    candidates: Candidates,
+) -> Result<Arc<dyn Retriever>, RetrieveError> {
+    Ok(Arc::new(LateInteraction::new(
+        corpus, encoder, name, candidates,
+    )?))
 }
 
 /// The registered names.

@@ -4,8 +4,8 @@
 //! are chosen so that enough accumulators (8 to 12) hide the latency of a fused multiply-add.
 
 use std::arch::x86_64::{
-    __m256, _mm_loadu_si128, _mm256_add_epi32, _mm256_cvtepi8_epi16, _mm256_cvtph_ps,
-    _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_setzero_ps, _mm256_setzero_si256,
+    __m256, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi32, _mm256_cvtepi8_epi16,
+    _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_setzero_ps, _mm256_setzero_si256,
 };
 
 use crate::cpu::body;
@@ -217,6 +217,49 @@ fn tile_i8<const R: usize, const Q: usize>(
             out[(q + j) * n + r + i] = sum_i32(sums[i][j]) + tail;
         }
     }
+}
+
+/// Rows that are fetched from memory while those before them are multiplied.
+const AHEAD: usize = 4;
+
+#[target_feature(enable = "avx2,fma")]
+pub(crate) fn scores_i8_at(rows: &[i8], query: &[i16], at: &[u32], out: &mut [i32]) {
+    let dim = query.len();
+    let prefetch = |row: u32| {
+        let row = &rows[row as usize * dim..(row as usize + 1) * dim];
+        for line in row.chunks(64) {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr());
+        }
+    };
+    at.iter().take(AHEAD).for_each(|&row| prefetch(row));
+    for (i, (&row, out)) in at.iter().zip(out).enumerate() {
+        if let Some(&later) = at.get(i + AHEAD) {
+            prefetch(later);
+        }
+        let row = &rows[row as usize * dim..(row as usize + 1) * dim];
+        *out = dot_i8_i16(row, query);
+    }
+}
+
+/// `a . b`; the caller bounds the codes so that no sum leaves 32 bits.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn dot_i8_i16(a: &[i8], b: &[i16]) -> i32 {
+    let (a, a_tail) = a.as_chunks::<16>();
+    let (b, b_tail) = b.as_chunks::<16>();
+    // Two sums, so that an addition need not wait for the one before.
+    let mut sums = [_mm256_setzero_si256(); 2];
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        // SAFETY: the chunk is a reference to the 16 bytes read.
+        let codes = unsafe { _mm_loadu_si128(a.as_ptr().cast()) };
+        let products = _mm256_madd_epi16(_mm256_cvtepi8_epi16(codes), load_i16(b));
+        sums[i % 2] = _mm256_add_epi32(sums[i % 2], products);
+    }
+    let tail = a_tail
+        .iter()
+        .zip(b_tail)
+        .map(|(&a, &b)| i32::from(a) * i32::from(b));
+    sum_i32(_mm256_add_epi32(sums[0], sums[1])) + tail.sum::<i32>()
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -8,4 +8,4 @@ mod scan;
 pub(super) use attention::attention;
 pub(super) use layer::{add_layer_norm, add_scaled_codes, gelu, gelu_peaks, quantize_i16, softmax};
 pub(super) use product::{linear_f32, linear_i8};
-pub(super) use scan::{dot_i8, hamming, scores_f16, scores_f32, scores_i8};
+pub(super) use scan::{dot_i8, hamming, scores_f16, scores_f32, scores_i8, scores_i8_at};

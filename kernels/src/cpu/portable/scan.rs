@@ -69,6 +69,18 @@ pub(crate) fn scores_i8(rows: &[i8], queries: &[i16], dim: usize, out: &mut [i32
     }
 }
 
+pub(crate) fn scores_i8_at(rows: &[i8], query: &[i16], at: &[u32], out: &mut [i32]) {
+    let dim = query.len();
+    for (&row, out) in at.iter().zip(out) {
+        let row = &rows[row as usize * dim..(row as usize + 1) * dim];
+        *out = row
+            .iter()
+            .zip(query)
+            .map(|(&a, &b)| i32::from(a) * i32::from(b))
+            .sum();
+    }
+}
+
 pub(crate) fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
     a.iter()
         .zip(b)
