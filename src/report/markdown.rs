@@ -103,7 +103,12 @@ impl Page {
         }
         if left_out > 0 {
             self.line(&format!(
-                "{left_out} more quotes are in the HTML and JSON reports."
+                "{left_out} more {} in the HTML and JSON reports.",
+                if left_out == 1 {
+                    "quote is"
+                } else {
+                    "quotes are"
+                }
             ));
             self.line("");
         }

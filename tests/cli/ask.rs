@@ -47,6 +47,18 @@ fn a_report_quotes_the_stored_bytes() {
 }
 
 #[test]
+fn the_question_of_the_readme_is_answered() {
+    let sandbox = Sandbox::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("the readme");
+    let question = readme.split('"').nth(1).expect("a quoted question");
+    let corpus = root.join("examples/corpus");
+    let corpus = corpus.to_str().expect("a path");
+    let outcome = sandbox.run(&["ask", question, "--corpus", corpus, "--format", "json"]);
+    assert_eq!(json(&outcome.stdout)["answer"], "Brisling Foundation");
+}
+
+#[test]
 fn what_the_corpus_does_not_say_is_not_found() {
     let sandbox = Sandbox::indexed();
     let (outcome, report) = ask(&sandbox, "What is the melting point of tungsten?");

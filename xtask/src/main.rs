@@ -12,8 +12,12 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail};
 
-/// The README's question: three hops over HTML, PDF and Markdown.
+/// The README's question: two hops over Markdown and HTML.
 const QUESTION: &str =
+    "Which foundation does the predecessor of Maren Okafor-Lind as director chair?";
+
+/// The question of the recorded run: three hops over HTML, PDF and Markdown.
+const RECORDED: &str =
     "Who founded the company that made the vehicle bought with the FJORDMIX grant?";
 /// Lines of the report in the picture and the README.
 const LINES: usize = 30;
@@ -23,7 +27,7 @@ const END: &str = "<!-- end of output -->";
 fn main() -> anyhow::Result<ExitCode> {
     match std::env::args().nth(1).as_deref() {
         Some("readme") => readme()?,
-        Some("recording") => recording::write(&root(), QUESTION)?,
+        Some("recording") => recording::write(&root(), RECORDED)?,
         Some("pictures") => pictures::write(&root(), &recording::read(&root())?)?,
         _ => bail!("usage: cargo run -p xtask -- readme | recording | pictures"),
     }

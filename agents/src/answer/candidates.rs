@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use indago_core::AnswerKind;
 
-use super::countries;
+use super::{countries, kinds};
 use crate::asked::{Asked, contains_phrase};
 use crate::pool::Candidate;
 
@@ -114,23 +114,11 @@ const COUNTED: &[&str] = &[
     "year",
 ];
 
-/// Words of a description among which its head stands: `the sampling rate of ...`.
-const HEAD_WORDS: usize = 4;
-
-/// Whether a number or a date may be what the question asks for: not where it names, or only
-/// describes, a thing that has a name, such as a vessel.
+/// Whether a number or a date may be what the question asks for: not where it names a thing that
+/// has a name, such as a vessel.
 fn may_be_counted(asked: &Asked) -> bool {
-    let counted = |noun: &str| COUNTED.iter().any(|c| noun.eq_ignore_ascii_case(c));
-    let question = &asked.analysis;
-    match (&question.focus, &question.question_word) {
-        (Some(noun), _) => counted(noun),
-        (None, Some(_)) => true,
-        (None, None) => {
-            let words = indago_text::words(&asked.text).into_iter();
-            let mut head = words.take(HEAD_WORDS);
-            head.any(|word| counted(&asked.text[word]))
-        }
-    }
+    let focus = asked.analysis.focus.as_deref();
+    focus.is_none_or(|noun| COUNTED.iter().any(|c| noun.eq_ignore_ascii_case(c)))
 }
 
 /// Spans of `candidate` that an answer of `kind` may be and that the question does not name.
@@ -143,8 +131,11 @@ pub(super) fn found(
 ) -> Vec<Found> {
     let text = candidate.passage.text.as_str();
     let mut found: Vec<Found> = Vec::new();
+    let counted = kind != AnswerKind::Entity || may_be_counted(asked);
     let mut add = |range: Range<usize>, form: Form| {
-        if let Some(words) = text.get(range.clone()) {
+        if let Some(words) = text.get(range.clone())
+            && (counted || !words.starts_with(|c: char| c.is_ascii_digit()))
+        {
             found.push(Found {
                 text: words.to_owned(),
                 range,
@@ -159,7 +150,7 @@ pub(super) fn found(
         _ => {
             names(text, kind == AnswerKind::Entity, &mut add);
             if phrases {
-                if kind == AnswerKind::Entity && may_be_counted(asked) {
+                if kind == AnswerKind::Entity && counted {
                     dates(text, &mut add);
                     numbers(text, &mut add);
                 }
@@ -169,6 +160,17 @@ pub(super) fn found(
     }
     if !matches!(kind, AnswerKind::Time | AnswerKind::Quantity) {
         titles(asked, candidate, &mut found);
+    }
+    if !counted {
+        let numbers = indago_text::numbers(text);
+        found.retain(|f| {
+            // A unit that the reader of numbers does not know stands right behind.
+            let within = |n: &Range<usize>| f.range.start <= n.end + 1 && n.start < f.range.end;
+            f.form == Form::Name || !numbers.iter().any(|n| within(&n.range))
+        });
+    }
+    if let Some(noun) = asked.analysis.focus.as_deref() {
+        found.retain(|f| !kinds::is_other_kind(&f.text, noun));
     }
     let exact = matches!(kind, AnswerKind::Time | AnswerKind::Quantity);
     found.retain(|f| {

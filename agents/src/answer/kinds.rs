@@ -241,3 +241,109 @@ pub(super) fn is_no_person(name: &str) -> bool {
         .any(|w| known(&name[w]))
         || super::countries::country(name).is_some()
 }
+
+/// What things that bear names are, by the noun for them. Nouns of two classes, such as `station`,
+/// are left out.
+const CLASSES: &[&[&str]] = &[
+    &[
+        "agency",
+        "association",
+        "bank",
+        "club",
+        "college",
+        "company",
+        "corporation",
+        "council",
+        "firm",
+        "foundation",
+        "fund",
+        "inc",
+        "institute",
+        "ltd",
+        "maker",
+        "manufacturer",
+        "ministry",
+        "museum",
+        "publisher",
+        "shipyard",
+        "society",
+        "supplier",
+        "university",
+        "yard",
+    ],
+    &[
+        "bay",
+        "city",
+        "country",
+        "county",
+        "creek",
+        "district",
+        "island",
+        "islands",
+        "lake",
+        "mountain",
+        "mountains",
+        "ocean",
+        "peninsula",
+        "province",
+        "river",
+        "sea",
+        "street",
+        "town",
+        "valley",
+        "village",
+    ],
+    &[
+        "album",
+        "book",
+        "film",
+        "magazine",
+        "movie",
+        "newspaper",
+        "novel",
+        "poem",
+        "report",
+        "song",
+    ],
+    &[
+        "battle",
+        "championship",
+        "conference",
+        "cup",
+        "expedition",
+        "festival",
+        "games",
+        "olympics",
+        "tournament",
+        "war",
+    ],
+    &["award", "grant", "medal", "prize", "trophy"],
+    &["boat", "car", "ship", "submarine", "vehicle", "vessel"],
+];
+
+/// Whether `name` says by its last word that it is another kind of thing than `noun`: a grant where
+/// a company is asked for.
+pub(super) fn is_other_kind(name: &str, noun: &str) -> bool {
+    let class = |word: &str| {
+        let known = |class: &&&[&str]| class.iter().any(|w| word.eq_ignore_ascii_case(w));
+        CLASSES.iter().position(|class| known(&class))
+    };
+    let last = indago_text::words(name).pop().map(|word| &name[word]);
+    match (last.and_then(class), class(noun)) {
+        (Some(own), Some(asked)) => own != asked,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_other_kind;
+
+    #[test]
+    fn a_last_word_tells_what_a_name_is() {
+        assert!(is_other_kind("FJORDMIX grant", "company"));
+        assert!(!is_other_kind("Hegra Yard", "company"));
+        assert!(!is_other_kind("Varga Oceanics", "company"));
+        assert!(!is_other_kind("Kansas City", "band"));
+    }
+}

@@ -3,7 +3,9 @@
 //! name that the step before has found.
 
 use indago_core::ports::{BoxFuture, PlanPolicy, TaskCtx, TaskError};
-use indago_core::{Finding, GraphEdit, GraphView, NodeId, NodeState, SubQuestion};
+use indago_core::{
+    Answer, AnswerKind, Finding, GraphEdit, GraphView, NodeId, NodeState, SubQuestion,
+};
 use indago_text::question::{Hop, Question, Shape, analyze};
 
 use super::phrase::{inner, substitute};
@@ -191,7 +193,10 @@ fn bridge(finding: &Finding, question: &str) -> Option<String> {
         let name = indago_text::normalize_name(name);
         !name.is_empty() && !normal.contains(&name)
     };
-    let answer = finding.answer.iter().map(|a| a.text.as_str());
+    // A number names nothing that could be looked up.
+    let names = |a: &&Answer| a.kind != AnswerKind::Quantity;
+    let answer = finding.answer.iter().filter(names);
+    let answer = answer.map(|a| a.text.as_str());
     let bridges = finding.bridges.iter().map(|b| b.name.as_str());
     answer.chain(bridges).find(new).map(str::to_owned)
 }
@@ -244,7 +249,7 @@ fn is_office(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use indago_core::{Answer, AnswerKind, Budget, StopReason};
+    use indago_core::{Budget, StopReason};
 
     use super::*;
     use crate::QuestionGraph;

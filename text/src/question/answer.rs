@@ -20,15 +20,22 @@ pub(super) fn asked(parse: &Parse<'_>, options: &[Span]) -> Asked {
         let yes_no = is_auxiliary(first_word(parse))
             || (0..parse.len())
                 .any(|i| is_auxiliary(parse.plain(i)) && i > 0 && parse.gap(i - 1).trim() == ",");
+        // `the company that made the vehicle`: a description asks for what it describes.
+        let described = !yes_no && matches!(first_word(parse), "the" | "a" | "an");
+        let head = described.then(|| complement_head(parse, 0)).flatten();
+        let focus = head.map(|i| parse.stripped(i).to_owned());
         let kind = match (offered, yes_no) {
             (true, _) => AnswerKind::Choice,
             (false, true) => AnswerKind::YesNo,
-            (false, false) => AnswerKind::Entity,
+            (false, false) => focus
+                .as_deref()
+                .and_then(kind_of)
+                .unwrap_or(AnswerKind::Entity),
         };
         return Asked {
             kind,
             word: None,
-            focus: None,
+            focus,
         };
     };
     let word = parse.lower(at);

@@ -99,6 +99,7 @@ fn the_focus_is_the_head_noun() {
         ("What is the name of the river in Lisbon?", Some("river")),
         ("Which platform offers a bonus?", Some("platform")),
         ("When did Ann Lee die?", None),
+        ("the company that made the vehicle", Some("company")),
     ] {
         assert_eq!(analyze(text).focus.as_deref(), focus, "{text}");
     }
