@@ -1,12 +1,14 @@
 """The graphs of `workflows/examples/overhead.rs` with other schedulers: asyncio and LangGraph.
 
-Needs a venv with `pip install langgraph langgraph-checkpoint-sqlite`.
-
     cargo build --release -p indago-workflows --example overhead
-    python benches/scheduler.py target/release/examples/overhead 100 1000
+    python3 benches/scheduler.py target/release/examples/overhead 100 1000
+
+Same graph, same simulated latencies, same number of calls at once, in one run: the peers first,
+then the program's own rows. Without LangGraph in its interpreter the script sets up an environment
+of its own under `.venv-scheduler` (with pip, from PyPI) and goes on in it.
 """
 
-import asyncio, json, operator, os, resource, subprocess, sys, tempfile, time
+import asyncio, importlib.util, json, operator, os, resource, subprocess, sys, tempfile, time
 from typing import Annotated, TypedDict
 
 
@@ -90,7 +92,7 @@ async def functional(graph, saver=None):
         return len(done)
 
     config = {"configurable": {"thread_id": "1"}}
-    assert await run.ainvoke(None, config) == len(graph["after"])
+    assert await run.ainvoke("go", config) == len(graph["after"])
 
 
 async def with_saver(run, graph):
@@ -103,8 +105,36 @@ async def with_saver(run, graph):
             return time.perf_counter() - began
 
 
+PACKAGES = ["langgraph==1.*", "langgraph-checkpoint-sqlite==3.*"]
+
+
+def with_langgraph():
+    """Goes on in an environment that has LangGraph, if this one has not."""
+    if all(importlib.util.find_spec(name) for name in ("langgraph", "aiosqlite")):
+        return
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".venv-scheduler")
+    python = os.path.join(folder, "bin", "python")
+    if os.path.realpath(sys.prefix) == os.path.realpath(folder):
+        sys.exit(f"LangGraph is not in {folder}: delete it and try again")
+    if not os.path.exists(python):
+        subprocess.check_call([sys.executable, "-m", "venv", folder])
+    subprocess.check_call([python, "-m", "pip", "install", "--quiet", *PACKAGES])
+    os.execv(python, [python, *sys.argv])
+
+
+def load():
+    return " ".join(open("/proc/loadavg").read().split()[:3])
+
+
 def main():
+    with_langgraph()
     binary, sizes = sys.argv[1], sys.argv[2:] or ["100"]
+    from importlib.metadata import version
+
+    # Imports are no part of what is measured.
+    import langgraph.checkpoint.sqlite.aio, langgraph.func, langgraph.graph  # noqa: F401
+
+    print("langgraph", version("langgraph"), "python", sys.version.split()[0], "load", load())
     print("nodes scheduler wall/bound cpu_us/task")
     for size in sizes:
         graph = json.loads(subprocess.check_output([binary, "--graph", size]))
@@ -124,7 +154,7 @@ def main():
                 continue
             each = (cpu() - before) * 1e6 / int(size)
             print(f"{size} {name} {wall * 1e6 / graph['bound_us']:.3f} {each:.0f}", flush=True)
-        print(subprocess.check_output([binary, size], text=True), flush=True)
+        print(subprocess.check_output([binary, size], text=True), "load", load(), flush=True)
 
 
 main()

@@ -23,6 +23,9 @@ pub struct AskSettings {
     pub seed: u64,
     /// Name of the plan policy; the reasoner's own when `None`.
     pub plan: Option<String>,
+    /// How long, in milliseconds, to wait for somebody to say how an ambiguous question is meant;
+    /// 0 assumes the likeliest reading, `None` takes the question as it stands.
+    pub clarify_ms: Option<u64>,
 }
 
 impl Default for AskSettings {
@@ -33,6 +36,7 @@ impl Default for AskSettings {
             filters: Filters::default(),
             seed: 0,
             plan: None,
+            clarify_ms: None,
         }
     }
 }

@@ -159,6 +159,7 @@ impl Asker {
         input.filters = settings.filters.clone();
         input.limits.budget = settings.budget;
         input.plan.clone_from(&settings.plan);
+        input.clarify_ms = settings.clarify_ms;
         input.profile = Some(indago_planner::Profile::EXTRACTIVE);
         if let Some(reasoner) = self.reasoner() {
             input.model = Some(reasoner.choice().clone());

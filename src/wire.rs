@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use indago_agents::ModelClarifier;
 use indago_agents::model::ModelAuthor;
 use indago_agents::operators::registry;
 use indago_core::ports::{
@@ -18,7 +19,8 @@ use indago_retriever::Corpus;
 use indago_retriever::rerank::{ByPairs, DEFAULT_DEPTH, Reranked};
 use indago_workflows::deep_research::Research;
 use indago_workflows::{
-    CpuLibrary, CpuLibraryParts, PaidModel, Similarity, SqliteEngine, SqliteJournal,
+    CpuLibrary, CpuLibraryParts, Gate, GatedModel, PaidModel, Similarity, SqliteEngine,
+    SqliteJournal,
 };
 
 use crate::{Compute, Error, ModelReasoner, Project};
@@ -238,7 +240,11 @@ fn model_driven(
     journal: Arc<SqliteJournal>,
 ) -> Result<Research, Error> {
     let choice = reasoner.choice();
-    let models = reasoner.models(|model| Arc::new(PaidModel::new(model, journal.clone())));
+    let gate = Gate::default();
+    let models = reasoner.models(|model| {
+        let gated = Arc::new(GatedModel::new(model, gate.clone()));
+        Arc::new(PaidModel::new(gated, journal.clone()))
+    });
     let strategy = registry::strategy(&choice.strategy, &models)
         .ok_or_else(|| Error::NoLoop(choice.strategy.clone()))?;
     let policies = registry::PLAN_POLICIES
@@ -247,14 +253,17 @@ fn model_driven(
         .map(Arc::from)
         .collect();
     let name = format!("model:{}/{}", choice.model, choice.strategy);
+    let clarifier = ModelClarifier::new(models.clone());
     let author = ModelAuthor::new(models, choice.words).named(name);
-    let research = Research::new(
+    let mut research = Research::new(
         library,
         Arc::new(policy::Single),
         Arc::from(strategy),
         Arc::new(author),
         journal,
     );
+    research.gate = gate;
+    research.clarifier = Arc::new(clarifier);
     Ok(research.with_policies(policies))
 }
 

@@ -355,7 +355,7 @@ async fn first_round(
     let wanted: Vec<PassageId> = read_first
         .chain(linked.filter(|id| allowed(input, &trail.lists, *id)))
         .collect();
-    let new = load(library, trail, wanted).await?;
+    let new = load(library, input, trail, wanted).await?;
     for (id, value) in names {
         if let Some(candidate) = trail.pool.get_mut(id) {
             candidate.named = Some(value);
@@ -421,7 +421,7 @@ async fn further_round(
     let wanted: Vec<PassageId> = linked
         .chain(lists.iter().flatten().map(|f| f.passage))
         .collect();
-    let new = load(library, trail, wanted).await?;
+    let new = load(library, input, trail, wanted).await?;
     for (target, found) in leads {
         let Some(candidate) = trail.pool.get_mut(target) else {
             continue;
@@ -481,11 +481,14 @@ fn report_round(
 /// Reads passages that the pool does not have yet, and gives their number.
 async fn load(
     library: &dyn Library,
+    input: &SearchInput,
     trail: &mut Trail,
     wanted: Vec<PassageId>,
 ) -> Result<u32, TaskError> {
     let missing = trail.pool.missing(wanted);
-    let passages = library.passages(missing).await?;
+    let mut passages = library.passages(missing).await?;
+    // Links and findings may lead to documents that do not count.
+    passages.retain(|passage| !input.filters.except.contains(&passage.document));
     let new = passages.len() as u32;
     let ids: Vec<PassageId> = passages.iter().map(|p| p.id).collect();
     trail.pool.add(&trail.asked, passages);
@@ -502,7 +505,7 @@ async fn load(
 /// Whether a passage that no filtered query returned may be used: links know no filters, so under
 /// filters only what the retrievers let through is read.
 fn allowed(input: &SearchInput, lists: &Lists, id: PassageId) -> bool {
-    input.filters.is_empty() || lists.fused.contains_key(&id)
+    input.filters.is_open() || lists.fused.contains_key(&id)
 }
 
 fn quoted_by_parents(input: &SearchInput) -> impl Iterator<Item = PassageId> + '_ {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Date, PassageId};
+use crate::{Date, DocumentId, PassageId};
 
 /// A retrieval request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,12 +60,23 @@ pub struct Filters {
     /// Metadata that must be equal, as key and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metadata: Vec<(String, String)>,
+    /// Documents that do not count, whatever else holds: those that somebody distrusts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<DocumentId>,
 }
 
 impl Filters {
     /// Whether nothing is restricted.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether every document counts but for those named one by one.
+    pub fn is_open(&self) -> bool {
+        self.paths.is_empty()
+            && self.after.is_none()
+            && self.before.is_none()
+            && self.metadata.is_empty()
     }
 }
 

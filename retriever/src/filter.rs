@@ -1,4 +1,4 @@
-//! Restrictions on path, date and metadata, worked out once per set of filters.
+//! Restrictions on path, date, metadata and single documents, worked out once per set of filters.
 
 use std::sync::Arc;
 
@@ -51,6 +51,13 @@ impl Allowed {
                             .all(|(key, value)| record.metadata.get(key) == Some(value))
                 });
             documents.push(passes);
+        }
+        for id in &filters.except {
+            if let Some(row) = store.document_of(id)?
+                && let Some(passes) = documents.get_mut(row as usize)
+            {
+                *passes = false;
+            }
         }
         Ok(Self {
             store: Arc::clone(store),

@@ -249,6 +249,16 @@ fn filters_hold_for_every_retriever() {
         ),
         (
             Filters {
+                except: vec![
+                    DocumentId::new("b/2023.txt"),
+                    DocumentId::new("not/there.txt"),
+                ],
+                ..none.clone()
+            },
+            "a/2021.txt a/2023.txt b/undated.txt",
+        ),
+        (
+            Filters {
                 after: date("2022"),
                 ..none.clone()
             },

@@ -228,6 +228,19 @@ fn plan_policies() -> Vec<&'static str> {
     names
 }
 
+/// How a question graph is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphFormat {
+    /// For Markdown that renders diagrams.
+    Mermaid,
+    /// For Graphviz.
+    Dot,
+    /// A picture.
+    Svg,
+    /// Nodes and edges, with findings where the run has ended.
+    Json,
+}
+
 #[derive(Args, Debug)]
 pub(super) struct AskArgs {
     /// The question; `-` reads it from stdin
@@ -286,6 +299,10 @@ pub(super) struct AskArgs {
     /// How the question is divided [default: extractive; with a model: not, or as its loop does]
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(plan_policies()))]
     pub(super) plan: Option<String>,
+    /// Ask back when the question can be read in several ways, and wait this long for `indago runs
+    /// clarify`; then go on with the likeliest reading (0 does so at once)
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) clarify: Option<u64>,
     /// Print what the run is likely to spend and stop
     #[arg(long, conflicts_with_all = ["batch", "out"])]
     pub(super) estimate: bool,
@@ -372,6 +389,20 @@ pub(super) enum RunsCommand {
         /// How to print the report
         #[arg(short, long, value_enum, default_value = "markdown")]
         format: Format,
+    },
+    /// Draw a run's question graph, as it ended or as it stood at one of its events
+    Graph {
+        /// The run's id, or `last`
+        run: String,
+        /// In which form
+        #[arg(short, long, value_enum, default_value = "mermaid")]
+        format: GraphFormat,
+        /// Number of the last event to take into account [default: the newest]
+        #[arg(long, value_name = "N")]
+        at: Option<u64>,
+        /// Write here instead of stdout
+        #[arg(short, long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Watch a run's events as they happen; Ctrl-C stops watching and the run goes on
     Attach {

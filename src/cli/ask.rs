@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use indago_core::ports::RunError;
-use indago_core::{Budget, Cancel, Report, RunId, StopReason};
+use indago_core::{Budget, Cancel, Event, Report, RunId, StopReason};
 use indago_planner::{Limits, Profile, policy};
 use indago_workflows::new_run_id;
 use serde_json::Value;
@@ -99,8 +99,14 @@ pub(super) fn run(
                 if args.approve {
                     run.pause().await?;
                 }
-                let output = wait(&run, cancel).await?;
-                read_report(run.id(), output)
+                let telling = (args.clarify.is_some() && !args.host)
+                    .then(|| tokio::spawn(tell_clarifying(run.clone(), printer)));
+                let output = wait(&run, cancel).await;
+                if let Some(telling) = telling {
+                    // It ends with the run's events at the latest.
+                    let _told = telling.await;
+                }
+                read_report(run.id(), output?)
             });
             if args.host {
                 background::tidy(&project, &id);
@@ -138,6 +144,38 @@ pub(super) fn run(
             Ok(exit_of(&report, cancel, printer))
         }
         (None, None) => Ok(Exit::Usage),
+    }
+}
+
+/// Says what a run asks back, and how it is answered.
+async fn tell_clarifying(run: crate::Run, printer: Printer) {
+    let Ok(mut events) = run.events(0) else {
+        return;
+    };
+    while let Ok(Some(stored)) = events.next().await {
+        match &stored.event {
+            Event::Clarifying {
+                question, options, ..
+            } => {
+                printer.note(question);
+                for (nth, option) in options.iter().enumerate() {
+                    printer.note(&format!("  {}. {option}", nth + 1));
+                }
+                let id = run.id();
+                printer.note(&format!("answer with `indago runs clarify {id} NUMBER`"));
+            }
+            Event::Clarified {
+                reading,
+                is_assumed,
+            } => {
+                let how = if *is_assumed { "assumed" } else { "answered" };
+                printer.note(&format!("read as: {reading} ({how})"));
+                return;
+            }
+            // Once anything is searched, nothing is asked back any more.
+            Event::Moved { .. } => return,
+            _ => {}
+        }
     }
 }
 
@@ -238,6 +276,7 @@ fn ask_settings(args: &AskArgs, settings: &Settings) -> AskSettings {
     let mut ask = settings_of(settings);
     ask.filters = search::filters(&args.filters);
     ask.plan.clone_from(&args.plan);
+    ask.clarify_ms = args.clarify.map(|seconds| seconds.saturating_mul(1000));
     ask.budget.lm_calls = args.lm_calls;
     ask.budget.lm_tokens = args.lm_tokens;
     ask.budget.pages = args.pages;
@@ -273,6 +312,7 @@ pub(super) fn settings_of(settings: &Settings) -> AskSettings {
         filters: indago_core::Filters::default(),
         seed: 0,
         plan: None,
+        clarify_ms: None,
     }
 }
 

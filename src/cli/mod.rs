@@ -10,6 +10,7 @@ mod config;
 mod corpus;
 mod device;
 mod doctor;
+mod draw;
 mod eval;
 mod exit;
 mod folder;

@@ -15,12 +15,12 @@ use indago_workflows::journal::{
 use indago_workflows::{Fork, new_run_id, utc};
 use serde::Serialize;
 
-use super::args::{Format, RunsArgs, RunsCommand};
+use super::args::{Format, GraphFormat, RunsArgs, RunsCommand};
 use super::ask::render;
 use super::printer::Printer;
 use super::settings::Settings;
 use super::table::Table;
-use super::{Exit, background, interrupt, project, reasoner, steer};
+use super::{Exit, background, draw, interrupt, project, reasoner, steer};
 use crate::asking::{read_report, runtime};
 use crate::report::Contexts;
 use crate::{Asker, Error, Project, Runs, wire};
@@ -104,6 +104,12 @@ pub(super) fn run(
             let report = runtime()?.block_on(runs.replay(&id))?;
             print_report(&report, printed(*format, json), printer)
         }
+        RunsCommand::Graph {
+            format, at, out, ..
+        } => {
+            let format = if json { GraphFormat::Json } else { *format };
+            draw::run(&journal, &id, *at, format, out.as_deref(), printer)
+        }
         RunsCommand::Attach { from, .. } => {
             steer::attach(&run, *from, json, printer, &interrupt::cancel())
         }
@@ -170,6 +176,7 @@ fn run_of(command: &RunsCommand) -> &str {
         RunsCommand::Show { run, .. }
         | RunsCommand::Resume { run, .. }
         | RunsCommand::Replay { run, .. }
+        | RunsCommand::Graph { run, .. }
         | RunsCommand::Attach { run, .. }
         | RunsCommand::Detach { run }
         | RunsCommand::Pause { run }

@@ -127,6 +127,7 @@ pub(super) fn filters(args: &FilterArgs) -> Filters {
         after: args.after,
         before: args.before,
         metadata: args.metadata.clone(),
+        except: Vec::new(),
     }
 }
 

@@ -218,38 +218,25 @@ fn a_folder_and_a_file_without_permission_are_listed() {
     let outcome = run_unprivileged(&sandbox, &["index", "docs", "--no-vectors"]);
     let opened = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(sandbox.path("docs/closed"), opened).expect("permissions");
-    let Some(outcome) = outcome else { return };
     check(&outcome, 0, &["closed", "shut.txt", "no permission"]);
 }
 
 #[test]
 fn a_second_index_at_once_is_told_who_holds_the_corpus() {
-    let sandbox = Sandbox::with_documents();
-    for i in 0..300 {
-        sandbox.write(
-            &format!("docs/{i}.txt"),
-            format!("Note {i} on tides.\n").repeat(2000),
-        );
-    }
-    let mut first = sandbox
-        .command(&["index", "docs", "--no-vectors"])
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("runs");
-    // Tried until the first one holds the lock; it may also be done before, on a fast machine.
-    let mut busy = None;
-    while busy.is_none() && first.try_wait().expect("status").is_none() {
-        let outcome = sandbox.run(&["index", "docs/0.txt", "--no-vectors"]);
-        if outcome.code == Some(5) {
-            busy = Some(outcome);
-        }
-    }
-    first.wait().expect("ends");
-    match busy {
-        Some(outcome) => check(&outcome, 5, &["is being indexed by process", "hint: "]),
-        None => println!("skipped: the first index was done before the second one began"),
-    }
-    assert_eq!(sandbox.run(&["search", "tides"]).code, Some(0));
+    use std::io::Write as _;
+    let sandbox = Sandbox::indexed();
+    // This process is the first writer: it holds the lock as one does.
+    let path = sandbox.path(".indago/corpora/default/lock");
+    let mut lock = std::fs::File::create(path).expect("a lock file");
+    lock.try_lock().expect("nobody else holds it");
+    let me = std::process::id();
+    writeln!(lock, "{me}").expect("written");
+    let refused = sandbox.run(&["index", "docs", "--no-vectors"]);
+    let told = format!("is being indexed by process {me}");
+    check(&refused, 5, &[&told, "hint: "]);
+    assert_eq!(sandbox.run(&["search", "lighthouse"]).code, Some(0));
+    drop(lock);
+    check(&sandbox.run(&["index", "docs", "--no-vectors"]), 0, &[]);
 }
 
 #[test]
@@ -299,41 +286,49 @@ fn a_retriever_nobody_knows_is_a_usage_error() {
     );
 }
 
-/// Needs root and a kernel that lets it mount; says so where that is not the case.
+/// Runs in a mount namespace of its own: as root, or as whoever the kernel lets have one.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_keeps_the_old_index() {
     let sandbox = Sandbox::with_documents();
-    let disk = sandbox.path("disk");
-    std::fs::create_dir(&disk).expect("a folder");
-    let mounted = is_root()
-        && Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
-            .arg(&disk)
-            .output()
-            .is_ok_and(|output| output.status.success());
-    if !mounted {
-        println!("skipped: a small file system cannot be mounted here");
-        return;
-    }
-    struct Unmount(std::path::PathBuf);
-    impl Drop for Unmount {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg(&self.0).output();
-        }
-    }
-    let _unmount = Unmount(disk);
-    let project = ["--project", "disk", "--threads", "1"];
-    let with = |args: &[&str]| sandbox.run(&[args, &project[..]].concat());
-    check(&with(&["index", "docs", "--no-vectors"]), 0, &[]);
+    std::fs::create_dir(sandbox.path("disk")).expect("a folder");
     for i in 0..200 {
         let text: String = (0..3000).map(|j| format!("word{i}x{j} ")).collect();
-        sandbox.write(&format!("docs/big{i}.txt"), text);
+        sandbox.write(&format!("more/big{i}.txt"), text);
     }
-    check(
-        &with(&["index", "docs", "--no-vectors"]),
-        1,
-        &["no space left", "hint: free some space"],
+    // The small disk lives as long as this one shell.
+    let script = r#"
+        mount -t tmpfs -o size=2m tmpfs disk || exit 97
+        run() { "$PROGRAM" "$@" --project disk --threads 1; }
+        run index docs --no-vectors || exit 98
+        run index more --no-vectors
+        echo "full: $?"
+        run search lighthouse
+        echo "after: $?"
+    "#;
+    let map: &[&str] = if is_root() { &[] } else { &["--map-root-user"] };
+    let output = Command::new("unshare")
+        .args(map)
+        .args(["--mount", "sh", "-c", script])
+        .env("PROGRAM", env!("CARGO_BIN_EXE_indago"))
+        .current_dir(sandbox.path(""))
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare (util-linux) runs");
+    let outcome = sandbox.outcome(output);
+    assert_ne!(
+        outcome.code,
+        Some(97),
+        "no small file system can be mounted here; without root, allow user namespaces: {outcome:?}"
     );
-    check(&with(&["search", "lighthouse"]), 0, &[]);
+    check(
+        &outcome,
+        0,
+        &[
+            "full: 1",
+            "no space left",
+            "hint: free some space",
+            "after: 0",
+        ],
+    );
 }

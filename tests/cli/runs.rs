@@ -269,3 +269,82 @@ fn paused(sandbox: &Sandbox, run: &str) -> String {
     });
     id.to_string()
 }
+
+#[test]
+fn a_graph_is_drawn_as_it_ended_and_as_it_stood() {
+    let sandbox = Sandbox::indexed();
+    let (run, report) = asked(&sandbox);
+    let graph = |args: &[&str]| {
+        let outcome = sandbox.run(&[&["runs", "graph", &run], args].concat());
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        outcome.stdout
+    };
+    assert!(graph(&[]).starts_with("flowchart TB\n"));
+    assert!(graph(&["--format", "dot"]).starts_with("digraph questions {"));
+    assert!(graph(&["--format", "svg"]).contains("<svg"));
+    let whole = json(&graph(&["--json"]));
+    let nodes = whole["nodes"].as_array().expect("nodes");
+    let reported = report["graph"]["nodes"].as_array().expect("nodes");
+    assert_eq!(nodes.len(), reported.len());
+    assert!(nodes.len() > 1);
+    let early = json(&graph(&["--at", "0", "--format", "json"]));
+    assert_eq!(early["nodes"].as_array().expect("nodes").len(), 1);
+    let out = sandbox.path("graph.svg");
+    graph(&["--format", "svg", "--out", out.to_str().expect("a path")]);
+    assert!(
+        std::fs::read_to_string(out)
+            .expect("a file")
+            .contains("</svg>")
+    );
+
+    // A run that never ended has a graph too.
+    let cut = cut(&sandbox, &run, 6);
+    let outcome = sandbox.run(&["runs", "graph", &cut, "--format", "dot"]);
+    assert!(outcome.stdout.contains("q0 ("), "{outcome:?}");
+}
+
+#[test]
+fn a_question_with_two_readings_is_asked_back() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "docs/planet.md",
+        "# Mercury (planet)\n\nMercury is the planet nearest to the sun. It becomes 430 degrees hot by day.\n",
+    );
+    sandbox.write(
+        "docs/element.md",
+        "# Mercury (element)\n\nMercury is a liquid metal. It boils when it becomes 357 degrees hot.\n",
+    );
+    let indexed = sandbox.run(&["index", "docs", "--no-vectors"]);
+    assert_eq!(indexed.code, Some(0), "{indexed:?}");
+    let question = "How hot does Mercury become?";
+    let assumed = sandbox.run(&["ask", question, "--clarify", "0"]);
+    assert!(assumed.stderr.contains("read as: Mercury ("), "{assumed:?}");
+    assert!(assumed.stderr.contains("(assumed)"), "{assumed:?}");
+
+    let mut asking = sandbox
+        .command(&["ask", question, "--clarify", "600", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("runs");
+    // Sent before or after it asks: either way it is the answer.
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let listed = json(&sandbox.run(&["runs", "list", "--json"]).stdout);
+        if listed[0]["state"] == "running" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the run does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let told = sandbox.run(&["runs", "clarify", "last", "Mercury (element)"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let mut report = String::new();
+    std::io::Read::read_to_string(&mut asking.stdout.take().expect("a pipe"), &mut report)
+        .expect("a report");
+    asking.wait().expect("ends");
+    let report = json(&report);
+    assert_eq!(report["question"], question);
+    let root = report["graph"]["nodes"][0].to_string();
+    assert!(root.contains("Mercury (element)"), "{root}");
+}

@@ -163,6 +163,7 @@ impl CorpusTool {
             metadata: pairs
                 .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
                 .collect(),
+            except: Vec::new(),
         };
         let query = Query {
             filters,

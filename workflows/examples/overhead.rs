@@ -249,22 +249,114 @@ async fn engine_us<J: Journal>(journal: Arc<J>, nodes: usize) -> u64 {
     began.elapsed().as_micros() as u64
 }
 
-/// CPU time of the process, in microseconds, and its resident memory in kB.
-fn process() -> (u64, u64) {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit(')').next().unwrap_or("");
-    let ticks: u64 = after
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<u64>().ok())
+/// CPU time of all threads of the process, in microseconds, and its resident memory in kB.
+fn process() -> (f64, u64) {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    let nanoseconds: u64 = tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
+        .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
         .sum();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let rss = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .and_then(|line| line.split_whitespace().next()?.parse().ok());
-    (ticks * 10_000, rss.unwrap_or(0))
+    (nanoseconds as f64 / 1e3, rss.unwrap_or(0))
+}
+
+/// What the plan's own machine costs: the graph's calls as nodes, started and settled in order.
+fn machine_us(nodes: usize) -> (f64, f64) {
+    use indago_core::{Budget, Finding, GraphEdit, NodeId, StopReason};
+    use indago_planner::QuestionGraph;
+    let calls = Graph::random(nodes);
+    let budget = Budget {
+        nodes: u32::MAX,
+        depth: u32::MAX,
+        ..Budget::STANDARD
+    };
+    let (before, rss) = process();
+    let mut graph = QuestionGraph::new("Everything?", &budget);
+    for (node, after) in calls.after.iter().enumerate() {
+        let on = after.iter().map(|on| NodeId(*on as u32 + 1)).collect();
+        let add = GraphEdit::Add {
+            text: format!("What is said about thing number {node}?"),
+            reason: "because".into(),
+            depends_on: on,
+        };
+        graph.apply(add).unwrap();
+    }
+    let (_, full) = process();
+    let bytes = full.saturating_sub(rss) as f64 * 1024.0 / nodes as f64;
+    loop {
+        let Some(node) = graph.startable().next() else {
+            break;
+        };
+        graph.start(node).unwrap();
+        let finding = Finding {
+            node,
+            answer: None,
+            claims: Vec::new(),
+            confidence: 0.0,
+            bridges: Vec::new(),
+            open: Vec::new(),
+            tried: Vec::new(),
+            rounds: 0,
+            stop: StopReason::NothingFound,
+        };
+        graph.settle(finding).unwrap();
+        graph.take_moves();
+    }
+    ((process().0 - before) / nodes as f64, bytes)
+}
+
+/// Waits in ten thousand child tasks at once.
+fn all_at_once(cx: &mut dyn TaskCtx, input: Value) -> TaskFuture<'_> {
+    Box::pin(async move {
+        let mut children = TaskSet::default();
+        for n in 0..input.as_u64().unwrap_or(0) {
+            let key = TaskKey(format!("n{n}"));
+            cx.spawn("call", key, json!(3_000_000), &mut children)
+                .await?;
+        }
+        while cx.next_done(&mut children).await.is_some() {}
+        Ok(Value::Null)
+    })
+}
+
+async fn searchers(n: u64) {
+    let registry = Registry::new(1)
+        .with("root", all_at_once)
+        .with("call", call);
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Arc::new(SqliteJournal::open(folder.path()).unwrap());
+    let engine = Engine::new(journal, registry);
+    let (_, before) = process();
+    let spec = RunSpec {
+        task: "root".into(),
+        input: json!(n),
+        question: "?".into(),
+        corpus: "none".into(),
+        seed: SEED,
+    };
+    let id = RunId::new("searchers");
+    engine.start(id.clone(), spec).await.unwrap();
+    let mut most = 0;
+    let ended = engine.attach(id);
+    let mut ended = std::pin::pin!(ended);
+    loop {
+        tokio::select! {
+            done = &mut ended => {
+                done.unwrap();
+                break;
+            }
+            () = tokio::time::sleep(Duration::from_millis(50)) => most = most.max(process().1),
+        }
+    }
+    println!(
+        "{n} searchers at once, each a journaled task: {} MB more, {} MB in all",
+        most.saturating_sub(before) / 1024,
+        most / 1024
+    );
 }
 
 async fn crowd() {
@@ -294,8 +386,17 @@ async fn crowd() {
     while all.join_next().await.is_some() {}
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
+    // The threads that `indago ask` has.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(measure());
+}
+
+async fn measure() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|a| a == "--graph") {
         let graph = Graph::random(arguments[1].parse().unwrap());
@@ -311,12 +412,14 @@ async fn main() {
         sizes = vec![10, 100, 1_000];
     }
     println!(
-        "nodes bound_ms virtual/bound | tokio/virtual cpu_us/task | memory/virtual cpu | sqlite/virtual cpu"
+        "nodes bound_ms virtual/bound | graph_us/node bytes/node | tokio/virtual cpu_us/task | \
+         memory/virtual cpu | sqlite/virtual cpu | sqlite/bound"
     );
     for nodes in sizes {
         let graph = Graph::random(nodes);
         let ideal = virtual_us(&graph) as f64;
-        let cpu = |before: u64| process().0.saturating_sub(before) as f64 / nodes as f64;
+        let (machine, bytes) = machine_us(nodes);
+        let cpu = |before: f64| (process().0 - before) / nodes as f64;
         let before = process().0;
         let real = real_us(&graph).await as f64;
         let real_cpu = cpu(before);
@@ -329,13 +432,15 @@ async fn main() {
         let sqlite = engine_us(journal, nodes).await as f64;
         let sqlite_cpu = cpu(before);
         println!(
-            "{nodes} {:.0} {:.3} | {:.3} {real_cpu:.0} | {:.3} {memory_cpu:.0} | {:.3} {sqlite_cpu:.0}",
+            "{nodes} {:.0} {:.3} | {machine:.1} {bytes:.0} | {:.3} {real_cpu:.0} | {:.3} {memory_cpu:.0} | {:.3} {sqlite_cpu:.0} | {:.3}",
             graph.bound_us() as f64 / 1e3,
             ideal / graph.bound_us() as f64,
             real / ideal,
             memory / ideal,
             sqlite / ideal,
+            sqlite / graph.bound_us() as f64,
         );
     }
     crowd().await;
+    searchers(10_000).await;
 }

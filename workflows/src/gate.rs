@@ -65,6 +65,17 @@ impl Gate {
         (seat.number, seat.ranks.get(&node).copied().unwrap_or(0))
     }
 
+    /// A call for `node` of `run`; one for no node goes first, as the whole run waits for it.
+    pub(crate) fn call(&self, run: &RunId, node: Option<NodeId>, resource: Resource) -> Call {
+        let (number, rank) = self.place(run, node.unwrap_or(NodeId(0)));
+        Call {
+            run: number,
+            resource,
+            rank: if node.is_some() { rank } else { u64::MAX },
+            is_ahead: false,
+        }
+    }
+
     /// Waits for a slot. Dropping the future gives up its place.
     pub async fn acquire(&self, call: Call) -> Permit {
         let (ticket, ready) = {

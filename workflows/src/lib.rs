@@ -17,6 +17,7 @@ pub mod deep_research;
 mod engine;
 mod forking;
 mod gate;
+mod gated_model;
 pub mod journal;
 mod library;
 mod paid;
@@ -28,6 +29,7 @@ pub use engine::{
 };
 pub use forking::{Fork, fork_point};
 pub use gate::{Gate, Permit};
+pub use gated_model::GatedModel;
 pub use journal::{MemoryJournal, SqliteJournal};
 pub use library::{CpuLibrary, CpuLibraryParts, PoolError, Similarity};
 pub use paid::PaidModel;

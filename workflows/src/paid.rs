@@ -77,7 +77,7 @@ impl PaidModel {
                 let (done, flying) = watch::channel(None);
                 in_flight.insert(slot.clone(), flying.clone());
                 // Detached: dropping the step must not drop a call that is paid for.
-                tokio::spawn(fly(
+                tokio::spawn(place.clone().scope(fly(
                     Arc::clone(&self.inner),
                     Arc::clone(&self.journal),
                     Arc::clone(&self.in_flight),
@@ -85,7 +85,7 @@ impl PaidModel {
                     place,
                     (request, deltas, cancel),
                     done,
-                ));
+                )));
                 flying
             }
         };

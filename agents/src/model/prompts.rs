@@ -90,6 +90,16 @@ prompts! {
     Proof { claim } = "proof.md";
     /// MindSearch's planner.
     Plan {} = "plan.md";
+    /// Several readings of a question.
+    Clarify {} = "clarify.md";
+    /// STORM: who would ask about this.
+    Perspectives { n } = "perspectives.md";
+    /// STORM: the next question of one perspective.
+    PerspectiveNext { name, focus } = "perspective_next.md";
+    /// What would speak against findings.
+    Oppose { n } = "oppose.md";
+    /// Questions that lead deeper from a finding.
+    Deepen { n } = "deepen.md";
     /// ReAct.
     React {} = "react.md";
     /// IRCoT: the next sentence.

@@ -16,7 +16,7 @@ mod iter_retgen;
 pub mod ledger;
 mod loops;
 mod mind_search;
-mod nothing;
+pub(crate) mod nothing;
 mod order;
 mod pipeline;
 pub mod proof;

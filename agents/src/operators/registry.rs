@@ -12,6 +12,7 @@ use super::{
     SelfJudged, SingleShot, StopPolicy, Strategy,
 };
 use crate::model::Models;
+use crate::planning::{BreadthDepth, Opposing, Perspectives};
 
 /// The names [`strategy`] knows.
 pub const STRATEGIES: &[&str] = &[
@@ -24,9 +25,6 @@ pub const STRATEGIES: &[&str] = &[
     "adaptive",
     "react",
 ];
-
-/// The names [`plan_policy`] knows.
-pub const PLAN_POLICIES: &[&str] = &["mind_search"];
 
 /// The search strategy registered under `name`, as its paper has it.
 pub fn strategy(name: &str, models: &Models) -> Option<Box<dyn Strategy>> {
@@ -146,10 +144,27 @@ pub fn operator(name: &str) -> Option<Box<dyn Operator>> {
     })
 }
 
-/// The model-driven plan policy registered under `name`.
+/// The names [`plan_policy`] knows.
+pub const PLAN_POLICIES: &[&str] = &[
+    "mind_search",
+    "breadth_depth",
+    "perspectives",
+    "mind_search+opposing",
+    "breadth_depth+opposing",
+    "perspectives+opposing",
+];
+
+/// The model-driven plan policy registered under `name`; `NAME+opposing` also asks what would speak
+/// against its findings.
 pub fn plan_policy(name: &str, models: &Models) -> Option<Box<dyn PlanPolicy>> {
+    if let Some(inner) = name.strip_suffix("+opposing") {
+        let inner = plan_policy(inner, models)?;
+        return Some(Box::new(Opposing::new(inner, models.clone())));
+    }
     match name {
         "mind_search" => Some(Box::new(MindSearch::new(models.clone()))),
+        "breadth_depth" => Some(Box::new(BreadthDepth::new(models.clone()))),
+        "perspectives" => Some(Box::new(Perspectives::new(models.clone()))),
         _ => None,
     }
 }

@@ -3,9 +3,11 @@
 //! Arrows run in the order of work: from a question to the questions that wait for it. Output is
 //! a function of the view alone, byte for byte, and text from outside is escaped for each format.
 
+mod fold;
 mod layout;
 mod svg;
 
+pub use fold::from_events;
 pub use layout::{Layout, Slot, layered};
 pub use svg::svg;
 

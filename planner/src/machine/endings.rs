@@ -1,16 +1,16 @@
 //! How nodes and runs end: findings, steering from outside, limits.
 
 use indago_core::{
-    Claim, DocumentId, Event, Finding, GraphEdit, NodeId, NodeState, Steering, StopReason, Usage,
+    Claim, Event, Finding, GraphEdit, NodeId, NodeState, Steering, StopReason, Usage,
 };
 
-use super::{Action, Phase, Planner, warn};
-use crate::graph::{ROOT, failed_finding};
+use super::{Action, Phase, Planner, trust, warn};
+use crate::graph::failed_finding;
 
 impl Planner {
     pub(super) fn finished(
         &mut self,
-        finding: Finding,
+        mut finding: Finding,
         usage: Usage,
         now_ms: u64,
         events: &mut Vec<Event>,
@@ -23,6 +23,13 @@ impl Planner {
         self.account.release(node);
         self.account.spend(usage);
         self.measure(node, now_ms.saturating_sub(since));
+        // Its search may have begun before a document lost its trust.
+        for claim in trust::strip(&mut finding, &self.distrusted) {
+            events.push(Event::Dropped {
+                claim,
+                reason: "it stands on a document that is not trusted".into(),
+            });
+        }
         self.watch_progress(&finding);
         if let Err(refused) = self.graph.settle(finding) {
             warn(events, format!("finding of {node}: {refused}"));
@@ -119,26 +126,6 @@ impl Planner {
                 self.abandon_running();
             }
         }
-    }
-
-    /// Sends every node back to work whose claims quote the document.
-    fn distrust(&mut self, document: &DocumentId, reason: &str, events: &mut Vec<Event>) {
-        let quotes = |finding: &Finding| {
-            let mut quotes = finding.claims.iter().flat_map(Claim::quotes);
-            quotes.any(|quote| quote.document == *document)
-        };
-        let edits: Vec<GraphEdit> = self
-            .graph
-            .nodes()
-            .filter(|node| node.id != ROOT && node.state == NodeState::Answered)
-            .filter(|node| node.finding.as_ref().is_some_and(quotes))
-            .map(|node| GraphEdit::Reopen {
-                node: node.id,
-                reason: format!("`{document}` is not trusted: {reason}"),
-            })
-            .collect();
-        let base = self.graph.len() as u32;
-        self.apply(edits, &[], base, events);
     }
 
     /// Holds the run until somebody approves its first plan, if that is asked for.

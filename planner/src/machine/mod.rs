@@ -11,13 +11,16 @@
 mod edits;
 mod endings;
 mod facts;
+mod trust;
 
 pub use edits::ALIKE_FROM;
 pub use facts::{Action, Alike, Fact, Limits};
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use indago_core::{Event, Finding, GraphView, NodeId, PassageId, Spend, StopReason, Usage};
+use indago_core::{
+    DocumentId, Event, Finding, GraphView, NodeId, PassageId, Spend, StopReason, Usage,
+};
 
 use crate::budget::Account;
 use crate::estimate::{Costs, Measured};
@@ -65,6 +68,8 @@ pub struct Planner {
     seen_passages: HashSet<PassageId>,
     seen_names: HashSet<String>,
     stalled: u32,
+    /// Documents that nothing more may stand on.
+    distrusted: BTreeSet<DocumentId>,
 }
 
 impl Planner {
@@ -88,6 +93,7 @@ impl Planner {
             seen_passages: HashSet::new(),
             seen_names: HashSet::new(),
             stalled: 0,
+            distrusted: BTreeSet::new(),
         }
     }
 
@@ -170,6 +176,22 @@ impl Planner {
         self.graph.view()
     }
 
+    /// A snapshot for the report: without claims that stand on distrusted documents.
+    pub fn trusted_view(&self) -> GraphView {
+        let mut view = self.graph.view();
+        if !self.distrusted.is_empty() {
+            for finding in view.nodes.iter_mut().filter_map(|n| n.finding.as_mut()) {
+                trust::strip(finding, &self.distrusted);
+            }
+        }
+        view
+    }
+
+    /// Documents that searches from now on must not use.
+    pub fn distrusted(&self) -> &BTreeSet<DocumentId> {
+        &self.distrusted
+    }
+
     /// What was spent so far; wall time up to `now_ms`, without pauses.
     pub fn usage(&self, now_ms: u64) -> Usage {
         self.account.usage(now_ms)
@@ -214,6 +236,10 @@ impl Planner {
             .dependencies(node)
             .into_iter()
             .filter_map(|on| self.graph.node(on)?.finding.clone())
+            .map(|mut finding| {
+                trust::strip(&mut finding, &self.distrusted);
+                finding
+            })
             .collect()
     }
 

@@ -38,7 +38,7 @@ impl PlanPolicy for Extractive {
     }
 }
 
-fn edits(graph: &GraphView, news: &[NodeId]) -> Vec<GraphEdit> {
+pub(super) fn edits(graph: &GraphView, news: &[NodeId]) -> Vec<GraphEdit> {
     let Some(root) = graph.node(ROOT) else {
         return Vec::new();
     };

@@ -6,21 +6,27 @@
 
 mod extractive;
 mod phrase;
+mod sequential;
 mod single;
+mod tree;
 
 pub use extractive::Extractive;
+pub use sequential::Sequential;
 pub use single::Single;
+pub use tree::Tree;
 
 use indago_core::ports::PlanPolicy;
 
 /// The names of all policies that need nothing but the question.
-pub const NAMES: [&str; 2] = ["extractive", "single"];
+pub const NAMES: [&str; 4] = ["extractive", "single", "sequential", "tree"];
 
 /// The policy registered under `name`.
 pub fn by_name(name: &str) -> Option<Box<dyn PlanPolicy>> {
     match name {
         "extractive" => Some(Box::new(Extractive)),
         "single" => Some(Box::new(Single)),
+        "sequential" => Some(Box::new(Sequential)),
+        "tree" => Some(Box::new(Tree)),
         _ => None,
     }
 }

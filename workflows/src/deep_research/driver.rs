@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use indago_agents::{SearchInput, Searched, WriteInput};
 use indago_core::ports::{Output, StepKey, TaskCtx, TaskCtxExt as _, TaskError, TaskKey, TaskSet};
-use indago_core::{Allowance, Event, NodeId, Report, Spend, Steering, StopReason};
+use indago_core::{Allowance, Event, NodeId, Report, Spend, Steering, StopReason, Usage};
 use indago_planner::{Action, Fact, Planner, Share, estimate};
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ enum Purpose {
 
 /// The root task's state.
 pub(super) struct Driver {
-    input: ResearchInput,
+    pub(super) input: ResearchInput,
     planner: Planner,
     children: TaskSet,
     purposes: HashMap<TaskKey, Purpose>,
@@ -42,7 +42,11 @@ pub(super) struct Driver {
     /// What the policy's last turn said of itself: recorded, because a run is replayed where its
     /// policy may not be.
     reacts: bool,
-    steerings: u32,
+    pub(super) steerings: u32,
+    /// Steerings that came before the plan began.
+    pub(super) early: Vec<Steering>,
+    /// The question as it is read: what is planned and searched.
+    read_as: String,
 }
 
 impl Driver {
@@ -57,6 +61,7 @@ impl Driver {
         }
         let planner = Planner::new(input.question.clone(), input.limits, cx.now_ms());
         Self {
+            read_as: input.question.clone(),
             input,
             planner,
             children: TaskSet::default(),
@@ -67,7 +72,29 @@ impl Driver {
             plans: 0,
             reacts: true,
             steerings: 0,
+            early: Vec::new(),
         }
+    }
+
+    /// What model calls that belong to no node may spend.
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance {
+            calls: self.planner.left(Spend::LmCalls),
+            tokens: self.planner.left(Spend::LmTokens),
+            money_micros: self.planner.left(Spend::Money),
+        }
+    }
+
+    /// Counts what such calls took.
+    pub(super) fn spent(&mut self, cx: &mut dyn TaskCtx, usage: Usage) {
+        let now_ms = cx.now_ms();
+        emit_all(cx, self.planner.record(Fact::Spent(usage), now_ms));
+    }
+
+    /// Plans `question` in place of the one asked; nothing has begun yet.
+    pub(super) fn begin_with(&mut self, cx: &mut dyn TaskCtx, question: String) {
+        self.planner = Planner::new(question.clone(), self.input.limits, cx.now_ms());
+        self.read_as = question;
     }
 
     pub(super) async fn drive(
@@ -75,8 +102,13 @@ impl Driver {
         cx: &mut dyn TaskCtx,
         research: &Research,
     ) -> Result<Output, TaskError> {
+        self.clarify(cx).await?;
         self.listen(cx).await?;
         let mut now_ms = cx.now_ms();
+        for steering in std::mem::take(&mut self.early) {
+            let fact = Fact::Steered(steering);
+            emit_all(cx, self.planner.record(fact, now_ms));
+        }
         loop {
             let (actions, events) = self.planner.next_actions(now_ms);
             emit_all(cx, events);
@@ -129,8 +161,7 @@ impl Driver {
                     failed,
                 }) => {
                     self.reacts = reacts;
-                    let now_ms = cx.now_ms();
-                    emit_all(cx, self.planner.record(Fact::Spent(usage), now_ms));
+                    self.spent(cx, usage);
                     match failed {
                         Some(reason) => Fact::PlanFailed(reason),
                         None => Fact::Proposed { edits, alike },
@@ -214,11 +245,7 @@ impl Driver {
             plan: self.input.plan.clone(),
             graph: self.planner.view(),
             news,
-            allowance: Allowance {
-                calls: self.planner.left(Spend::LmCalls),
-                tokens: self.planner.left(Spend::LmTokens),
-                money_micros: self.planner.left(Spend::Money),
-            },
+            allowance: self.allowance(),
         };
         self.spawn(cx, "plan", key, to_value(&input)?, Purpose::Plan)
             .await
@@ -249,10 +276,16 @@ impl Driver {
         limits.lm_calls = share.lm_calls;
         limits.lm_tokens = share.lm_tokens;
         limits.money_micros = share.money_micros;
+        let mut filters = self.input.filters.clone();
+        for document in self.planner.distrusted() {
+            if !filters.except.contains(document) {
+                filters.except.push(document.clone());
+            }
+        }
         SearchInput {
             node,
             question: question.map(|n| n.text.clone()).unwrap_or_default(),
-            whole: self.input.question.clone(),
+            whole: self.read_as.clone(),
             parents: self.planner.parents(node),
             parent_questions: {
                 let graph = self.planner.graph();
@@ -262,7 +295,7 @@ impl Driver {
                     .map(|n| n.text.clone())
                     .collect()
             },
-            filters: self.input.filters.clone(),
+            filters,
             limits,
         }
     }
@@ -337,8 +370,8 @@ impl Driver {
     ) -> Result<Output, TaskError> {
         let now_ms = cx.now_ms();
         let input = WriteInput {
-            question: self.input.question.clone(),
-            graph: self.planner.view(),
+            question: self.read_as.clone(),
+            graph: self.planner.trusted_view(),
             stopped,
             sources: self.input.limits.budget.sources,
             usage: self.planner.usage(now_ms),
@@ -351,7 +384,8 @@ impl Driver {
         let written = self.written(cx, input, share.wall_ms).await?;
         let mut report: Report = from_value("write", written)?;
         emit_all(cx, self.planner.conclude(!report.abstained));
-        report.graph = self.planner.view();
+        report.question.clone_from(&self.input.question);
+        report.graph = self.planner.trusted_view();
         report.usage.wall_ms = self.planner.usage(cx.now_ms()).wall_ms;
         pin(cx, research, &report).await?;
         cx.emit(Event::Ended {

@@ -13,16 +13,20 @@
 //! | `ahead`         | `SearchInput`                 | null                            |
 //! | `write`         | `WriteInput`                  | `Report`                        |
 //! | `assemble`      | `WriteInput`                  | `Report`                        |
+//! | `clarify`       | [`ClarifyInput`]              | [`Looked`]                      |
 //! | `section`       | `SectionInput`                | `WrittenSection`                |
 //! | `control`       | [`ControlInput`]              | `{"value": Steering}`, or null  |
 
+mod clarify;
 mod driver;
 mod pins;
 
 use std::sync::Arc;
 
 use indago_agents::operators::Strategy;
-use indago_agents::{Author, Extractive, SearchInput, SectionInput, WriteInput};
+use indago_agents::{
+    Ambiguity, Author, Clarifier, Extractive, SearchInput, SectionInput, WriteInput,
+};
 use indago_core::ports::{
     Library, PlanPolicy, RunSpec, StepKey, TaskCtx, TaskCtxExt as _, TaskError,
 };
@@ -74,6 +78,10 @@ pub struct ResearchInput {
     /// run has to have them.
     #[serde(default)]
     pub model: Option<ModelChoice>,
+    /// How long to wait, in milliseconds, for somebody to say how an ambiguous question is meant;
+    /// 0 assumes the likeliest reading and records that, `None` takes the question as it stands.
+    #[serde(default)]
+    pub clarify_ms: Option<u64>,
 }
 
 /// Language models for a run, as they were chosen: by name, so that a run can be gone on with in
@@ -99,6 +107,7 @@ impl ResearchInput {
             plan: None,
             profile: None,
             model: None,
+            clarify_ms: None,
         }
     }
 
@@ -153,6 +162,29 @@ pub struct Proposal {
     pub failed: Option<String>,
 }
 
+/// Input of the `clarify` task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClarifyInput {
+    /// The question as it was asked.
+    pub question: String,
+    /// What looking at it may spend.
+    #[serde(default)]
+    pub allowance: Allowance,
+}
+
+/// Output of the `clarify` task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Looked {
+    /// The readings; `None` where there is one.
+    pub asked: Option<Ambiguity>,
+    /// What it spent.
+    #[serde(default)]
+    pub usage: Usage,
+    /// Why it failed, where it did.
+    #[serde(default)]
+    pub failed: Option<String>,
+}
+
 /// Input of the `control` task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlInput {
@@ -175,6 +207,8 @@ pub struct Research {
     pub searcher: Arc<dyn Strategy>,
     /// Writes the report.
     pub author: Arc<dyn Author>,
+    /// Sees in how many ways a question can be read.
+    pub clarifier: Arc<dyn Clarifier>,
     /// Where cited passages are pinned.
     pub journal: Arc<dyn Journal>,
     /// Slots for calls, shared by all runs of the process.
@@ -210,6 +244,7 @@ impl Research {
             further: Vec::new(),
             searcher,
             author,
+            clarifier: Arc::new(Extractive),
             journal,
             gate: Gate::default(),
             ahead: Ahead::default(),
@@ -271,6 +306,7 @@ impl Research {
             .with("write", Write(self.clone()))
             .with("assemble", Assemble(self.clone()))
             .with("section", Section(self.clone()))
+            .with("clarify", Clarify(self.clone()))
             .with("control", Control)
     }
 }
@@ -468,6 +504,39 @@ impl Task for Section {
             let input: SectionInput = from_value("section", input)?;
             let library = self.0.library.as_ref();
             to_value(&self.0.author.section(cx, library, input).await?)
+        })
+    }
+}
+
+/// Looks for more than one reading of the question.
+struct Clarify(Research);
+
+impl Task for Clarify {
+    fn run<'a>(&'a self, cx: &'a mut dyn TaskCtx, input: Value) -> TaskFuture<'a> {
+        Box::pin(async move {
+            let ClarifyInput {
+                question,
+                allowance,
+            } = from_value("clarify", input)?;
+            let library = self.0.library.as_ref();
+            let mut usage = Usage::default();
+            let clarifier = self.0.clarifier.as_ref();
+            let asked = clarifier
+                .clarify(cx, library, &question, allowance, &mut usage)
+                .await;
+            let (asked, failed) = match asked {
+                Ok(asked) => (asked, None),
+                // What a failed look took is counted too.
+                Err(TaskError::Terminal(reason) | TaskError::Retryable(reason)) => {
+                    (None, Some(reason))
+                }
+                Err(error) => return Err(error),
+            };
+            to_value(&Looked {
+                asked,
+                usage,
+                failed,
+            })
         })
     }
 }

@@ -63,26 +63,35 @@ pub(crate) struct Dozen {
 
 impl Dozen {
     pub(crate) fn new() -> Self {
-        let passages = TEXTS.iter().enumerate().map(|(i, (title, text))| {
-            let document = DocumentId::new(format!("d{i:02}"));
-            let end = text.len() as u64;
-            let id = PassageId::of(&document, 0, end, text);
-            let passage = Passage {
-                id,
-                document,
-                title: (*title).to_owned(),
-                span: 0..end,
-                text: (*text).to_owned(),
-                ordinal: 0,
-                location: Location {
-                    line: Some(1),
-                    ..Location::default()
-                },
-                date: None,
-                metadata: BTreeMap::new(),
-            };
-            (id, passage)
-        });
+        Self::with(&[])
+    }
+
+    /// The dozen, and documents `d12` and so on with these titles and texts.
+    pub(crate) fn with(more: &[(&str, &str)]) -> Self {
+        let passages = TEXTS
+            .iter()
+            .chain(more)
+            .enumerate()
+            .map(|(i, (title, text))| {
+                let document = DocumentId::new(format!("d{i:02}"));
+                let end = text.len() as u64;
+                let id = PassageId::of(&document, 0, end, text);
+                let passage = Passage {
+                    id,
+                    document,
+                    title: (*title).to_owned(),
+                    span: 0..end,
+                    text: (*text).to_owned(),
+                    ordinal: 0,
+                    location: Location {
+                        line: Some(1),
+                        ..Location::default()
+                    },
+                    date: None,
+                    metadata: BTreeMap::new(),
+                };
+                (id, passage)
+            });
         Self {
             passages: passages.collect(),
             searches: Mutex::new(0),
@@ -142,6 +151,7 @@ impl Library for Dozen {
                 let mut hits: Vec<Hit> = self
                     .passages
                     .values()
+                    .filter(|passage| !query.filters.except.contains(&passage.document))
                     .map(|passage| Hit {
                         passage: passage.id,
                         score: self.overlap(&query.text, &full(passage)),
@@ -185,7 +195,10 @@ impl Library for Dozen {
             let wanted = indago_text::normalize_name(name);
             self.passages
                 .values()
-                .filter(|passage| indago_text::normalize_name(&passage.title) == wanted)
+                .filter(|passage| {
+                    let title = indago_text::strip_disambiguation(&passage.title);
+                    indago_text::normalize_name(title) == wanted
+                })
                 .map(|passage| NameHit {
                     passage: passage.id,
                     score: 1.0,

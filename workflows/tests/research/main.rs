@@ -5,8 +5,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod clarify;
 mod forks;
 mod killed;
 mod library;
+mod limits;
 mod misbehaviour;
+mod policies;
 mod runs;
+mod trust;

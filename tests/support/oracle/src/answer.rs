@@ -6,6 +6,7 @@ use indago_text::sentences;
 use serde_json::{Value, json};
 
 use crate::gold::{Gold, Hop, norm};
+use crate::planning;
 use crate::seen::Seen;
 
 /// Knows the parts of questions; answers from what it is shown.
@@ -117,6 +118,9 @@ impl Oracle {
             "read-quotes" => read(&view, &seen).to_string(),
             "plan" => plan(&view, &seen).to_string(),
             "outline" => outline(&view, &seen).to_string(),
+            "perspectives" | "perspective-next" | "deepen" | "oppose" | "clarify" => {
+                planning::reply(&task, &plan(&view, &seen), &seen).to_string()
+            }
             "queries" => {
                 let open = view.open();
                 let queries: Vec<String> = open.iter().map(|i| view.render(*i)).collect();
@@ -195,6 +199,10 @@ fn unknown(task: &str) -> String {
         "search-dialogue" => "Final Answer: not found".to_owned(),
         "react" => "Action: finish[not found]".to_owned(),
         "plan" => json!({ "ops": [{ "op": "finish" }] }).to_string(),
+        "perspectives" | "perspective-next" | "deepen" | "oppose" | "clarify" => {
+            let nothing = json!({ "ops": [{ "op": "finish" }] });
+            planning::reply(task, &nothing, &Seen::new(Vec::new())).to_string()
+        }
         "read-quotes" => {
             json!({ "quotes": [], "claims": [], "answer": null, "missing": [] }).to_string()
         }

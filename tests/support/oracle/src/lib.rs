@@ -19,6 +19,7 @@
 mod answer;
 mod gold;
 mod model;
+mod planning;
 mod plant;
 mod seen;
 

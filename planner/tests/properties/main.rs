@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod oracle;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use indago_core::{
@@ -14,6 +16,8 @@ use indago_core::{
 };
 use indago_planner::{Action, Fact, Limits, Planner, QuestionGraph, ROOT, Steering, export};
 use proptest::prelude::*;
+
+use oracle::Oracle;
 
 const BUDGET: Budget = Budget {
     nodes: 12,
@@ -153,15 +157,21 @@ fn assert_listed(graph: &QuestionGraph) {
 enum Move {
     Edit(GraphEdit),
     Start,
-    Settle { which: usize, has_evidence: bool },
+    /// A running node ends; now and then with the words of last time.
+    Settle {
+        which: usize,
+        has_evidence: bool,
+        says: u64,
+    },
 }
 
 fn graph_move() -> impl Strategy<Value = Move> {
     prop_oneof![
         4 => edit().prop_map(Move::Edit),
         3 => Just(Move::Start),
-        3 => (0_usize..8, any::<bool>())
-            .prop_map(|(which, has_evidence)| Move::Settle { which, has_evidence }),
+        3 => (0_usize..8, prop::bool::weighted(0.8), 0_u64..2).prop_map(|(which, has_evidence, says)| {
+            Move::Settle { which, has_evidence, says }
+        }),
     ]
 }
 
@@ -419,13 +429,17 @@ proptest! {
     #[test]
     fn the_graph_stays_sound_under_any_edits(moves in prop::collection::vec(graph_move(), 1..40)) {
         let mut graph = QuestionGraph::new("Who built the tower?", &BUDGET);
+        let mut oracle = Oracle::new("Who built the tower?", BUDGET);
         let mut marks = 0;
         let mut kept: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
         for one in moves {
             let before = graph.view();
             match one {
                 Move::Edit(edit) => {
-                    if graph.apply(edit).is_err() {
+                    let expected = oracle.apply(&edit);
+                    let outcome = graph.apply(edit).map(|_| ());
+                    prop_assert_eq!(&outcome, &expected);
+                    if outcome.is_err() {
                         prop_assert_eq!(&graph.view(), &before, "a refused edit changed the graph");
                     }
                 }
@@ -433,9 +447,10 @@ proptest! {
                     let first = graph.startable().next();
                     if let Some(node) = first {
                         graph.start(node).unwrap();
+                        oracle.start(node.0 as usize);
                     }
                 }
-                Move::Settle { which, has_evidence } => {
+                Move::Settle { which, has_evidence, says } => {
                     // A finding for a node that was pruned meanwhile is late, but not lost.
                     let may_end: Vec<NodeId> = graph
                         .nodes()
@@ -444,12 +459,15 @@ proptest! {
                         .collect();
                     if let Some(node) = may_end.get(which % may_end.len().max(1)) {
                         marks += 1;
-                        let finding = finding(*node, marks, has_evidence);
+                        let mut finding = finding(*node, says, has_evidence);
+                        finding.tried = vec![format!("mark {marks}")];
                         kept.entry(*node).or_default().push(finding.tried[0].clone());
+                        oracle.settle(finding.clone());
                         graph.settle(finding).unwrap();
                     }
                 }
             }
+            oracle.assert_is(&graph);
             assert_sound(&graph.view());
             assert_listed(&graph);
         }
