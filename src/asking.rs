@@ -26,6 +26,10 @@ pub struct AskSettings {
     /// How long, in milliseconds, to wait for somebody to say how an ambiguous question is meant;
     /// 0 assumes the likeliest reading, `None` takes the question as it stands.
     pub clarify_ms: Option<u64>,
+    /// Whether the run pauses once its first plan is made, until somebody approves it.
+    pub approve: bool,
+    /// Whether retrieval is done ahead for sub-questions that still wait. The report is the same.
+    pub speculate: bool,
 }
 
 impl Default for AskSettings {
@@ -37,6 +41,8 @@ impl Default for AskSettings {
             seed: 0,
             plan: None,
             clarify_ms: None,
+            approve: false,
+            speculate: false,
         }
     }
 }

@@ -160,6 +160,8 @@ impl Asker {
         input.limits.budget = settings.budget;
         input.plan.clone_from(&settings.plan);
         input.clarify_ms = settings.clarify_ms;
+        input.limits.approve = settings.approve;
+        input.limits.speculate = settings.speculate;
         input.profile = Some(indago_planner::Profile::EXTRACTIVE);
         if let Some(reasoner) = self.reasoner() {
             input.model = Some(reasoner.choice().clone());

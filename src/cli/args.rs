@@ -60,7 +60,7 @@ pub(super) enum Command {
     /// Show passages for a query, with the reason why each was found
     Search(SearchArgs),
     /// Answer a question with a cited report
-    Ask(AskArgs),
+    Ask(Box<AskArgs>),
     /// Ask, watch and steer runs, read reports and look into corpora in the terminal
     Tui(TuiArgs),
     /// List, show, watch, steer and move runs
@@ -268,6 +268,9 @@ pub(super) struct AskArgs {
     /// Most sub-questions [default: 12]
     #[arg(long, value_name = "N")]
     pub(super) nodes: Option<u32>,
+    /// Longest chain of sub-questions that wait for each other [default: 5]
+    #[arg(long, value_name = "N")]
+    pub(super) depth: Option<u32>,
     /// Stop searching after this many milliseconds and report what there is
     #[arg(long, value_name = "MS")]
     pub(super) wall_ms: Option<u64>,
@@ -303,6 +306,14 @@ pub(super) struct AskArgs {
     /// clarify`; then go on with the likeliest reading (0 does so at once)
     #[arg(long, value_name = "SECONDS")]
     pub(super) clarify: Option<u64>,
+    /// Pause once the first plan is made, until `indago runs approve`
+    #[arg(long, conflicts_with = "batch")]
+    pub(super) approve: bool,
+    /// Retrieve ahead for sub-questions that still wait; changes the time only, not the report
+    #[arg(long)]
+    pub(super) speculate: bool,
+    #[command(flatten)]
+    pub(super) node: NodeLimitArgs,
     /// Print what the run is likely to spend and stop
     #[arg(long, conflicts_with_all = ["batch", "out"])]
     pub(super) estimate: bool,
@@ -317,9 +328,30 @@ pub(super) struct AskArgs {
     /// Be that process
     #[arg(long, hide = true, requires = "run_id")]
     pub(super) host: bool,
-    /// Pause before the first search, until the plan is approved
-    #[arg(long, hide = true, requires = "run_id")]
-    pub(super) approve: bool,
+}
+
+/// What work on one sub-question may spend, whatever is left of the run's budget.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Limits of each sub-question")]
+pub(super) struct NodeLimitArgs {
+    /// Most retrieval queries
+    #[arg(long = "node-queries", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) queries: Option<u64>,
+    /// Most language-model calls
+    #[arg(long = "node-lm-calls", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) lm_calls: Option<u64>,
+    /// Most language-model tokens, in and out
+    #[arg(long = "node-lm-tokens", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) lm_tokens: Option<u64>,
+    /// Most money, in US dollars
+    #[arg(long = "node-money", value_name = "USD")]
+    pub(super) money: Option<f64>,
+    /// Most pages to fetch
+    #[arg(long = "node-pages", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) pages: Option<u64>,
+    /// Give it up after this many milliseconds [default: 600000]
+    #[arg(long = "node-wall-ms", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) wall_ms: Option<u64>,
 }
 
 #[derive(Args, Debug)]
@@ -583,9 +615,21 @@ pub(super) struct BudgetArgs {
     /// Most documents the report may stand on
     #[arg(long, value_name = "N")]
     pub(super) sources: Option<u32>,
-    /// Most milliseconds of the whole run; 0 is no limit
+    /// Most milliseconds of the whole run; 0 is no limit, here and below
     #[arg(long, value_name = "MS")]
     pub(super) wall_ms: Option<u64>,
+    /// Most language-model calls of the whole run
+    #[arg(long, value_name = "N")]
+    pub(super) lm_calls: Option<u64>,
+    /// Most language-model tokens of the whole run
+    #[arg(long, value_name = "N")]
+    pub(super) lm_tokens: Option<u64>,
+    /// Most money of the whole run, in US dollars
+    #[arg(long, value_name = "USD")]
+    pub(super) money: Option<f64>,
+    /// Most pages fetched by the whole run
+    #[arg(long, value_name = "N")]
+    pub(super) pages: Option<u64>,
 }
 
 /// A sub-question as reports name it: `q2`, or `2`.

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use indago_core::ports::RunError;
-use indago_core::{Budget, Cancel, Event, Report, RunId, StopReason};
+use indago_core::{Budget, Cancel, Event, NodeBudget, Report, RunId, StopReason};
 use indago_planner::{Limits, Profile, policy};
 use indago_workflows::new_run_id;
 use serde_json::Value;
@@ -96,9 +96,6 @@ pub(super) fn run(
             let id = args.run_id.as_ref().map_or_else(new_run_id, RunId::new);
             let answered = runtime.block_on(async {
                 let run = asker.start_as(id.clone(), &question, &ask).await?;
-                if args.approve {
-                    run.pause().await?;
-                }
                 let telling = (args.clarify.is_some() && !args.host)
                     .then(|| tokio::spawn(tell_clarifying(run.clone(), printer)));
                 let output = wait(&run, cancel).await;
@@ -280,9 +277,23 @@ fn ask_settings(args: &AskArgs, settings: &Settings) -> AskSettings {
     ask.budget.lm_calls = args.lm_calls;
     ask.budget.lm_tokens = args.lm_tokens;
     ask.budget.pages = args.pages;
-    // Casts of floats saturate: nonsense becomes the nearest limit.
-    ask.budget.money_micros = args.money.map(|usd| (usd * 1e6).round() as u64);
+    ask.budget.money_micros = args.money.map(micros);
+    ask.budget.node = NodeBudget {
+        queries: args.node.queries,
+        lm_calls: args.node.lm_calls,
+        lm_tokens: args.node.lm_tokens,
+        money_micros: args.node.money.map(micros),
+        pages: args.node.pages,
+        wall_ms: args.node.wall_ms.or(NodeBudget::STANDARD.wall_ms),
+    };
+    ask.approve = args.approve;
+    ask.speculate = args.speculate;
     ask
+}
+
+/// US dollars in millionths. Casts of floats saturate: nonsense becomes the nearest limit.
+pub(super) fn micros(usd: f64) -> u64 {
+    (usd * 1e6).round() as u64
 }
 
 /// Limits that suit language models, where nobody said otherwise: they need more rounds than the
@@ -309,10 +320,7 @@ pub(super) fn settings_of(settings: &Settings) -> AskSettings {
             wall_ms: (wall_ms > 0).then_some(wall_ms),
             ..Budget::STANDARD
         },
-        filters: indago_core::Filters::default(),
-        seed: 0,
-        plan: None,
-        clarify_ms: None,
+        ..AskSettings::default()
     }
 }
 

@@ -335,7 +335,7 @@ impl Settings {
             ask_depth: sources.at_least_one(
                 "ask.depth",
                 env::ASK_DEPTH,
-                ("--depth", None),
+                ("--depth", ask_flag(|a| a.depth)),
                 4,
                 whole,
             )?,
@@ -438,7 +438,7 @@ fn flags(command: &Command) -> Flags<'_> {
     match command {
         Command::Index(a) => (a.corpus.corpus.clone(), None, None, None),
         Command::Search(a) => (a.corpus.corpus.clone(), a.k, a.retriever.clone(), None),
-        Command::Ask(a) => (a.corpus.corpus.clone(), None, None, Some(a)),
+        Command::Ask(a) => (a.corpus.corpus.clone(), None, None, Some(a.as_ref())),
         Command::Tui(a) => (a.corpus.corpus.clone(), None, None, None),
         Command::Corpus(a) => match &a.command {
             super::args::CorpusCommand::Stats { corpus } => {

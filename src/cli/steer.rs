@@ -63,7 +63,10 @@ pub(super) fn budget_change(args: &BudgetArgs) -> BudgetChange {
         queries: args.queries,
         sources: args.sources,
         wall_ms: args.wall_ms,
-        ..BudgetChange::default()
+        lm_calls: args.lm_calls,
+        lm_tokens: args.lm_tokens,
+        money_micros: args.money.map(super::ask::micros),
+        pages: args.pages,
     }
 }
 

@@ -202,11 +202,14 @@ async fn ask_plainly(
     printer: Printer,
     cancel: &Cancel,
 ) -> anyhow::Result<RunId> {
-    let run = asker.start(question, ask).await?;
+    let ask = AskSettings {
+        approve,
+        ..ask.clone()
+    };
+    let run = asker.start(question, &ask).await?;
     if approve {
-        run.pause().await?;
         printer.note(&format!(
-            "paused; approve it from another terminal: indago tui {}",
+            "its plan waits to be approved from another terminal: indago tui {}",
             run.id()
         ));
     }

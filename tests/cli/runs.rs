@@ -328,7 +328,7 @@ fn a_question_with_two_readings_is_asked_back() {
         .spawn()
         .expect("runs");
     // Sent before or after it asks: either way it is the answer.
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_mins(2);
     loop {
         let listed = json(&sandbox.run(&["runs", "list", "--json"]).stdout);
         if listed[0]["state"] == "running" {
@@ -347,4 +347,48 @@ fn a_question_with_two_readings_is_asked_back() {
     assert_eq!(report["question"], question);
     let root = report["graph"]["nodes"][0].to_string();
     assert!(root.contains("Mercury (element)"), "{root}");
+}
+
+#[test]
+fn a_plan_waits_for_approval_and_work_ahead_changes_no_report() {
+    let sandbox = Sandbox::indexed();
+    let (_, plain) = asked(&sandbox);
+    let claims = |report: &Value| report["sections"].clone();
+    let ahead = sandbox.run(&["ask", QUESTION, "--speculate", "--json"]);
+    assert_eq!(claims(&json(&ahead.stdout)), claims(&plain), "{ahead:?}");
+
+    let waits = sandbox.run(&["ask", QUESTION, "--approve", "--detach"]);
+    assert_eq!(waits.code, Some(0), "{waits:?}");
+    let run = waits.stdout.trim().to_owned();
+    let begun = Instant::now();
+    loop {
+        let log = sandbox.run(&["runs", "show", &run, "--events"]).stdout;
+        assert!(!log.contains("\"searched\""), "{log}");
+        if log.contains("\"paused\"") {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "{log}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let approved = sandbox.run(&["runs", "approve", &run]);
+    assert_eq!(approved.code, Some(0), "{approved:?}");
+    let attached = sandbox.run(&["runs", "attach", &run]);
+    assert_eq!(attached.code, Some(0), "{attached:?}");
+    let shown = sandbox.run(&["runs", "show", &run, "--format", "json"]);
+    assert_eq!(claims(&json(&shown.stdout)), claims(&plain));
+}
+
+#[test]
+fn limits_of_a_sub_question_hold_for_each() {
+    let sandbox = Sandbox::indexed();
+    let one = sandbox.run(&["ask", QUESTION, "--node-queries", "1", "--json"]);
+    assert!(matches!(one.code, Some(0 | 3)), "{one:?}");
+    let report = json(&one.stdout);
+    let nodes = report["graph"]["nodes"].as_array().expect("nodes").len() as u64;
+    let spent = report["usage"]["queries"].as_u64().expect("a number");
+    assert!(spent <= nodes, "{spent} queries for {nodes} sub-questions");
+    let none = sandbox.run(&["ask", QUESTION, "--node-queries", "0"]);
+    assert_eq!(none.code, Some(2), "{none:?}");
+    let flat = sandbox.run(&["ask", QUESTION, "--depth", "1", "--json"]);
+    assert!(matches!(flat.code, Some(0 | 3)), "{flat:?}");
 }

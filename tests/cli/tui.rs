@@ -271,7 +271,7 @@ fn a_run_outlives_its_window_and_goes_on_from_another() {
     second.keys(&["y"]);
     second.until("finished");
     let log = sandbox.run(&["runs", "show", "last", "--events"]);
-    for steered in ["\"pause\"", "\"approve\""] {
+    for steered in ["\"paused\"", "\"approve\""] {
         assert!(
             log.stdout.contains(steered),
             "{steered} is not recorded: {}",

@@ -32,9 +32,9 @@ impl Driver {
             let message = format!("whether the question is ambiguous is not known: {reason}");
             cx.emit(Event::Warned { message });
         }
-        let asked = looked.asked;
-        self.spent(cx, looked.usage);
-        let Some(asked) = asked.filter(|asked| !asked.readings.is_empty()) else {
+        let asked = looked.asked.filter(|asked| !asked.readings.is_empty());
+        let Some(asked) = asked else {
+            self.spent(cx, looked.usage);
             return Ok(());
         };
         let assumed = asked.assumed();
@@ -53,6 +53,7 @@ impl Driver {
             is_assumed,
         });
         self.begin_with(cx, reading.question);
+        // Not before: it is the books of the plan that begins now.
         self.spent(cx, looked.usage);
         Ok(())
     }

@@ -46,7 +46,7 @@ use crate::registry::{Registry, Task, TaskFuture};
 /// Version of the code of these tasks. Changes whenever the same input and the same recorded
 /// results could lead to other steps, tasks or events: runs resume and replay only under the
 /// version that made them.
-pub const CODE_VERSION: u32 = 5;
+pub const CODE_VERSION: u32 = 6;
 
 /// Registered name of the root task.
 pub const TASK: &str = "deep_research";
