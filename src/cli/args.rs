@@ -335,22 +335,22 @@ pub(super) struct AskArgs {
 #[command(next_help_heading = "Limits of each sub-question")]
 pub(super) struct NodeLimitArgs {
     /// Most retrieval queries
-    #[arg(long = "node-queries", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(id = "node_queries", long = "node-queries", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) queries: Option<u64>,
     /// Most language-model calls
-    #[arg(long = "node-lm-calls", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(id = "node_lm_calls", long = "node-lm-calls", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) lm_calls: Option<u64>,
     /// Most language-model tokens, in and out
-    #[arg(long = "node-lm-tokens", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(id = "node_lm_tokens", long = "node-lm-tokens", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) lm_tokens: Option<u64>,
     /// Most money, in US dollars
-    #[arg(long = "node-money", value_name = "USD")]
+    #[arg(id = "node_money", long = "node-money", value_name = "USD")]
     pub(super) money: Option<f64>,
     /// Most pages to fetch
-    #[arg(long = "node-pages", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(id = "node_pages", long = "node-pages", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) pages: Option<u64>,
     /// Give it up after this many milliseconds [default: 600000]
-    #[arg(long = "node-wall-ms", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(id = "node_wall_ms", long = "node-wall-ms", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) wall_ms: Option<u64>,
 }
 

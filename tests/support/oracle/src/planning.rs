@@ -31,13 +31,14 @@ pub(crate) fn reply(task: &str, plan: &Value, seen: &Seen) -> Value {
             json!({ "questions": questions })
         }
         "oppose" => {
-            let doubts = seen.blocks("finding").take(DOUBTED).map(|(n, text)| {
+            let doubts = seen.blocks("finding").filter_map(|(n, text)| {
                 let line = |mark: &str| text.lines().find_map(|l| l.strip_prefix(mark));
-                let question = line("Question:").unwrap_or_default().trim();
-                let answer = line("Answer:").unwrap_or_default().trim();
-                json!({ "about": format!("q{n}"), "ask": format!("Who disputes {answer}: {question}") })
+                let question = line("Question:")?.trim();
+                let answer = line("Answer:")?.trim();
+                let ask = format!("Who disputes {answer}: {question}");
+                Some(json!({ "about": format!("q{n}"), "ask": ask }))
             });
-            json!({ "questions": doubts.collect::<Vec<_>>() })
+            json!({ "questions": doubts.take(DOUBTED).collect::<Vec<_>>() })
         }
         _ => json!({ "ambiguous": false }),
     }
