@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """How far are the GPU kernels from the device's floors, and how do they compare with torch's?
 
-Builds nothing. On any machine, before: cargo build --release -p indago-kernels --features cuda
+Builds nothing and prints three tables: what was counted (bytes to move and operations to do; this one
+needs no GPU, `--count` prints it alone), the times with their floors, and the goals with what was
+found. On any machine, before: cargo build --release -p indago-kernels --features cuda
 --example gpu (and, for --sanitize, cargo test -p indago-kernels --features cuda --test cuda_shim
 --no-run). On the machine with the GPU: python3 benches/gpu.py [--program FILE] [--rows N ...]
 It needs the driver and libnvrtc.so.13 on LD_LIBRARY_PATH; torch and transformers are used where
@@ -10,8 +12,8 @@ they are there (without them their columns stay empty).
 Floors, measured in the same run: copy bandwidth within the device and from page-locked memory (the
 program's own copies), matrix rate (torch, f16, 8192^3; without torch the last column is empty).
 Torch's side: matmul and topk over f16 rows for the scans, BertModel in f16 with MiniLM's sizes.
-faiss's side: a flat f16 index, where a faiss with GPU support is there.
-Prints a Markdown table: time, floor, time over floor, torch, torch over ours.
+faiss's and cuVS's side: a flat index, where a faiss with GPU support or cuvs is there.
+The table of times: time, floor, floor over time, torch, torch over ours, faiss, cuVS.
 
 --sanitize TEST runs that test program on the device under compute-sanitizer's memcheck and racecheck.
 """
@@ -149,6 +151,21 @@ def faiss_flat(rows):
     return {f"f16 scan {n // 1_000_000} M x {DIM}, 64 queries, k 10": statistics.median(times)}
 
 
+def cuvs_flat(rows):
+    """Seconds of cuVS's brute force over f32 rows on the device, 64 queries, where cuvs is there."""
+    try:
+        import torch
+        from cuvs.neighbors import brute_force
+    except ImportError:
+        return {}
+    n = min(rows)
+    values = torch.randn(n, DIM, device="cuda")
+    index = brute_force.build(values, metric="inner_product")
+    asked = torch.randn(64, DIM, device="cuda")
+    seconds = timed(torch, lambda: brute_force.search(index, asked, 10))
+    return {f"f16 scan {n // 1_000_000} M x {DIM}, 64 queries, k 10": seconds}
+
+
 def floor_of(case, line, lines, rate):
     """Seconds below which the device cannot be, and what bounds it."""
     copy = lines["copy"]["bytes"] / lines["copy"]["p50"]
@@ -160,6 +177,58 @@ def floor_of(case, line, lines, rate):
     if rate and not case.startswith(("int8", "search")):
         bounds.append((line["operations"] / rate, "matrix"))
     return max(bounds)
+
+
+def count(program, rows):
+    """Prints what each case has to move and to do."""
+    out = subprocess.run(
+        [program, "count", *map(str, rows)], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    print("| counted | GB to move | G operations | operations a byte |")
+    print("|---|---|---|---|")
+    for line in map(json.loads, out.splitlines()):
+        gb, giga = line["bytes"] / 1e9, line["operations"] / 1e9
+        print(f"| {line['case']} | {gb:.3f} | {giga:.1f} | {giga / gb:.1f} |")
+    print(flush=True)
+
+
+def goals(lines, torch_times, rate, rows):
+    """Prints each goal, what was found, and whether that meets it."""
+    print("| goal | wanted | found | met |")
+    print("|---|---|---|---|")
+
+    def row(goal, wanted, found, met, unit="{:.0%}"):
+        said = "not measured" if found is None else unit.format(found)
+        verdict = "open" if found is None else ("yes" if met(found) else "no")
+        print(f"| {goal} | {wanted} | {said} | {verdict} |")
+
+    def share(case):
+        line = lines.get(case)
+        return floor_of(case, line, lines, rate)[0] / line["p50"] if line else None
+
+    def over(case, base):
+        return lines[case]["p50"] / lines[base]["p50"] - 1 if {case, base} <= lines.keys() else None
+
+    for million in [n // 1_000_000 for n in rows]:
+        scan = f"int8 scan {million} M x {DIM}, 1 queries"
+        row(f"{scan}, k 10", ">= 85% of the copy bandwidth", share(f"{scan}, k 10"), lambda x: x >= 0.85)
+        row(f"{scan}: k 1000 over k 10", "<= 10% more", over(f"{scan}, k 1000", f"{scan}, k 10"), lambda x: x <= 0.1)
+        batch = f"f16 scan {million} M x {DIM}, 64 queries"
+        if f"{batch}, k 10" in lines:
+            line = lines[f"{batch}, k 10"]
+            reached = line["operations"] / line["p50"] / rate if rate else None
+            row(f"{batch}, k 10", ">= 60% of the matrix rate", reached, lambda x: x >= 0.6)
+            row(f"{batch}, k 10", "(share of its own floor)", share(f"{batch}, k 10"), lambda x: x >= 0.6)
+            row(f"{batch}: k 1000 over k 10", "<= 10% more", over(f"{batch}, k 1000", f"{batch}, k 10"), lambda x: x <= 0.1)
+        streamed = f"streamed int8 scan {million} M x {DIM}, 1 query, k 10"
+        row(streamed, ">= 80% of the link", share(streamed), lambda x: x >= 0.8)
+    late = lines.get("maxsim 1000 x 128, 32 query tokens, dim 128")
+    row("MaxSim, 1,000 x 128", "< 1 ms", late and late["p50"] * 1e3, lambda x: x < 1, "{:.3f} ms")
+    mini = "minilm 256 x 128 tokens"
+    ahead = torch_times[mini] / lines[mini]["p50"] if mini in torch_times and mini in lines else None
+    row(f"{mini}: torch's time over ours", "> 1", ahead, lambda x: x > 1, "{:.2f}")
+    if mini in lines:
+        print(f"\n{mini}: {256 / lines[mini]['p50']:.0f} passages/s")
 
 
 def sanitize(test, device):
@@ -177,26 +246,32 @@ def main():
     parser.add_argument("--program", type=Path, default=ROOT / "target/release/examples/gpu")
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000_000, 100_000_000])
+    parser.add_argument("--count", action="store_true", help="only what is counted; needs no GPU")
     parser.add_argument("--sanitize", metavar="TEST", help="a built cuda_shim test program")
     options = parser.parse_args()
     if options.sanitize:
         sys.exit(sanitize(options.sanitize, options.device))
     if not options.program.exists():
         sys.exit(f"{options.program} is not there: build it first (see --help)")
+    count(options.program, options.rows)
+    if options.count:
+        return
     device, lines = ours(options.program, options.device, options.rows)
     torch_times, rate = theirs(options.rows)
     faiss_times = faiss_flat(options.rows)
+    cuvs_times = cuvs_flat(options.rows)
     copy = lines["copy"]["bytes"] / lines["copy"]["p50"] / 1e9
     link = lines["link"]["bytes"] / lines["link"]["p50"] / 1e9
     matrix = f"{rate / 1e12:.0f} T operations/s" if rate else "not measured (no torch)"
     print(f"{device}: copies {copy:.0f} GB/s, link {link:.1f} GB/s, f16 matrix rate {matrix}\n")
-    print("| what | ms, p50 | p99 | floor, ms | bound by | floor / time | torch, ms | torch / ours | faiss, ms |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| what | ms, p50 | p99 | floor, ms | bound by | floor / time | torch, ms | torch / ours | faiss, ms | cuVS, ms |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for case, line in lines.items():
         if case in ("copy", "link"):
             continue
         floor, bound = floor_of(case, line, lines, rate)
         torch_time, faiss_time = torch_times.get(case), faiss_times.get(case)
+        cuvs_time = cuvs_times.get(case)
         cells = [
             case,
             f"{line['p50'] * 1e3:.3f}",
@@ -207,8 +282,11 @@ def main():
             f"{torch_time * 1e3:.3f}" if torch_time else "",
             f"{torch_time / line['p50']:.2f}" if torch_time else "",
             f"{faiss_time * 1e3:.3f}" if faiss_time else "",
+            f"{cuvs_time * 1e3:.3f}" if cuvs_time else "",
         ]
         print("| " + " | ".join(cells) + " |")
+    print()
+    goals(lines, torch_times, rate, options.rows)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
 //! Where vectors are made and searched: on this CPU or on GPUs.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indago_core::Cancel;
-use indago_core::ports::Encoder;
-use indago_kernels::cuda::{CodeScanner, Devices, Gpu, Owner};
+use indago_core::ports::{Encoder, PairScorer, Reranker};
+use indago_kernels::cuda::{
+    CodeCache, CodeScanner, DeviceError, Devices, Gpu, Owner, keep_code_in,
+};
 use indago_kernels::{Device, DeviceChoice, Isa, pick_gpus};
-use indago_models::{DeviceMiniLm, MiniLm};
+use indago_models::{DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, FolderKind, MiniLm};
 use indago_retriever::Corpus;
+use indago_retriever::rerank::ByPairs;
 
 use crate::{Error, wire};
 
@@ -31,6 +35,7 @@ pub struct Compute {
     owners: Vec<Owner<Gpu>>,
     encoder: Option<Arc<dyn Encoder>>,
     said: String,
+    fell_back: bool,
 }
 
 impl Compute {
@@ -44,6 +49,15 @@ impl Compute {
             owners: Vec::new(),
             encoder: None,
             said: format!("{}; {why}", Device::Cpu(Isa::active())),
+            fell_back: false,
+        }
+    }
+
+    /// The CPU although there is a GPU: to be said, whoever asked.
+    fn fallen_back(why: &str) -> Self {
+        Self {
+            fell_back: true,
+            ..Self::on_cpu(why)
         }
     }
 
@@ -61,13 +75,24 @@ impl Compute {
                 "{vectors} vectors are searched faster than a GPU starts"
             )));
         }
+        keep_compiled_kernels();
         let (gpus, why) = pick_gpus(choice)?;
         if gpus.is_empty() {
-            return Ok(Self::on_cpu(&why));
+            let none_there = matches!(
+                Gpu::open(0),
+                Err(DeviceError::NotCompiled
+                    | DeviceError::NoDriver
+                    | DeviceError::NoSuchDevice { .. })
+            );
+            return Ok(if choice == DeviceChoice::Cpu || none_there {
+                Self::on_cpu(&why)
+            } else {
+                Self::fallen_back(&why)
+            });
         }
         match Self::on_gpus(gpus, &why, cancel) {
             Err(error) if auto && !error.is_cancelled() => {
-                Ok(Self::on_cpu(&format!("the GPU failed: {error}")))
+                Ok(Self::fallen_back(&format!("the GPU failed: {error}")))
             }
             other => other,
         }
@@ -89,6 +114,7 @@ impl Compute {
             encoder: encoder.map(|encoder| Arc::new(encoder) as Arc<dyn Encoder>),
             owners,
             said: format!("{}; {why}", names.join(", ")),
+            fell_back: false,
         })
     }
 
@@ -100,6 +126,58 @@ impl Compute {
     /// Whether GPUs are used.
     pub fn is_gpu(&self) -> bool {
         !self.owners.is_empty()
+    }
+
+    /// Whether `auto` took the CPU although there is a GPU.
+    pub fn fell_back(&self) -> bool {
+        self.fell_back
+    }
+
+    /// An encoder by name ([`wire::encoder_named`]), there.
+    ///
+    /// # Errors
+    /// When there is no such model, or the device has not the memory, failed, or computes other
+    /// vectors than the CPU.
+    pub fn encoder_named(&self, name: &str) -> Result<Arc<dyn Encoder>, Error> {
+        let (owner, cancel) = (self.owners.first(), Cancel::new());
+        Ok(match (name, owner) {
+            ("minilm", _) => self.encoder()?,
+            // A table of words: a device would spend its time on the way there.
+            ("static", _) | (_, None) => wire::encoder_named(name)?,
+            (file, Some(owner)) if Path::new(file).is_file() => {
+                let model = Arc::new(MiniLm::open(Path::new(file))?);
+                Arc::new(DeviceMiniLm::new(model, owner, &cancel)?)
+            }
+            (name, Some(owner)) => {
+                let folder = wire::weights_of(name);
+                Arc::new(DeviceSentenceEncoder::open(&folder, owner, &cancel)?)
+            }
+        })
+    }
+
+    /// A reranker by name ([`wire::reranker`]), there.
+    ///
+    /// # Errors
+    /// As [`Compute::encoder_named`].
+    pub fn reranker(&self, name: &str) -> Result<Arc<dyn Reranker>, Error> {
+        let cancel = Cancel::new();
+        let scorer: Arc<dyn PairScorer> = match (name, self.owners.first()) {
+            ("static", _) | (_, None) => return wire::reranker(name),
+            ("minilm", Some(owner)) => {
+                let model = Arc::new(MiniLm::embedded()?);
+                Arc::new(DeviceMiniLm::new(model, owner, &cancel)?)
+            }
+            (name, Some(owner)) => {
+                let folder = wire::weights_of(name);
+                match FolderKind::of(&folder) {
+                    Ok(FolderKind::CrossEncoder) => {
+                        Arc::new(DeviceCrossEncoder::open(&folder, owner, &cancel)?)
+                    }
+                    _ => Arc::new(DeviceSentenceEncoder::open(&folder, owner, &cancel)?),
+                }
+            }
+        };
+        Ok(Arc::new(ByPairs::new(scorer)))
     }
 
     /// The embedded encoder, there.
@@ -125,6 +203,35 @@ impl std::fmt::Debug for Compute {
     }
 }
 
+/// Compiled kernels of this machine, a file each; where they cannot be kept they are compiled again.
+struct KernelFolder(PathBuf);
+
+/// No compiled source is near that.
+const MOST_CODE: u64 = 64 << 20;
+
+impl CodeCache for KernelFolder {
+    fn load(&self, key: &str) -> Option<Vec<u8>> {
+        let path = self.0.join(key);
+        let small = std::fs::metadata(&path).ok()?.len() <= MOST_CODE;
+        small.then(|| std::fs::read(path).ok())?
+    }
+
+    fn store(&self, key: &str, code: &[u8]) {
+        // Beside its place first, so that nobody reads a half.
+        let part = self.0.join(format!("{key}.{}", std::process::id()));
+        let stored = std::fs::create_dir_all(&self.0)
+            .and_then(|()| std::fs::write(&part, code))
+            .and_then(|()| std::fs::rename(&part, self.0.join(key)));
+        if let Err(error) = stored {
+            tracing::debug!("compiled kernels are not kept: {error}");
+        }
+    }
+}
+
+fn keep_compiled_kernels() {
+    keep_code_in(Box::new(KernelFolder(crate::env::kernels_folder())));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +248,20 @@ mod tests {
             many.is_gpu() || many.describe().contains("no GPU: "),
             "{many:?}"
         );
+    }
+
+    #[test]
+    fn compiled_kernels_are_kept_in_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = KernelFolder(folder.path().join("not/there/yet"));
+        assert_eq!(kept.load("scan-sm_90"), None);
+        kept.store("scan-sm_90", b"code");
+        assert_eq!(kept.load("scan-sm_90").unwrap(), b"code");
+        // Nowhere to keep anything is no error.
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let nowhere = KernelFolder(folder.path().join("file"));
+        nowhere.store("scan-sm_90", b"code");
+        assert_eq!(nowhere.load("scan-sm_90"), None);
     }
 
     #[test]

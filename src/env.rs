@@ -96,14 +96,18 @@ pub fn read(variable: Variable) -> Option<String> {
 
 /// Folder of the models that were added.
 pub fn models_folder() -> std::path::PathBuf {
+    read(MODELS).map_or_else(|| data_folder().join("models"), std::path::PathBuf::from)
+}
+
+/// Folder of the GPU kernels that were compiled on this machine.
+pub(crate) fn kernels_folder() -> std::path::PathBuf {
+    data_folder().join("kernels")
+}
+
+fn data_folder() -> std::path::PathBuf {
     let home = || std::path::PathBuf::from(read(HOME).unwrap_or_default()).join(".local/share");
-    read(MODELS).map_or_else(
-        || {
-            let data = read(XDG_DATA_HOME).map_or_else(home, std::path::PathBuf::from);
-            data.join("indago/models")
-        },
-        std::path::PathBuf::from,
-    )
+    let data = read(XDG_DATA_HOME).map_or_else(home, std::path::PathBuf::from);
+    data.join("indago")
 }
 
 /// A key from the environment variable that a model's configuration names.

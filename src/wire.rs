@@ -67,7 +67,7 @@ pub fn registry() -> Registry {
 }
 
 /// The folder of published weights that `name` stands for: a model that was added, or a path.
-fn weights_of(name: &str) -> PathBuf {
+pub(crate) fn weights_of(name: &str) -> PathBuf {
     registry()
         .folder_of(name)
         .unwrap_or_else(|| PathBuf::from(name))
@@ -161,7 +161,7 @@ pub fn retriever(corpus: &Corpus, name: &str) -> Result<Arc<dyn Retriever>, Erro
     retriever_on(corpus, name, &Compute::cpu())
 }
 
-/// The same with queries encoded on `compute`.
+/// The same with queries encoded and hits reranked on `compute`.
 ///
 /// # Errors
 /// As [`retriever`].
@@ -172,7 +172,8 @@ pub fn retriever_on(
 ) -> Result<Arc<dyn Retriever>, Error> {
     if let Some((first, second)) = name.rsplit_once('+') {
         let first = retriever_on(corpus, first, compute)?;
-        return Ok(reranked(corpus, first, reranker(second)?, DEFAULT_DEPTH));
+        let second = compute.reranker(second)?;
+        return Ok(reranked(corpus, first, second, DEFAULT_DEPTH));
     }
     let whole = name;
     let (name, encoder) = split_retriever(name);
@@ -192,8 +193,7 @@ pub fn retriever_on(
         Some(match encoder {
             // Devices give no vectors of tokens.
             "minilm" if LATE_INTERACTION.contains(&name) => self::encoder()?,
-            "minilm" => compute.encoder()?,
-            other => encoder_named(other)?,
+            other => compute.encoder_named(other)?,
         })
     };
     Ok(corpus.retriever(name, encoder)?)

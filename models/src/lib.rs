@@ -16,7 +16,8 @@ pub mod weights;
 
 pub use build::{distill, quantize};
 pub use encoder::{
-    CrossEncoder, DeviceMiniLm, MiniLm, SentenceEncoder, Splade, StaticEncoder, Truncated,
+    CrossEncoder, DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, MiniLm, SentenceEncoder,
+    Splade, StaticEncoder, Truncated,
 };
 pub use error::ModelError;
 pub use tokenizer::{Vocabulary, WordPiece};

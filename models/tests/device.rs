@@ -10,9 +10,11 @@
 use std::sync::Arc;
 
 use indago_core::Cancel;
-use indago_core::ports::{EncodeError, Encoder, Role};
+use indago_core::ports::{EncodeError, Encoder, PairScorer, Role};
 use indago_kernels::cuda::{DeviceError, Owner};
-use indago_models::{DeviceMiniLm, MiniLm};
+use indago_models::{
+    CrossEncoder, DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, MiniLm, SentenceEncoder,
+};
 
 #[path = "../../kernels/tests/cuda_shim/launcher.rs"]
 mod launcher;
@@ -58,6 +60,84 @@ fn the_device_gives_the_vectors_of_the_cpu() {
     cancel.cancel();
     let cancelled = device.encode(&TEXTS, Role::Query, &cancel);
     assert!(matches!(cancelled, Err(EncodeError::Cancelled(_))));
+}
+
+fn tiny(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/tiny")
+        .join(name)
+}
+
+fn shim(name: &str) -> Owner<Shim> {
+    let open = || {
+        Ok(Shim {
+            order: 0,
+            blocks: 4,
+        })
+    };
+    Owner::start(name, open).unwrap()
+}
+
+#[test]
+fn sentence_encoders_from_folders_give_the_vectors_of_the_cpu_in_every_pooling() {
+    let (owner, cancel) = (shim("sentences"), Cancel::new());
+    for pooling in ["cls", "mean", "max"] {
+        let folder = tempfile::tempdir().unwrap();
+        for file in [
+            "config.json",
+            "tokenizer.json",
+            "model.safetensors",
+            "config_sentence_transformers.json",
+        ] {
+            std::fs::copy(tiny("encoder").join(file), folder.path().join(file)).unwrap();
+        }
+        std::fs::create_dir(folder.path().join("1_Pooling")).unwrap();
+        let modes = ["cls_token", "mean_tokens", "max_tokens"].map(|mode| {
+            let on = mode.starts_with(pooling);
+            format!("\"pooling_mode_{mode}\": {on}")
+        });
+        let config = format!("{{{}}}", modes.join(", "));
+        std::fs::write(folder.path().join("1_Pooling/config.json"), config).unwrap();
+        let model = SentenceEncoder::open(folder.path()).unwrap();
+        let device = DeviceSentenceEncoder::open(folder.path(), &owner, &cancel).unwrap();
+        assert_eq!(device.fingerprint(), model.fingerprint());
+        for role in [Role::Query, Role::Passage] {
+            let here = model.encode(&TEXTS, role, &cancel).unwrap();
+            let there = device.encode(&TEXTS, role, &cancel).unwrap();
+            for (i, text) in TEXTS.iter().enumerate() {
+                let pairs = here.row(i).iter().zip(there.row(i));
+                let cosine: f32 = pairs.map(|(a, b)| a * b).sum();
+                if text.is_empty() {
+                    assert!(there.row(i).iter().all(|&x| x == 0.0));
+                } else {
+                    assert!(cosine > 0.9999, "{pooling} {role:?} {text}: {cosine}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn cross_encoders_give_the_scores_of_the_cpu() {
+    let (owner, cancel) = (shim("pairs"), Cancel::new());
+    let model = CrossEncoder::open(&tiny("cross")).unwrap();
+    let device = DeviceCrossEncoder::open(&tiny("cross"), &owner, &cancel).unwrap();
+    let long = "a lighthouse and its keeper ".repeat(40);
+    let texts = [TEXTS[0], TEXTS[1], TEXTS[2], &long];
+    let here = model.score("who kept the light", &texts, &cancel).unwrap();
+    let there = device.score("who kept the light", &texts, &cancel).unwrap();
+    // Random weights blow rounding up: torch in 16-bit floats is 0.015 away as well, in bf16 0.1.
+    for (here, there) in here.iter().zip(&there) {
+        assert!((here - there).abs() < 0.03, "{here} {there}");
+    }
+    assert!(here[0] != here[2], "{here:?}");
+    assert!(device.score("nothing", &[], &cancel).unwrap().is_empty());
+    cancel.cancel();
+    let cancelled = device.score("who", &texts, &cancel);
+    assert!(matches!(cancelled, Err(EncodeError::Cancelled(_))));
+    // A folder with another kind of model is refused before the device is asked.
+    let wrong = DeviceCrossEncoder::open(&tiny("encoder"), &owner, &Cancel::new()).unwrap_err();
+    assert!(wrong.to_string().contains("cross-encoder"), "{wrong}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(super) fn run(
     let open = match reasoner::chosen(settings, args.words)? {
         None => None,
         Some(chosen) => {
-            suit_models(&mut ask, args, settings);
+            suit_models(&mut ask, settings);
             ask.plan = ask.plan.or(chosen.plan);
             Some(reasoner::open(settings, chosen.choice, !args.no_cache)?)
         }
@@ -298,13 +298,11 @@ pub(super) fn micros(usd: f64) -> u64 {
 
 /// Limits that suit language models, where nobody said otherwise: they need more rounds than the
 /// extractive reasoner, and calls are paid for.
-fn suit_models(ask: &mut AskSettings, args: &AskArgs, settings: &Settings) {
+pub(super) fn suit_models(ask: &mut AskSettings, settings: &Settings) {
     if settings.ask_rounds.origin == Origin::Default {
         ask.budget.rounds = MODEL_ROUNDS;
     }
-    if args.lm_calls.is_none() {
-        ask.budget.lm_calls = Some(crate::DEFAULT_CALLS);
-    }
+    ask.budget.lm_calls = ask.budget.lm_calls.or(Some(crate::DEFAULT_CALLS));
 }
 
 /// How questions are asked by the settings alone.

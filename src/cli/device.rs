@@ -6,8 +6,8 @@ use super::printer::Printer;
 use super::settings::{Origin, Settings};
 use crate::{Compute, Error, Work};
 
-/// Opens the device of the settings and says what was picked when somebody asked for one, or when it
-/// is a GPU.
+/// Opens the device of the settings and says what was picked when somebody asked for one, when it is
+/// a GPU, and when there is one that could not be used.
 pub(super) fn choose(
     settings: &Settings,
     work: Work,
@@ -16,7 +16,7 @@ pub(super) fn choose(
 ) -> Result<Compute, Error> {
     let device = &settings.device;
     let compute = Compute::choose(device.value, work, cancel)?;
-    if compute.is_gpu() || device.origin != Origin::Default {
+    if compute.is_gpu() || compute.fell_back() || device.origin != Origin::Default {
         printer.note(&format!("device: {}", compute.describe()));
     }
     Ok(compute)

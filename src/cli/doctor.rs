@@ -132,7 +132,8 @@ fn check_device() -> Check {
                 let all = Gpu::list().map_or_else(|error| error.to_string(), |all| all.join(", "));
                 format!(
                     "{all} (driver: CUDA {driver}); `index` encodes there, `search` and `ask` \
-                     search there from {} vectors, the rest runs on {}",
+                     search and rerank there from {} vectors or when it is named, the rest runs \
+                     on {}",
                     crate::AUTO_SCAN_FROM,
                     Device::Cpu(indago_kernels::Isa::active())
                 )

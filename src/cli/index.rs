@@ -94,6 +94,9 @@ pub(super) fn run(
         vector_seconds = Some(began.elapsed().as_secs_f64());
     }
     if let Some(name) = &args.sparse {
+        if name != "bm25" && compute.as_ref().is_some_and(Compute::is_gpu) {
+            printer.note("note: sparse vectors are encoded on this CPU, not on the GPU");
+        }
         sparse(&project, corpus, name, printer, cancel)?;
     }
     if json {
@@ -228,11 +231,7 @@ fn vectors(
     printer: Printer,
     cancel: &Cancel,
 ) -> Result<IndexCoverage, crate::Error> {
-    let encoder = if wanted.encoder == Wanted::default().encoder {
-        compute.encoder()?
-    } else {
-        wire::encoder_named(wanted.encoder)?
-    };
+    let encoder = compute.encoder_named(wanted.encoder)?;
     let project = project(settings);
     let mut meter: Option<Meter> = None;
     let coverage = crate::embed(

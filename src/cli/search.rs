@@ -19,7 +19,7 @@ use super::settings::Settings;
 use super::table::printable;
 use super::{Exit, device, folder, project};
 use crate::remote::Remote;
-use crate::{Error, Work, wire};
+use crate::{Compute, Error, Work, wire};
 
 /// Longest excerpt of a passage, in characters, unless the whole is asked for.
 const EXCERPT_CHARS: usize = 240;
@@ -57,7 +57,7 @@ pub(super) fn run(
     let mut retriever = wire::retriever_on(&corpus, name, &compute)?;
     let second = settings.rerank_model.value.as_str();
     if !second.is_empty() {
-        let reranker = reranker(second, settings)?;
+        let reranker = reranker(second, settings, &compute)?;
         retriever = wire::reranked(&corpus, retriever, reranker, settings.rerank_depth.value);
     }
     note_coverage(&corpus, name, printer);
@@ -96,9 +96,13 @@ pub(super) fn run(
 }
 
 /// The reranker that is named: one of the configured models, else one on this machine.
-fn reranker(name: &str, settings: &Settings) -> anyhow::Result<Arc<dyn Reranker>> {
+fn reranker(
+    name: &str,
+    settings: &Settings,
+    compute: &Compute,
+) -> anyhow::Result<Arc<dyn Reranker>> {
     if !settings.models.contains_key(name) {
-        return Ok(wire::reranker(name)?);
+        return Ok(compute.reranker(name)?);
     }
     let configs = settings.models.clone();
     let remote = Remote::open(&project(settings), configs, &settings.network, false)?;

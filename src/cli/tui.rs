@@ -1,15 +1,16 @@
 //! `indago tui`: the terminal interface, and its twins without a screen.
 
 use indago_core::{Cancel, Event, RunId, RunState};
+use indago_models::remote::ModelTask;
 use serde_json::json;
 
 use super::args::TuiArgs;
 use super::printer::Printer;
 use super::settings::Settings;
 use super::table::Table;
-use super::{Exit, folder, interrupt, project};
+use super::{Exit, folder, interrupt, project, reasoner};
 use crate::asking::runtime;
-use crate::tui::{Ended, EventLines, KeyMap, Options, Subject, ThemeName};
+use crate::tui::{Ended, EventLines, KeyMap, Options, Subject, ThemeName, Workflow};
 use crate::{AskSettings, Asker, Error, Runs};
 
 /// How often a waiting question looks whether it was interrupted.
@@ -40,6 +41,7 @@ pub(super) fn run(
         index: folder,
         subject: subject.clone(),
         approve: args.approve,
+        workflows: workflows(settings),
         keys,
         theme: theme(settings)?,
         mouse: settings.tui_mouse.value,
@@ -54,6 +56,32 @@ pub(super) fn run(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Ways to work on a question: as the settings say first, then without a model, then by each
+/// configured model with each of its loops.
+fn workflows(settings: &Settings) -> Vec<Workflow> {
+    let chats = settings.models.iter();
+    let chats = chats.filter(|(_, config)| config.task == ModelTask::Chat);
+    let by_models = chats.flat_map(|(model, _)| {
+        crate::loops().into_iter().map(|strategy| Workflow::Model {
+            model: model.clone(),
+            strategy: strategy.to_owned(),
+        })
+    });
+    let mut all = vec![match settings.ask_model.value.trim() {
+        "" | "none" => Workflow::Extractive,
+        model => Workflow::Model {
+            model: model.to_owned(),
+            strategy: settings.ask_loop.value.trim().to_owned(),
+        },
+    }];
+    for workflow in std::iter::once(Workflow::Extractive).chain(by_models) {
+        if !all.contains(&workflow) {
+            all.push(workflow);
+        }
+    }
+    all
 }
 
 fn theme(settings: &Settings) -> anyhow::Result<Option<ThemeName>> {
@@ -145,8 +173,18 @@ fn plainly(
         Some(Subject::Question(question)) => {
             let cancel = interrupt::cancel();
             let corpus = folder::resolve(settings, printer, &cancel)?;
-            let asker = Asker::open(&project, &corpus, settings.threads.value)?;
-            let ask = super::ask::settings_of(settings);
+            let mut ask = super::ask::settings_of(settings);
+            let open = match reasoner::chosen(settings, None)? {
+                None => None,
+                Some(chosen) => {
+                    super::ask::suit_models(&mut ask, settings);
+                    ask.plan = chosen.plan;
+                    Some(reasoner::open(settings, chosen.choice, true)?)
+                }
+            };
+            let models = open.as_ref().map(|open| open.reasoner.clone());
+            let threads = settings.threads.value;
+            let asker = Asker::open_with(&project, &corpus, threads, models)?;
             let id = runtime()?.block_on(ask_plainly(
                 &asker,
                 &question,

@@ -174,9 +174,11 @@ impl Shared {
                 question,
                 corpus,
                 approve,
+                workflow,
             } => {
                 let id = new_run_id();
-                let started = self.hosts.ask(&id, &question, &corpus, approve);
+                let hosts = &self.hosts;
+                let started = hosts.ask(&id, &question, &corpus, approve, &workflow);
                 self.hosted(&id, started)?;
             }
             Effect::Resume(id) => {
@@ -320,6 +322,7 @@ impl Shared {
         }
         let mut next = from;
         let mut told: Option<RunState> = None;
+        let mut calls = Vec::new();
         while !stop.is_cancelled() {
             // The state first: events that come before an end are all there once it is.
             let (status, _) = journal::status(&journal, run)?;
@@ -331,6 +334,14 @@ impl Shared {
                     return Ok(());
                 }
                 self.reply(Reply::Events(run.clone(), events));
+            }
+            let now = match status.state {
+                RunState::Running => journal::calls(&journal, run),
+                _ => Vec::new(),
+            };
+            if calls != now {
+                calls.clone_from(&now);
+                self.reply(Reply::Calls(run.clone(), now));
             }
             if told != Some(status.state) {
                 told = Some(status.state);

@@ -89,6 +89,9 @@ pub fn open(options: Options) -> Result<Ended, crate::Error> {
 }
 
 fn first_effects(options: &Options, app: &mut App) -> Vec<Effect> {
+    if !options.workflows.is_empty() {
+        app.start.workflows.clone_from(&options.workflows);
+    }
     let mut effects = vec![Effect::LoadLists];
     if let Some((corpus, folder)) = &options.index {
         app.start.wanted = Some(corpus.clone());
@@ -109,6 +112,7 @@ fn first_effects(options: &Options, app: &mut App) -> Vec<Effect> {
                 .clone()
                 .unwrap_or_else(|| "default".to_owned()),
             approve: options.approve,
+            workflow: app.workflow(),
         }),
         Some(Subject::Run(id)) => effects.push(Effect::Watch {
             run: RunId::new(id.as_str()),

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use indago_core::RunId;
 
+use super::model::Workflow;
 use crate::Project;
 
 /// Bytes of a host's complaints that are kept.
@@ -34,6 +35,7 @@ impl Hosts {
         question: &str,
         corpus: &str,
         approve: bool,
+        workflow: &Workflow,
     ) -> std::io::Result<Child> {
         let mut line: Vec<OsString> =
             ["ask", "--corpus", corpus, "--run-id", id.as_str(), "--json"]
@@ -41,6 +43,14 @@ impl Hosts {
                 .to_vec();
         if approve {
             line.push("--approve".into());
+        }
+        // Said either way: the settings may name a model.
+        match workflow {
+            Workflow::Extractive => line.extend(["--model", "none"].map(OsString::from)),
+            Workflow::Model { model, strategy } => {
+                let named = ["--model", model, "--loop", strategy];
+                line.extend(named.map(OsString::from));
+            }
         }
         // A question may begin with a dash.
         line.extend(["--".into(), question.into()]);

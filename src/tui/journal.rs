@@ -7,10 +7,10 @@ use indago_core::ports::{RunError, RunStatus};
 use indago_core::{Budget, Claim, Finding, NodeId, PassageId, Report, RunId, Steering};
 use indago_workflows::deep_research::ResearchInput;
 use indago_workflows::journal::{Journal as _, RunMeta, SqliteJournal, TaskRecord};
-use indago_workflows::{Fork, new_run_id};
+use indago_workflows::{Fork, LiveCall, live_calls, new_run_id};
 use serde_json::Value;
 
-use super::model::run::{Detail, Numbered, ReadHit};
+use super::model::run::{Call, Detail, Numbered, ReadHit};
 use super::text::clean;
 use crate::{Corpus, Error, Project, Runs};
 
@@ -80,6 +80,17 @@ pub(super) fn events(
         event: stored.event,
     });
     Ok(numbered.collect())
+}
+
+/// Calls of models that are under way, whichever process made them.
+pub(super) fn calls(runs: &Runs, run: &RunId) -> Vec<Call> {
+    let folder = of(runs).folder();
+    let live = folder.map_or_else(Vec::new, |folder| live_calls(folder, run));
+    let call = |live: LiveCall| Call {
+        title: clean(&format!("{} · {}", live.model, live.step)),
+        text: clean(&live.text),
+    };
+    live.into_iter().map(call).collect()
 }
 
 /// The report of a run that has one, and the corpus it was asked of.

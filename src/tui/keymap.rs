@@ -101,6 +101,7 @@ actions! {
     Ask "ask" Start ["ctrl-j"] "ask the question";
     AskPaused "ask-paused" Start ["alt-enter", "ctrl-o"] "ask, but wait for the plan to be approved";
     NextCorpus "next-corpus" Start ["ctrl-n"] "ask the next corpus";
+    NextWorkflow "next-workflow" Start ["ctrl-g"] "work on it in the next way: without a model, or by one";
     Resume "resume" Start ["r"] "go on with the selected run";
     AskAgain "ask-again" Start ["a"] "put the selected run's question into the field";
     Index "index" Start ["i"] "index files or folders";

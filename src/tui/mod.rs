@@ -37,6 +37,7 @@ mod update;
 pub use charset::{Charset, Depth};
 pub use event_loop::{Ended, open};
 pub use keymap::{BadKeys, Key, KeyMap};
+pub use model::Workflow;
 pub use plain::{EventLines, follow_events, key_table};
 pub use stage::{Recording, Stage};
 pub use terminal::Unsuitable;
@@ -59,6 +60,9 @@ pub struct Options {
     pub subject: Option<Subject>,
     /// Wait for the plan of that question to be approved.
     pub approve: bool,
+    /// How questions can be worked on, the first unless another is picked; none for
+    /// [`Workflow::Extractive`] alone.
+    pub workflows: Vec<Workflow>,
     /// Keys.
     pub keys: KeyMap,
     /// Colours; `None` finds out what the background is.

@@ -104,3 +104,66 @@ fn doctor_says_what_would_run_where() {
         "{outcome:?}"
     );
 }
+
+/// With `INDAGO_TEST_DEVICE=cuda:0` and a build with the feature `cuda`: a GPU, or what plays one
+/// (`.ci/cuda all`).
+#[test]
+fn a_device_gives_what_the_cpu_gives() {
+    let Ok(device) = std::env::var("INDAGO_TEST_DEVICE") else {
+        println!("skipped: INDAGO_TEST_DEVICE names no device");
+        return;
+    };
+    let (there, here) = (Sandbox::with_documents(), Sandbox::with_documents());
+    let indexed = there.run(&["index", "docs", "--device", &device, "--json"]);
+    assert_eq!(indexed.code, Some(0), "{indexed:?}");
+    assert!(indexed.stderr.contains(&format!("device: {device}")));
+    assert_eq!(
+        here.run(&["index", "docs", "--device", "cpu"]).code,
+        Some(0)
+    );
+    let cross = format!("{}/models/tests/tiny/cross", env!("CARGO_MANIFEST_DIR"));
+    for more in [
+        &["--retriever", "dense"][..],
+        &["--retriever", "bm25", "--rerank", &cross],
+    ] {
+        let ranked = |sandbox: &Sandbox, device: &str| -> Vec<(String, f64)> {
+            let mut line = vec![
+                "search",
+                "who built the light",
+                "--json",
+                "--device",
+                device,
+            ];
+            line.extend(more);
+            let outcome = sandbox.run(&line);
+            assert_eq!(outcome.code, Some(0), "{outcome:?}");
+            let hits: Vec<serde_json::Value> = serde_json::from_str(&outcome.stdout).expect("JSON");
+            let hits = hits.iter().map(|hit| {
+                let document = hit["document"].as_str().expect("a document").to_owned();
+                (document, hit["score"].as_f64().expect("a score"))
+            });
+            hits.collect()
+        };
+        let (found, expected) = (ranked(&there, &device), ranked(&here, "cpu"));
+        assert!(!found.is_empty());
+        assert_eq!(found.len(), expected.len());
+        for ((a, x), (b, y)) in found.iter().zip(&expected) {
+            assert_eq!(a, b, "{more:?} {found:?} {expected:?}");
+            assert!((x - y).abs() < 2e-2 * (1.0 + y.abs()), "{more:?} {x} {y}");
+        }
+    }
+    // An index that was made there is searched here.
+    let crossed = there.run(&[
+        "search",
+        "lighthouse",
+        "--retriever",
+        "dense",
+        "--device",
+        "cpu",
+    ]);
+    assert_eq!(crossed.code, Some(0), "{crossed:?}");
+    let question = "Who designed the Skerry Lighthouse?";
+    let asked = there.run(&["ask", question, "--device", &device]);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    assert!(asked.stdout.contains("Ines Falk"), "{asked:?}");
+}

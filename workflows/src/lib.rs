@@ -20,6 +20,7 @@ mod gate;
 mod gated_model;
 pub mod journal;
 mod library;
+mod live;
 mod paid;
 mod registry;
 
@@ -32,6 +33,7 @@ pub use gate::{Gate, Permit};
 pub use gated_model::GatedModel;
 pub use journal::{MemoryJournal, SqliteJournal};
 pub use library::{CpuLibrary, CpuLibraryParts, PoolError, Similarity};
+pub use live::{LiveCall, live_calls};
 pub use paid::PaidModel;
 pub use registry::{Registry, Task, TaskFuture};
 

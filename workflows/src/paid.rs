@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::engine::{Place, now_ms};
 use crate::journal::{Intent, Journal};
+use crate::live::{LiveCall, Telling};
 
 type Answer = Result<Completion, LanguageModelError>;
 
@@ -156,7 +157,21 @@ async fn answer(
         .intend(run, intent)
         .await
         .map_err(|error| unrecorded(&error))?;
+    // Whoever watches the run sees what is written, whether or not the caller wants to know.
+    let telling = journal.folder().map(|folder| {
+        let call = LiveCall {
+            model: model.name().to_owned(),
+            step: place.key.clone(),
+            text: String::new(),
+        };
+        Telling::begin(folder, run, name, call)
+    });
+    let deltas = match &telling {
+        Some(telling) => Some(telling.sink(deltas)),
+        None => deltas,
+    };
     let answer = model.complete(request, deltas, cancel).await;
+    drop(telling);
     match &answer {
         Ok(completion) => match serde_json::to_vec(completion) {
             Ok(bytes) => {

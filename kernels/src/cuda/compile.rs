@@ -19,6 +19,22 @@ pub struct KernelReport {
     pub spilled: u32,
 }
 
+/// Name of the compiler that is installed.
+///
+/// # Errors
+/// [`DeviceError::NoCompiler`].
+pub(super) fn compiler_version() -> Result<String, DeviceError> {
+    // SAFETY: only looks for the library.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(DeviceError::NoCompiler);
+    }
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: the library is there; both numbers are written.
+    let asked = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
+    asked.result().map_err(|_| DeviceError::NoCompiler)?;
+    Ok(format!("nvrtc{major}.{minor}"))
+}
+
 /// Compiles a unit to machine code (a cubin) for `architecture`, such as `sm_90`. Takes a quarter of
 /// a second or so; [`super::Gpu`] keeps the result.
 ///

@@ -10,7 +10,8 @@ use cudarc::driver::{
 };
 use cudarc::nvrtc::Ptx;
 
-use super::{Arg, DeviceError, Launch, Launcher, Staging, Unit, compile};
+use super::cache::machine_code;
+use super::{Arg, DeviceError, Launch, Launcher, Staging, Unit};
 
 /// The oldest driver that will do: CUDA 13.0, whose compiler the kernels are built with.
 const NEEDED: i32 = 13_000;
@@ -158,11 +159,11 @@ impl Gpu {
         let module = match kernels.modules.get(unit.name) {
             Some(module) => module.clone(),
             None => {
-                let (code, _) = compile(unit, &self.0.architecture)?;
+                let code = machine_code(unit, &self.0.architecture)?;
                 let module = self
                     .0
                     .context
-                    .load_module(Ptx::from_binary(code))
+                    .load_module(Ptx::from_binary(code.to_vec()))
                     .map_err(lost)?;
                 kernels.modules.insert(unit.name, module.clone());
                 module

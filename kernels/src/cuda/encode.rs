@@ -39,6 +39,18 @@ impl<'a> From<&'a [u32]> for Sequence<'a> {
     }
 }
 
+/// How the vectors of a sequence's tokens become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooling {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// The first one.
+    First,
+    /// The greatest value in each place.
+    Max,
+}
+
 /// What turns the first token's vector into a score: `tanh` of a linear layer where there is one
 /// (BERT's pooler), then one output.
 #[derive(Clone, Debug)]
@@ -219,8 +231,8 @@ impl<M> GpuEncoder<M> {
         })
     }
 
-    /// Means of the last layer's token vectors, scaled to length 1: `[sequences, hidden]`, row-major.
-    /// (Reimers & Gurevych 2019.)
+    /// The last layer's token vectors, pooled and scaled to length 1: `[sequences, hidden]`,
+    /// row-major; zeros for a sequence without tokens. (Reimers & Gurevych 2019, section 3.)
     ///
     /// Sequences hold token ids, special tokens included. Two matrices of `[tokens, 3 * hidden]` and
     /// `[tokens, inner]` halves are the largest memory it needs: see [`in_batches`].
@@ -232,6 +244,7 @@ impl<M> GpuEncoder<M> {
         &self,
         device: &L,
         sequences: &[Sequence<'_>],
+        pooling: Pooling,
     ) -> Result<Vec<f32>, DeviceError> {
         let hidden = self.shape.hidden;
         let Some(States { state, starts, .. }) = self.states(device, sequences)? else {
@@ -239,12 +252,12 @@ impl<M> GpuEncoder<M> {
         };
         let pooled = device.alloc(sequences.len() * hidden * 4)?;
         let launch = Launch {
-            kernel: "mean_pool",
+            kernel: "pool_rows",
             grid: [sequences.len() as u32, 1],
             block: 256,
             shared: hidden as u32 * 4,
         };
-        // SAFETY: the arguments are those of `mean_pool`.
+        // SAFETY: the arguments are those of `pool_rows`.
         unsafe {
             device.launch(
                 launch,
@@ -252,6 +265,11 @@ impl<M> GpuEncoder<M> {
                     Arg::Memory(&state),
                     Arg::Memory(&starts),
                     Arg::U32(hidden as u32),
+                    Arg::U32(match pooling {
+                        Pooling::Mean => 0,
+                        Pooling::First => 1,
+                        Pooling::Max => 2,
+                    }),
                     Arg::Memory(&pooled),
                 ],
             )?;

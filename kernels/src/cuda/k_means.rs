@@ -5,7 +5,7 @@ use indago_core::Cancel;
 use super::DeviceError;
 use super::launch::{Arg, Launch, Launcher, blocks, download, upload};
 use super::scan::check_len;
-use crate::RowsF32;
+use crate::{RowsF32, ShapeError};
 
 /// What came of a clustering.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub struct KMeans {
 /// Does `2 * n * c * dim` operations a round.
 ///
 /// # Errors
-/// Shapes that do not fit, a device that failed, or cancelled.
+/// Shapes that do not fit, a row with a value that is not finite, a device that failed, or cancelled.
 pub fn k_means<L: Launcher>(
     device: &L,
     rows: RowsF32<'_>,
@@ -34,6 +34,14 @@ pub fn k_means<L: Launcher>(
     let n_centroids = RowsF32::new(centroids, dim)?.len();
     check_len(n)?;
     check_len(n_centroids)?;
+    // One of them would make a centroid no number, and with it all rows another's.
+    if let Some(at) = rows.data().iter().position(|x| !x.is_finite()) {
+        return Err(DeviceError::Shape(ShapeError {
+            what: "row with a value that is no number",
+            found: at / dim,
+            expected: n,
+        }));
+    }
     if n == 0 || n_centroids == 0 {
         return Ok(KMeans {
             centroids: centroids.to_vec(),

@@ -16,6 +16,7 @@
 
 #[cfg(not(feature = "cuda"))]
 mod absent;
+mod cache;
 #[cfg(feature = "cuda")]
 mod compile;
 #[cfg(feature = "cuda")]
@@ -35,13 +36,14 @@ mod streamed;
 
 #[cfg(not(feature = "cuda"))]
 pub use absent::Gpu;
+pub use cache::{CodeCache, keep_code_in};
 #[cfg(feature = "cuda")]
 pub use compile::{KernelReport, compile};
 #[cfg(feature = "cuda")]
 pub use driver::Gpu;
 pub use encode::{
-    EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm, ScoreHead, Sequence,
-    in_batches,
+    EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm, Pooling, ScoreHead,
+    Sequence, in_batches,
 };
 pub use error::DeviceError;
 pub use index::{CodeIndex, CodeScan, CodeScanner, Devices, HostRows};

@@ -8,7 +8,7 @@ use super::DeviceError;
 use super::launch::{Arg, Launch, Launcher, blocks, download, upload};
 use crate::quantize::push_row_i16;
 use crate::scan::Scored;
-use crate::{RowsF32, RowsI8, ShapeError};
+use crate::{RowsBits, RowsF16, RowsF32, RowsI8, ShapeError};
 
 /// Most results a device scan keeps for a query: its candidates are sorted in shared memory.
 pub const MAX_K: usize = 4096;
@@ -25,7 +25,7 @@ pub enum Element {
     F16,
     /// 8-bit codes with a scale a row; queries in 16-bit codes, as on the CPU.
     I8,
-    /// Signs: one bit a dimension, set where the value is negative.
+    /// Signs: one bit a dimension, set where the value is above 0.
     Binary,
 }
 
@@ -124,6 +124,46 @@ impl<M> Rows<M> {
         rows: RowsF32<'_>,
     ) -> Result<Self, DeviceError> {
         let words = signs(rows.data(), rows.dim());
+        Self::new(
+            device,
+            Element::Binary,
+            rows.len(),
+            rows.dim(),
+            &words,
+            None,
+        )
+    }
+
+    /// Copies rows of 16-bit floats to the device.
+    ///
+    /// # Errors
+    /// As [`Rows::f32`].
+    pub fn halves<L: Launcher<Memory = M>>(
+        device: &L,
+        rows: RowsF16<'_>,
+    ) -> Result<Self, DeviceError> {
+        let padded = pad(rows.bits(), rows.dim(), Element::F16.width(rows.dim()));
+        Self::new(device, Element::F16, rows.len(), rows.dim(), &padded, None)
+    }
+
+    /// Copies rows of signs to the device; scores as of [`Rows::binary`].
+    ///
+    /// # Errors
+    /// As [`Rows::f32`].
+    pub fn bits<L: Launcher<Memory = M>>(
+        device: &L,
+        rows: RowsBits<'_>,
+    ) -> Result<Self, DeviceError> {
+        let width = Element::Binary.width(rows.dim());
+        let mut words = Vec::with_capacity(rows.len() * width);
+        for row in rows.words().chunks_exact(rows.words_per_row()) {
+            let end = words.len() + width;
+            words.extend(
+                row.iter()
+                    .flat_map(|&word| [word as u32, (word >> 32) as u32]),
+            );
+            words.resize(end, 0);
+        }
         Self::new(
             device,
             Element::Binary,
@@ -548,7 +588,7 @@ pub(super) fn to_halves(values: &[f32]) -> Vec<u16> {
         .collect()
 }
 
-/// One bit a value, set where it is negative; rows of whole 16-byte loads.
+/// One bit a value, set where it is above 0, as on the CPU; rows of whole 16-byte loads.
 fn signs(values: &[f32], dim: usize) -> Vec<u32> {
     let width = Element::Binary.width(dim);
     let mut words = Vec::with_capacity(values.len() / dim * width);
@@ -558,7 +598,7 @@ fn signs(values: &[f32], dim: usize) -> Vec<u32> {
             values
                 .iter()
                 .enumerate()
-                .fold(0_u32, |word, (i, &x)| word | u32::from(x < 0.0) << i)
+                .fold(0_u32, |word, (i, &x)| word | u32::from(x > 0.0) << i)
         }));
         words.resize(end, 0);
     }

@@ -73,7 +73,7 @@ pub const KERNELS: &[Unit] = &[
             "add_norm",
             "linear_f16",
             "attention_short",
-            "mean_pool",
+            "pool_rows",
             "first_rows",
             "score_rows",
         ],

@@ -2,12 +2,16 @@
 
 use indago_core::Cancel;
 use indago_kernels::cuda::{
-    EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm, ScoreHead, Sequence,
-    in_batches,
+    EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm, Pooling, ScoreHead,
+    Sequence, in_batches,
 };
 use indago_kernels::{Heads, reference};
+use proptest::prelude::*;
 
 use super::anywhere::Host;
+
+/// Longest sequence.
+const POSITIONS: usize = 131;
 
 /// A small generator, so that the weights are the same everywhere.
 struct Random(u64);
@@ -47,7 +51,7 @@ fn weights(shape: EncoderShape, layers: usize) -> EncoderWeights<Vec<f32>> {
     let h = shape.hidden;
     EncoderWeights {
         words: random.values(50 * h, 0.5),
-        positions: random.values(shape.types * 40 * h, 0.2),
+        positions: random.values(shape.types * POSITIONS * h, 0.2),
         norm: random.norm(h),
         layers: (0..layers)
             .map(|_| EncoderLayer {
@@ -96,7 +100,7 @@ fn states(
         .collect();
     let places: Vec<f32> = (0..ids.len())
         .flat_map(|i| {
-            let row = if i < second { i } else { 40 + i };
+            let row = if i < second { i } else { POSITIONS + i };
             weights.positions[row * h..][..h].to_vec()
         })
         .collect();
@@ -117,12 +121,58 @@ fn states(
     x
 }
 
-fn plain(shape: EncoderShape, weights: &EncoderWeights<Vec<f32>>, ids: &[u32]) -> Vec<f32> {
+fn plain(
+    shape: EncoderShape,
+    weights: &EncoderWeights<Vec<f32>>,
+    ids: &[u32],
+    pooling: Pooling,
+) -> Vec<f32> {
     let x = states(shape, weights, ids.into());
-    single(reference::l2_normalize(&single(reference::mean_rows(
-        &x,
-        shape.hidden,
-    ))))
+    let pooled = match pooling {
+        Pooling::Mean => single(reference::mean_rows(&x, shape.hidden)),
+        Pooling::First => x[..shape.hidden].to_vec(),
+        Pooling::Max => (0..shape.hidden)
+            .map(|c| x[c..].iter().step_by(shape.hidden))
+            .map(|column| column.copied().fold(f32::NEG_INFINITY, f32::max))
+            .collect(),
+    };
+    single(reference::l2_normalize(&pooled))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Lengths 0, 1, a prime, just past a warp and a tile of 64 rows; widths below and just past a
+    /// tile of 128 columns.
+    #[test]
+    fn the_forward_pass_equals_its_pieces_in_every_shape(
+        (hidden, heads) in prop::sample::select(vec![(8, 1), (24, 3), (64, 2), (72, 3), (136, 2)]),
+        inner in prop::sample::select(vec![8_usize, 40, 136]),
+        lengths in prop::collection::vec(
+            prop::sample::select(vec![0_usize, 1, 2, 13, 31, 33, 65]), 0..4),
+        pooling in prop::sample::select(vec![Pooling::Mean, Pooling::First, Pooling::Max]),
+        order in 0_u32..5,
+        blocks in 1_u32..3,
+    ) {
+        let shape = EncoderShape { hidden, heads, inner, types: 1, eps: 1e-12 };
+        let weights = weights(shape, 1);
+        let host = Host { order, blocks };
+        let ids: Vec<Vec<u32>> = lengths.iter()
+            .map(|&n| (0..n as u32).map(|i| i * 7 % 50).collect()).collect();
+        let sequences: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
+        let encoder = GpuEncoder::new(&host, shape, &weights).unwrap();
+        let found = encoder.encode(&host, &texts(&sequences), pooling).unwrap();
+        prop_assert_eq!(found.len(), ids.len() * hidden);
+        for (ids, vector) in ids.iter().zip(found.chunks_exact(hidden)) {
+            if ids.is_empty() {
+                prop_assert!(vector.iter().all(|&x| x == 0.0));
+                continue;
+            }
+            let expected = plain(shape, &weights, ids, pooling);
+            let cosine: f32 = expected.iter().zip(vector).map(|(a, b)| a * b).sum();
+            prop_assert!(cosine > 0.9999, "{}: {}", ids.len(), cosine);
+        }
+    }
 }
 
 /// `ids` as sequences of one text.
@@ -146,13 +196,15 @@ fn the_forward_pass_equals_its_pieces() {
             let encoder = GpuEncoder::new(&host, shape, &weights).unwrap();
             let long: Vec<u32> = (0..37).map(|i| i * 11 % 50).collect();
             let sequences: [&[u32]; 4] = [&[3, 1, 4, 1, 5], &[9], &[], &long];
-            let found = encoder.encode(&host, &texts(&sequences)).unwrap();
+            let found = encoder
+                .encode(&host, &texts(&sequences), Pooling::Mean)
+                .unwrap();
             for (ids, vector) in sequences.iter().zip(found.chunks_exact(hidden)) {
                 if ids.is_empty() {
                     assert!(vector.iter().all(|&x| x == 0.0));
                     continue;
                 }
-                let expected = plain(shape, &weights, ids);
+                let expected = plain(shape, &weights, ids, Pooling::Mean);
                 let cosine: f32 = expected.iter().zip(vector).map(|(a, b)| a * b).sum();
                 assert!(cosine > 0.99995, "{hidden} {order} {}: {cosine}", ids.len());
             }
@@ -174,9 +226,22 @@ fn ids_and_lengths_beyond_the_model_are_refused() {
         blocks: 1,
     };
     let encoder = GpuEncoder::new(&host, shape, &weights(shape, 1)).unwrap();
-    assert!(encoder.encode(&host, &texts(&[&[50]])).is_err());
-    assert!(encoder.encode(&host, &texts(&[&[1; 41]])).is_err());
-    assert!(encoder.encode(&host, &[]).unwrap().is_empty());
+    assert!(
+        encoder
+            .encode(&host, &texts(&[&[50]]), Pooling::Mean)
+            .is_err()
+    );
+    assert!(
+        encoder
+            .encode(&host, &texts(&[&[1; POSITIONS + 1]]), Pooling::Mean)
+            .is_err()
+    );
+    assert!(
+        encoder
+            .encode(&host, &[], Pooling::Mean)
+            .unwrap()
+            .is_empty()
+    );
     let odd = EncoderShape {
         hidden: 33,
         ..shape

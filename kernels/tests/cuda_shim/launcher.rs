@@ -2,6 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_char, c_uint, c_void};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -16,48 +17,55 @@ type ShimLaunch = unsafe extern "C" fn(
     c_uint,
 ) -> *const c_char;
 
+/// Compiles the sources of all units for this CPU, each to a library in `folder`, all at once.
+pub(crate) fn build_units(folder: &Path) -> Vec<(PathBuf, &'static [&'static str])> {
+    let shim = folder.join("shim.hpp");
+    std::fs::write(&shim, include_str!("shim.hpp")).unwrap();
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    let builds: Vec<_> = KERNELS
+        .iter()
+        .map(|unit| {
+            let source = folder.join(format!("{}.cpp", unit.name));
+            let library = folder.join(format!("{}.so", unit.name));
+            let text = format!("#include \"{}\"\n{}", shim.display(), unit.source());
+            std::fs::write(&source, text).unwrap();
+            let child = Command::new(&compiler)
+                .args([
+                    "-std=c++17",
+                    "-O1",
+                    "-ffp-contract=off",
+                    "-shared",
+                    "-fPIC",
+                    "-w",
+                    "-o",
+                ])
+                .args([&library, &source])
+                .spawn()
+                .unwrap_or_else(|e| {
+                    panic!("no C++ compiler `{compiler}` (set CXX, or install one): {e}")
+                });
+            (child, library, unit.kernels)
+        })
+        .collect();
+    builds
+        .into_iter()
+        .map(|(mut child, path, kernels)| {
+            let built = child.wait().unwrap().success();
+            assert!(built, "{} did not compile", path.display());
+            (path, kernels)
+        })
+        .collect()
+}
+
 /// The compiled sources of all units; each is a library of its own, since they share names.
 fn entry(kernel: &str) -> ShimLaunch {
     static ALL: OnceLock<Vec<(libloading::Library, &'static [&'static str])>> = OnceLock::new();
     let all = ALL.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let shim = folder.path().join("shim.hpp");
-        std::fs::write(&shim, include_str!("shim.hpp")).unwrap();
-        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
-        let builds: Vec<_> = KERNELS
-            .iter()
-            .map(|unit| {
-                let source = folder.path().join(format!("{}.cpp", unit.name));
-                let library = folder.path().join(format!("{}.so", unit.name));
-                let text = format!("#include \"{}\"\n{}", shim.display(), unit.source());
-                std::fs::write(&source, text).unwrap();
-                let child = Command::new(&compiler)
-                    .args([
-                        "-std=c++17",
-                        "-O1",
-                        "-ffp-contract=off",
-                        "-shared",
-                        "-fPIC",
-                        "-w",
-                        "-o",
-                    ])
-                    .args([&library, &source])
-                    .spawn()
-                    .unwrap_or_else(|e| {
-                        panic!("no C++ compiler `{compiler}` (set CXX, or install one): {e}")
-                    });
-                (child, library, unit.kernels)
-            })
-            .collect();
-        builds
+        build_units(folder.path())
             .into_iter()
-            .map(|(mut child, path, kernels)| {
-                assert!(
-                    child.wait().unwrap().success(),
-                    "{} did not compile",
-                    path.display()
-                );
-                // SAFETY: the library was made above; its initialisers only fill a table of names.
+            .map(|(path, kernels)| {
+                // SAFETY: the library was just made; its initialisers only fill a table of names.
                 (unsafe { libloading::Library::new(&path) }.unwrap(), kernels)
             })
             .collect()

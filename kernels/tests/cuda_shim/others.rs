@@ -17,14 +17,19 @@ proptest! {
     #[test]
     fn max_sim_equals_its_definition(
         dim in prop::sample::select(vec![1_usize, 7, 32]),
-        lengths in prop::collection::vec(prop::sample::select(vec![0_usize, 1, 5, 32, 33, 70]), 1..5),
+        lengths in prop::collection::vec(prop::sample::select(vec![0_usize, 1, 5, 32, 33, 70]), 0..5),
         n_query in prop::sample::select(vec![0_usize, 1, 17, 64]),
         codes in prop::collection::vec(-4_i8..=4, 64 * 32 + 280 * 32),
+        odd in prop::option::of(0_usize..280 * 32),
         order in 0_u32..4,
     ) {
         let host = Host { order, blocks: 2 };
         let total: usize = lengths.iter().sum();
-        let tokens: Vec<f32> = codes[..total * dim].iter().map(|&x| quarter(x)).collect();
+        let mut tokens: Vec<f32> = codes[..total * dim].iter().map(|&x| quarter(x)).collect();
+        // What is no number is the best match of nothing.
+        if let Some(value) = odd.and_then(|odd| tokens.get_mut(odd)) {
+            *value = f32::NAN;
+        }
         let query: Vec<f32> = codes[codes.len() - n_query * dim..].iter().map(|&x| quarter(x)).collect();
         let mut starts = vec![0];
         for len in &lengths {
@@ -49,18 +54,18 @@ proptest! {
 
     #[test]
     fn page_rank_equals_power_iteration(
-        n in prop::sample::select(vec![1_usize, 2, 13, 40]),
-        edges in prop::collection::vec((0_u32..40, 0_u32..40, 1_u8..9), 0..120),
+        n in prop::sample::select(vec![0_usize, 1, 2, 13, 40, 257]),
+        edges in prop::collection::vec((0_u32..257, 0_u32..257, 1_u8..9), 0..120),
         queries in prop::sample::select(vec![1_usize, 3, 33]),
         order in 0_u32..4,
     ) {
         let host = Host { order, blocks: 2 };
         let edges: Vec<(u32, u32, f32)> = edges.into_iter()
-            .filter(|&(from, to, _)| (from as usize) < n && (to as usize) < n)
-            .map(|(from, to, weight)| (from, to, f32::from(weight)))
+            .filter(|_| n > 0)
+            .map(|(from, to, weight)| (from % n as u32, to % n as u32, f32::from(weight)))
             .collect();
         let mut seeds = vec![0.0_f32; n * queries];
-        (0..queries).for_each(|q| seeds[(q % n) * queries + q] = 1.0);
+        (0..queries.min(n * queries)).for_each(|q| seeds[(q % n) * queries + q] = 1.0);
         let found = Graph::new(&host, n, &edges).unwrap()
             .page_rank(&host, &seeds, queries, 0.85, 12, &Cancel::new()).unwrap();
 
@@ -141,6 +146,18 @@ fn one_round_of_k_means_moves_to_the_means() {
     .unwrap();
     assert_eq!(found.centroids, [0.0, 1.0, 10.0, 2.0, 100.0, 100.0]);
     assert_eq!(found.nearest, [0, 0, 1, 1]);
+}
+
+#[test]
+fn rows_that_are_no_numbers_are_refused_by_k_means() {
+    let host = Host {
+        order: 1,
+        blocks: 2,
+    };
+    let rows = [0.0, 1.0, f32::NAN, 4.0];
+    let rows = RowsF32::new(&rows, 2).unwrap();
+    let error = k_means(&host, rows, &[1.0, 4.0], 1, &Cancel::new()).unwrap_err();
+    assert!(error.to_string().contains("no number"), "{error}");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use indago_core::Cancel;
 use indago_kernels::cuda::{DeviceError, MAX_K, Rows, SparseRows};
+use indago_kernels::quantize::{Quantized, push_row_bits};
 use indago_kernels::scan::{Scored, top_k_f32_where, top_k_i8_where};
-use indago_kernels::{RowsF32, RowsI8};
+use indago_kernels::{AnyRows, Placed, RowsBits, RowsF16, RowsF32, RowsI8};
 use proptest::prelude::*;
 
 use super::anywhere::Host;
@@ -15,8 +16,14 @@ const HOST: Host = Host {
 
 /// Values that are exact in 16 bits and whose sums are exact in 32, so that every order of adding
 /// gives the same score, with many ties, and now and then something that is no number.
-fn values(n: usize) -> impl Strategy<Value = Vec<f32>> {
-    prop::collection::vec((-4_i8..=4).prop_map(|x| f32::from(x) * 0.25), n)
+fn values(n: usize, odd: bool) -> impl Strategy<Value = Vec<f32>> {
+    let value = (0_u32..12_000).prop_map(move |x| match x {
+        0..10 if odd => f32::NAN,
+        10..15 if odd => f32::INFINITY,
+        15..20 if odd => f32::NEG_INFINITY,
+        _ => (x % 9) as f32 * 0.25 - 1.0,
+    });
+    prop::collection::vec(value, n)
 }
 
 fn filter_of(n: usize, keep: impl Fn(usize) -> bool) -> Vec<u32> {
@@ -44,7 +51,10 @@ fn brute(
                 .filter(|&(row, _)| keep(row))
                 .map(|(row, values)| Scored {
                     row,
-                    score: score(values, query) + 0.0,
+                    score: match score(values, query) {
+                        none if none.is_nan() => f32::NEG_INFINITY,
+                        score => score + 0.0,
+                    },
                 })
                 .collect();
             all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
@@ -88,8 +98,15 @@ impl Case {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Numbers {
+    Only,
+    /// In every other case a value in a thousand is NaN or infinite.
+    OrNone,
+}
+
 /// Lengths 0, 1, a prime, just past a tile; k of 0, 1 and beyond the number of rows.
-fn case(most_queries: usize) -> impl Strategy<Value = Case> {
+fn case(most_queries: usize, numbers: Numbers) -> impl Strategy<Value = Case> {
     (
         prop::sample::select(vec![1_usize, 3, 8, 17, 31, 33, 64, 100]),
         prop::sample::select(vec![0_usize, 1, 2, 13, 64, 129, 257]),
@@ -98,9 +115,11 @@ fn case(most_queries: usize) -> impl Strategy<Value = Case> {
         0_u32..5,
         1_u32..4,
         0_usize..4,
+        any::<bool>(),
     )
-        .prop_flat_map(|(dim, n, q, k, order, blocks, without)| {
-            (values(dim * n), values(dim * q)).prop_map(move |(rows, queries)| Case {
+        .prop_flat_map(move |(dim, n, q, k, order, blocks, without, odd)| {
+            let odd = odd && numbers == Numbers::OrNone;
+            (values(dim * n, odd), values(dim * q, odd)).prop_map(move |(rows, queries)| Case {
                 dim,
                 rows,
                 queries,
@@ -116,7 +135,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn f32_equals_the_cpu(case in case(6)) {
+    fn f32_equals_the_cpu(case in case(6, Numbers::OrNone)) {
         let host = case.host();
         let rows = RowsF32::new(&case.rows, case.dim).unwrap();
         let cancel = Cancel::new();
@@ -128,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn f16_equals_brute_force_by_rows_and_by_the_matrix_units(case in case(70)) {
+    fn f16_equals_brute_force_by_rows_and_by_the_matrix_units(case in case(70, Numbers::OrNone)) {
         let host = case.host();
         let rows = RowsF32::new(&case.rows, case.dim).unwrap();
         let expected =
@@ -139,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn int8_equals_the_cpu_bit_for_bit(case in case(6), seed in any::<u64>()) {
+    fn int8_equals_the_cpu_bit_for_bit(case in case(6, Numbers::OrNone), seed in any::<u64>()) {
         let host = case.host();
         let codes: Vec<i8> = case.rows.iter().enumerate()
             .map(|(i, x)| ((x * 127.0) as i64 ^ (seed >> (i % 57)) as i64 & 3) as i8).collect();
@@ -155,10 +174,10 @@ proptest! {
     }
 
     #[test]
-    fn signs_equal_brute_force(case in case(6)) {
+    fn signs_equal_brute_force(case in case(6, Numbers::OrNone)) {
         let host = case.host();
         let rows = RowsF32::new(&case.rows, case.dim).unwrap();
-        let sign = |x: f32| if x < 0.0 { -1.0 } else { 1.0 };
+        let sign = |x: f32| if x > 0.0 { 1.0 } else { -1.0 };
         let expected = brute(&case.rows, &case.queries, case.dim, case.k, |r| case.keeps(r), |a, b| {
             a.iter().zip(b).map(|(&a, &b)| sign(a) * sign(b)).sum()
         });
@@ -167,8 +186,44 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 
+    /// One call, wherever the rows are, for every kind of row.
     #[test]
-    fn sparse_rows_equal_brute_force(case in case(1)) {
+    fn rows_that_are_placed_here_and_there_give_the_same(case in case(6, Numbers::OrNone)) {
+        let rows = RowsF32::new(&case.rows, case.dim).unwrap();
+        let halves: Vec<u16> =
+            case.rows.iter().map(|&x| half::f16::from_f32(x).to_bits()).collect();
+        let codes = Quantized::of(rows);
+        let mut words = Vec::new();
+        case.rows.chunks_exact(case.dim).for_each(|row| push_row_bits(row, &mut words));
+        let kinds = [
+            AnyRows::F32(rows),
+            AnyRows::F16(RowsF16::new(&halves, case.dim).unwrap()),
+            AnyRows::I8(codes.rows().unwrap()),
+            AnyRows::Bits(RowsBits::new(&words, case.dim).unwrap()),
+        ];
+        for kind in kinds {
+            let (filter, cancel) = (case.filter(), Cancel::new());
+            let search = |filter: Option<&[u32]>, cancel: &Cancel| {
+                let here: Placed<'_> = Placed::Here(kind);
+                let there = Placed::on(case.host(), kind).unwrap();
+                (
+                    here.top_k(&case.queries, case.k, filter, cancel),
+                    there.top_k(&case.queries, case.k, filter, cancel),
+                )
+            };
+            let (here, there) = search(filter.as_deref(), &cancel);
+            prop_assert_eq!(here.unwrap(), there.unwrap());
+            let wrong = vec![0; rows.len().div_ceil(32) + 1];
+            let (here, there) = search(Some(&wrong), &cancel);
+            prop_assert_eq!(here.unwrap_err(), there.unwrap_err());
+            cancel.cancel();
+            let (here, there) = search(None, &cancel);
+            prop_assert_eq!(here.unwrap_err(), there.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn sparse_rows_equal_brute_force(case in case(1, Numbers::Only)) {
         let host = case.host();
         let n = case.rows.len() / case.dim;
         let (mut starts, mut terms, mut weights) = (vec![0_u64], Vec::new(), Vec::new());

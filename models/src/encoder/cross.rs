@@ -31,7 +31,12 @@ impl CrossEncoder {
     }
 
     fn read(folder: &Path) -> Result<Self, ModelError> {
-        let Folder { model, head, .. } = Folder::read(folder)?;
+        Self::of(folder, Folder::read(folder)?)
+    }
+
+    /// The model that was read from `folder`.
+    pub(super) fn of(folder: &Path, read: Folder) -> Result<Self, ModelError> {
+        let Folder { model, head, .. } = read;
         let Head::Classifier { pooler, classifier } = head else {
             let reason = "it is no cross-encoder (`BertForSequenceClassification`)";
             return Err(ModelError::format(folder.display().to_string(), reason));
@@ -41,6 +46,13 @@ impl CrossEncoder {
             pooler: HeadLayer::new(pooler)?,
             classifier: HeadLayer::new(classifier)?,
         })
+    }
+
+    /// Token ids of the query with each of `texts`.
+    pub(super) fn pairs(&self, query: &str, texts: &[&str]) -> Vec<Sequence> {
+        let room = self.body.dims.positions - 3;
+        let query = self.body.tokenizer.tokens(query, room);
+        texts.iter().map(|text| self.pair(&query, text)).collect()
     }
 
     /// `[CLS] query [SEP] text [SEP]`, the longer of the two cut first.
@@ -81,11 +93,7 @@ impl PairScorer for CrossEncoder {
     }
 
     fn score(&self, query: &str, texts: &[&str], cancel: &Cancel) -> Result<Vec<f32>, EncodeError> {
-        let query = self
-            .body
-            .tokenizer
-            .tokens(query, self.body.dims.positions - 3);
-        let pairs: Vec<Sequence> = texts.iter().map(|text| self.pair(&query, text)).collect();
+        let pairs = self.pairs(query, texts);
         let width = self.body.dims.hidden;
         let head = |tokens: &[f32], out: &mut [f32]| {
             let mut pooled = self.pooler.apply(&tokens[..width]);

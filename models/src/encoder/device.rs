@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use indago_core::Cancel;
-use indago_core::ports::{EncodeError, Encoder, Matrix, Role};
-use indago_kernels::cuda::{DeviceError, GpuEncoder, Kept, Launcher, Owner, Sequence, in_batches};
+use indago_core::ports::{EncodeError, Encoder, Matrix, PairScorer, Role};
+use indago_kernels::cuda::{GpuEncoder, Kept, Launcher, Owner, Pooling, Sequence, in_batches};
 use indago_kernels::dot_f32;
 
 use super::MiniLm;
+use super::device_bert::failed;
+use super::minilm::cosines;
 
 /// Tokens that go through the device at once: 256 texts of 128, about 200 MB of activations. Less
 /// where the device has not the memory.
-const TOKENS: usize = 32_768;
+pub(super) const TOKENS: usize = 32_768;
 
 /// What a device is tried on before it is trusted.
-const PROBE: [&str; 3] = [
+pub(super) const PROBE: [&str; 3] = [
     "lighthouse",
     "The lighthouse on the northern cape was built in 1888 by the engineer Ida Holm.",
     "Bread needs flour, water, salt and yeast; the rest is time.",
@@ -44,12 +46,12 @@ impl<L: Launcher + 'static> DeviceMiniLm<L> {
     pub fn new(model: Arc<MiniLm>, owner: &Owner<L>, cancel: &Cancel) -> Result<Self, EncodeError> {
         let (shape, weights) = model
             .device_weights()
-            .map_err(|error| error.of_model(model.name()))?;
+            .map_err(|error| error.of_model(Encoder::name(&*model)))?;
         let encoder = owner
             .keep(cancel, move |device| {
                 GpuEncoder::new(device, shape, &weights)
             })
-            .map_err(|error| failed(&model, error))?;
+            .map_err(|error| failed(Encoder::name(&*model), error))?;
         let this = Self {
             model,
             encoder,
@@ -57,21 +59,33 @@ impl<L: Launcher + 'static> DeviceMiniLm<L> {
         };
         let here = this.model.encode(&PROBE, Role::Passage, cancel)?;
         let there = this.encode(&PROBE, Role::Passage, cancel)?;
-        for i in 0..PROBE.len() {
-            let cosine = dot_f32(here.row(i), there.row(i));
-            // A cosine that is no number is not alike either.
-            if cosine.is_nan() || cosine < ALIKE {
-                return Err(EncodeError::Model {
-                    model: this.model.name().to_owned(),
-                    reason: format!(
-                        "{} computes other vectors than the CPU (cosine {cosine:.4}): choose \
-                         `--device cpu`",
-                        this.device
-                    ),
-                });
-            }
-        }
+        vectors_alike(Encoder::name(&this), &this.device, &here, &there)?;
         Ok(this)
+    }
+}
+
+/// Refuses a device whose vectors are not those of the CPU.
+pub(super) fn vectors_alike(
+    model: &str,
+    device: &str,
+    here: &Matrix,
+    there: &Matrix,
+) -> Result<(), EncodeError> {
+    for i in 0..here.rows {
+        let cosine = dot_f32(here.row(i), there.row(i));
+        // A cosine that is no number is not alike either.
+        if cosine.is_nan() || cosine < ALIKE {
+            let what = format!("vectors (cosine {cosine:.4})");
+            return Err(other_numbers(model, device, &what));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn other_numbers(model: &str, device: &str, what: &str) -> EncodeError {
+    EncodeError::Model {
+        model: model.to_owned(),
+        reason: format!("{device} computes other {what} than the CPU: choose `--device cpu`"),
     }
 }
 
@@ -98,10 +112,10 @@ impl<L: Launcher + 'static> Encoder for DeviceMiniLm<L> {
                 let sequences: Vec<Sequence<'_>> =
                     ids.iter().map(|ids| ids.as_slice().into()).collect();
                 in_batches(&sequences, TOKENS, &inner, |batch| {
-                    encoder.encode(device, batch)
+                    encoder.encode(device, batch, Pooling::Mean)
                 })
             })
-            .map_err(|error| failed(&self.model, error))?;
+            .map_err(|error| failed(Encoder::name(self), error))?;
         Ok(Matrix {
             rows,
             dim: self.dim(),
@@ -110,13 +124,14 @@ impl<L: Launcher + 'static> Encoder for DeviceMiniLm<L> {
     }
 }
 
-fn failed(model: &MiniLm, error: DeviceError) -> EncodeError {
-    match error {
-        DeviceError::Cancelled(cancelled) => EncodeError::Cancelled(cancelled),
-        other => EncodeError::Model {
-            model: Encoder::name(model).to_owned(),
-            reason: other.to_string(),
-        },
+impl<L: Launcher + 'static> PairScorer for DeviceMiniLm<L> {
+    fn name(&self) -> &str {
+        Encoder::name(self)
+    }
+
+    /// Cosine similarity, -1 to 1.
+    fn score(&self, query: &str, texts: &[&str], cancel: &Cancel) -> Result<Vec<f32>, EncodeError> {
+        cosines(self, query, texts, cancel)
     }
 }
 

@@ -4,6 +4,7 @@ mod batch;
 mod bert;
 mod cross;
 mod device;
+mod device_bert;
 mod forward;
 mod minilm;
 mod network;
@@ -14,6 +15,7 @@ mod truncated;
 
 pub use cross::CrossEncoder;
 pub use device::DeviceMiniLm;
+pub use device_bert::{DeviceCrossEncoder, DeviceSentenceEncoder};
 pub(crate) use minilm::EMBEDDED as MINILM_BYTES;
 pub use minilm::MiniLm;
 pub use sentence::SentenceEncoder;

@@ -7,7 +7,7 @@ use indago_core::ports::{EncodeError, Encoder, Matrix, PairScorer, Role, TokenCo
 use indago_kernels::{l2_normalize, mean_rows};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::bert::Bert;
+use super::bert::{Bert, Sequence};
 use super::minilm::cosines;
 use crate::ModelError;
 use crate::weights::{Folder, Pooling, Prefixes};
@@ -40,12 +40,17 @@ impl SentenceEncoder {
     }
 
     fn read(folder: &Path) -> Result<Self, ModelError> {
+        Self::of(folder, Folder::read(folder)?)
+    }
+
+    /// The model that was read from `folder`.
+    pub(super) fn of(folder: &Path, read: Folder) -> Result<Self, ModelError> {
         let Folder {
             model,
             pooling,
             prefixes,
             ..
-        } = Folder::read(folder)?;
+        } = read;
         let body = Bert::new(folder, model)?;
         let settings = format!("{pooling:?} {prefixes:?} {}", body.dims.positions);
         let (name, weights) = (&body.name, body.checksum);
@@ -59,6 +64,24 @@ impl SentenceEncoder {
             prefixes,
             fingerprint,
         })
+    }
+}
+
+impl SentenceEncoder {
+    pub(super) fn pooling(&self) -> Pooling {
+        self.pooling
+    }
+
+    /// Token ids of texts with the prefix of their role.
+    pub(super) fn sequences(&self, texts: &[&str], role: Role) -> Vec<Sequence> {
+        let prefix = match role {
+            Role::Query => &self.prefixes.query,
+            Role::Passage => &self.prefixes.passage,
+        };
+        texts
+            .iter()
+            .map(|text| self.body.single(&format!("{prefix}{text}")))
+            .collect()
     }
 }
 
@@ -77,14 +100,7 @@ impl Encoder for SentenceEncoder {
 
     fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
         let width = self.body.dims.hidden;
-        let prefix = match role {
-            Role::Query => &self.prefixes.query,
-            Role::Passage => &self.prefixes.passage,
-        };
-        let sequences: Vec<_> = texts
-            .iter()
-            .map(|text| self.body.single(&format!("{prefix}{text}")))
-            .collect();
+        let sequences = self.sequences(texts, role);
         let pool = |tokens: &[f32], out: &mut [f32]| {
             match self.pooling {
                 Pooling::Mean => mean_rows(tokens, out),

@@ -62,6 +62,37 @@ pub(crate) enum StartPane {
     Corpora,
 }
 
+/// How questions are worked on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Workflow {
+    /// Without a language model.
+    #[default]
+    Extractive,
+    /// By a configured language model.
+    Model {
+        /// Its configured name.
+        model: String,
+        /// How it searches.
+        strategy: String,
+    },
+}
+
+impl Workflow {
+    /// Its name and what it does.
+    pub(crate) fn words(&self) -> (String, String) {
+        match self {
+            Self::Extractive => (
+                "deep research".to_owned(),
+                "searches, follows names, quotes, verifies".to_owned(),
+            ),
+            Self::Model { model, strategy } => (
+                crate::tui::text::clean(&format!("{model} / {strategy}")),
+                "a language model plans, reads and writes; quotes are verified".to_owned(),
+            ),
+        }
+    }
+}
+
 /// The start screen.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
@@ -81,6 +112,10 @@ pub(crate) struct Start {
     pub(crate) is_loaded: bool,
     /// The corpus to select once corpora are known.
     pub(crate) wanted: Option<String>,
+    /// How questions can be worked on, at least one.
+    pub(crate) workflows: Vec<Workflow>,
+    /// How they will be.
+    pub(crate) workflow: usize,
 }
 
 /// What a field is typed for.
@@ -171,6 +206,7 @@ pub(crate) enum Effect {
         question: String,
         corpus: String,
         approve: bool,
+        workflow: Workflow,
     },
     /// Show a run's events from a number on, and go on showing them.
     Watch { run: RunId, from: u64 },
@@ -238,6 +274,8 @@ pub(crate) enum Reply {
     },
     /// Events of a run.
     Events(RunId, Vec<Numbered>),
+    /// Calls of models that are under way.
+    Calls(RunId, Vec<run::Call>),
     /// Where a run stands.
     Status(RunStatus),
     /// What the journal has of a node.
@@ -370,6 +408,8 @@ impl App {
                 pane: StartPane::Question,
                 is_loaded: false,
                 wanted: corpus,
+                workflows: vec![Workflow::Extractive],
+                workflow: 0,
             },
             run: None,
             reading: None,
@@ -400,6 +440,12 @@ impl App {
                     PROBLEM_MS
                 },
         });
+    }
+
+    /// How questions will be worked on.
+    pub(crate) fn workflow(&self) -> Workflow {
+        let chosen = self.start.workflows.get(self.start.workflow);
+        chosen.cloned().unwrap_or_default()
     }
 
     /// The corpus that questions go to.

@@ -93,6 +93,15 @@ pub(crate) struct Detail {
     pub(crate) more_hits: usize,
 }
 
+/// A model's call that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Who is asked for what, cleaned.
+    pub(crate) title: String,
+    /// The end of what it has written, cleaned.
+    pub(crate) text: String,
+}
+
 /// A node of the graph.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -202,6 +211,10 @@ pub(crate) struct Run {
     pub(crate) budget: Budget,
     /// What it spent, as far as events tell.
     pub(crate) usage: Usage,
+    /// Tokens that models read, those from a cache included.
+    pub(crate) prompt_tokens: u64,
+    /// Calls of models that are under way.
+    pub(crate) calls: Vec<Call>,
     /// Nodes by number.
     pub(crate) nodes: Vec<Node>,
     /// What waits for what.
@@ -244,6 +257,8 @@ impl Run {
             ended_ms: None,
             budget: Budget::default(),
             usage: Usage::default(),
+            prompt_tokens: 0,
+            calls: Vec::new(),
             nodes: Vec::new(),
             edges: Vec::new(),
             version: 0,
@@ -269,6 +284,12 @@ impl Run {
     /// The selected node.
     pub(crate) fn node(&self) -> Option<&Node> {
         self.nodes.get(self.selected)
+    }
+
+    /// Share of what models read that came from a cache, in per cent; `None` before the first call.
+    pub(crate) fn reused(&self) -> Option<u64> {
+        let part = self.usage.lm_cached.min(self.prompt_tokens);
+        part.saturating_mul(100).checked_div(self.prompt_tokens)
     }
 
     /// Nodes that are being worked on.
@@ -405,6 +426,7 @@ impl Run {
                 error,
             } => {
                 self.usage.lm_calls += 1;
+                self.prompt_tokens = self.prompt_tokens.saturating_add(*prompt);
                 let usage = &mut self.usage;
                 let tokens = prompt.saturating_add(*completion);
                 usage.lm_tokens = usage.lm_tokens.saturating_add(tokens);

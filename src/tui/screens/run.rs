@@ -159,6 +159,22 @@ fn heading(painter: &mut Painter<'_>, app: &App, run: &Run, area: Rect) {
         pieces.push(("tokens ".to_owned(), theme.dim));
         pieces.push((format!("{}  ", usage.lm_tokens), theme.text));
     }
+    if usage.lm_calls > 0 || !run.calls.is_empty() {
+        pieces.push(("in flight ".to_owned(), theme.dim));
+        let style = if run.calls.is_empty() {
+            theme.text
+        } else {
+            theme.active
+        };
+        pieces.push((format!("{}  ", run.calls.len()), style));
+    }
+    if let Some(reused) = run.reused() {
+        pieces.push(("reused ".to_owned(), theme.dim));
+        if wide {
+            pieces.push((format!("{} ", Painter::bar(reused, 100, 8)), theme.good));
+        }
+        pieces.push((format!("{reused}%  "), theme.text));
+    }
     if usage.money_micros > 0 {
         let dollars = usage.money_micros as f64 / 1e6;
         pieces.push((format!("${dollars:.4}  "), theme.text));
@@ -423,7 +439,27 @@ fn tree(painter: &mut Painter<'_>, run: &Run, known: &KnownGraph, area: Rect, ha
     painter.more(area, top, n, sight);
 }
 
+/// Rows of what a model writes, and rows that the trail keeps beside them.
+const WRITTEN_ROWS: u16 = 8;
+
 fn trail(painter: &mut Painter<'_>, run: &Run, area: Rect) {
+    // What is being written has a place of its own, so that nothing that is being read moves.
+    let written = match run.calls.iter().find(|call| !call.text.is_empty()) {
+        Some(call) if area.height >= 2 * WRITTEN_ROWS => Some(call),
+        _ => None,
+    };
+    let rows = written.map_or(0, |_| WRITTEN_ROWS);
+    if let Some(call) = written {
+        let lower = Rect::new(area.x, area.bottom() - rows, area.width, rows);
+        let inner = painter.pane(lower, &call.title, false);
+        let lines = wrap(&call.text, usize::from(inner.width));
+        let first = lines.len().saturating_sub(usize::from(inner.height));
+        let style = painter.theme.text;
+        for (y, line) in lines[first..].iter().enumerate() {
+            painter.text(inner.x, inner.y + y as u16, inner.width, line, style);
+        }
+    }
+    let area = Rect::new(area.x, area.y, area.width, area.height - rows);
     let has_focus = run.pane == Pane::Trail;
     let theme = painter.theme;
     let title = match run.node() {

@@ -75,14 +75,17 @@ fn ask(painter: &mut Painter<'_>, app: &App, area: Rect) {
         None => vec![("reading the project ...".to_owned(), theme.dim)],
     };
     painter.pieces(inner.x, inner.y + 1, inner.width, &corpus);
-    let workflow = vec![
+    let (name, about) = app.workflow().words();
+    let mut workflow = vec![
         ("workflow ".to_owned(), theme.dim),
-        ("deep research".to_owned(), theme.title),
-        (
-            "  searches, follows names, quotes, verifies".to_owned(),
-            theme.dim,
-        ),
+        (name, theme.title),
+        (format!("  {about}"), theme.dim),
     ];
+    let n = app.start.workflows.len();
+    if n > 1 {
+        let (at, key) = (app.start.workflow + 1, app.keys.hint(Action::NextWorkflow));
+        workflow.insert(1, (format!("{at}/{n} ({key}) "), theme.dim));
+    }
     painter.pieces(inner.x, inner.y + 2, inner.width, &workflow);
 }
 

@@ -4,7 +4,7 @@ use indago_core::Steering;
 
 use super::stage;
 use crate::tui::keymap::{ACTIONS, Action, Key, Scope};
-use crate::tui::model::{App, Effect, Overlay, Purpose, Screen, StartPane};
+use crate::tui::model::{App, Effect, Overlay, Purpose, Screen, StartPane, Workflow};
 use crate::tui::update::Message;
 
 fn screens_of(scope: Scope) -> &'static [Screen] {
@@ -17,11 +17,19 @@ fn screens_of(scope: Scope) -> &'static [Screen] {
     }
 }
 
+fn by_model() -> Workflow {
+    Workflow::Model {
+        model: "tiny".to_owned(),
+        strategy: "interleave".to_owned(),
+    }
+}
+
 fn on(screen: Screen) -> App {
     let (stage, _) = stage(120, 40);
     let mut app = stage.app().clone();
     app.screen = screen;
     app.start.pane = StartPane::Runs;
+    app.start.workflows.push(by_model());
     app.start.question.paste("Who designed Skarvholm?");
     // A run that lives can be steered.
     if let Some(run) = &mut app.run {
@@ -76,6 +84,10 @@ fn did(action: Action, before: &App, after: &App, effects: &[Effect]) -> bool {
         Action::AskPaused => matches!(&effects[0], Effect::Ask { approve: true, .. }),
         Action::NextCorpus => {
             after.start.corpus == (before.start.corpus + 1) % before.start.corpora.len()
+        }
+        Action::NextWorkflow => {
+            let one = before.start.workflows.len() < 2;
+            one == (after.workflow() == before.workflow())
         }
         Action::AskAgain => {
             after.start.question.text() == before.start.runs[before.start.run].question
@@ -250,6 +262,77 @@ fn a_run_that_asks_back_is_answered() {
     assert!(
         matches!(&effects[..], [Effect::Steer(_, Steering::Clarify { reading: r })] if *r == reading)
     );
+}
+
+#[test]
+fn a_workflow_is_picked_and_asked_with() {
+    let (mut stage, recording) = stage(120, 40);
+    stage.app_mut().start.workflows.push(by_model());
+    stage.press(&recording, "1 ctrl-g");
+    stage.draw();
+    let shown = stage.lines().join("\n");
+    assert!(
+        shown.contains("workflow 2/2 (ctrl-g) tiny / interleave"),
+        "{shown}"
+    );
+    stage.paste("Who built it?");
+    let effects = stage.take(Message::Key(Key::parse("enter").unwrap()));
+    assert!(
+        matches!(&effects[..], [Effect::Ask { workflow, .. }] if *workflow == by_model()),
+        "{effects:?}"
+    );
+    stage.press(&recording, "ctrl-g");
+    assert_eq!(stage.app().workflow(), Workflow::Extractive);
+}
+
+#[test]
+fn what_models_write_and_cost_is_shown_and_goes_with_them() {
+    let (mut stage, _) = stage(120, 40);
+    *stage.app_mut() = on(Screen::Run);
+    let run = stage.app().run.as_ref().unwrap();
+    let (id, seq) = (run.id.clone(), run.next_seq);
+    let event = crate::tui::model::run::Numbered {
+        seq,
+        at_ms: 0,
+        event: indago_core::Event::Called {
+            node: None,
+            purpose: "read".to_owned(),
+            model: "tiny".to_owned(),
+            prompt: 400,
+            cached: 300,
+            completion: 20,
+            money_micros: 0,
+            error: None,
+        },
+    };
+    let events = crate::tui::model::Reply::Events(id.clone(), vec![event]);
+    stage.take(Message::reply(events));
+    let call = crate::tui::model::run::Call {
+        title: "tiny · write/1".to_owned(),
+        text: "The ship was built by ".repeat(40) + "the yard at Lindhavn",
+    };
+    stage.take(Message::reply(crate::tui::model::Reply::Calls(
+        id.clone(),
+        vec![call],
+    )));
+    stage.draw();
+    let shown = stage.lines().join("\n");
+    for text in [
+        "in flight 1",
+        "reused ",
+        "75%",
+        "tiny · write/1",
+        "Lindhavn",
+    ] {
+        assert!(shown.contains(text), "{text}:\n{shown}");
+    }
+    stage.take(Message::reply(crate::tui::model::Reply::Calls(
+        id,
+        Vec::new(),
+    )));
+    stage.draw();
+    let shown = stage.lines().join("\n");
+    assert!(shown.contains("in flight 0") && !shown.contains("Lindhavn"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::stage;
 use crate::tui::charset::{Charset, Depth};
 use crate::tui::stage::Stage;
 use crate::tui::theme::ThemeName;
+use crate::tui::update::Message;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
@@ -77,6 +78,54 @@ fn library_query() {
         stage.press(recording, "4 /");
         stage.paste("Who built the ship?");
         stage.press(recording, "enter");
+    });
+}
+
+#[test]
+fn run_by_a_model_that_writes() {
+    use crate::tui::model::{Reply, run::Call};
+    for (width, height) in SIZES {
+        let recording = super::recording();
+        let mut stage = Stage::new(width, height, ThemeName::Dark, Charset::default());
+        stage.tell_lists(&recording);
+        stage.tell_events(&recording, recording.n_events() / 2);
+        let id = stage.app().run.as_ref().unwrap().id.clone();
+        let call = |step: &str, text: &str| Call {
+            title: format!("tiny · {step}"),
+            text: text.to_owned(),
+        };
+        let text = "The grant FJORDMIX bought the vehicle Lutra 2, which Varga Oceanics made. ";
+        let calls = vec![call("judge/2", ""), call("write/1", &text.repeat(6))];
+        stage.take(Message::reply(Reply::Calls(id, calls)));
+        stage.draw();
+        let text = stage.lines().join("\n");
+        insta::assert_snapshot!(format!("run_writing_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn questions_over_a_screen_and_long_work() {
+    snap("confirm", |stage, recording| {
+        stage.press(recording, "2 F");
+    });
+    snap("indexing", |stage, recording| {
+        stage.press(recording, "4");
+        let job = crate::tui::model::Job {
+            corpus: "coast".to_owned(),
+            what: "making vectors".to_owned(),
+            done: 50,
+            total: 200,
+            is_stopping: false,
+        };
+        stage.take(Message::reply(crate::tui::model::Reply::Job(Some(job))));
+    });
+    snap("empty", |stage, _| {
+        *stage = Stage::new(
+            stage.draw().area.width,
+            stage.draw().area.height,
+            ThemeName::Dark,
+            Charset::default(),
+        );
     });
 }
 

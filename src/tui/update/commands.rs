@@ -39,6 +39,15 @@ fn start(app: &mut App, action: Action, effects: &mut Vec<Effect>) {
                 app.start.corpus = (app.start.corpus + 1) % n;
             }
         }
+        Action::NextWorkflow => {
+            app.start.workflow = (app.start.workflow + 1) % app.start.workflows.len().max(1);
+            if app.start.workflows.len() < 2 {
+                app.say(
+                    Level::Info,
+                    "there is one way only: configured language models are others",
+                );
+            }
+        }
         Action::Resume => match app.start.runs.get(app.start.run) {
             Some(run) if run.state == RunState::Interrupted => {
                 effects.push(Effect::Resume(run.id.clone()));
@@ -87,6 +96,7 @@ fn ask(app: &mut App, approve: bool, effects: &mut Vec<Effect>) {
         question,
         corpus,
         approve,
+        workflow: app.workflow(),
     });
 }
 

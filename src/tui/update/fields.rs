@@ -131,6 +131,7 @@ fn follow_up(app: &App, question: &str, effects: &mut Vec<Effect>) {
                 question: question.to_owned(),
                 corpus: corpus.unwrap_or_default(),
                 approve: false,
+                workflow: app.workflow(),
             });
         }
     }

@@ -55,6 +55,11 @@ pub(super) fn take(app: &mut App, reply: Reply, effects: &mut Vec<Effect>) {
             }
             load_findings(app, effects);
         }
+        Reply::Calls(id, calls) => {
+            if let Some(run) = app.run.as_mut().filter(|run| run.id == id) {
+                run.calls = calls;
+            }
+        }
         Reply::Status(status) => {
             let Some(run) = app.run.as_mut().filter(|run| run.id == status.id) else {
                 return;
@@ -62,6 +67,9 @@ pub(super) fn take(app: &mut App, reply: Reply, effects: &mut Vec<Effect>) {
             run.state = status.state;
             run.started_ms = status.started_ms;
             run.ended_ms = status.ended_ms;
+            if status.state != RunState::Running {
+                run.calls.clear();
+            }
             let text = match status.state {
                 RunState::Finished => {
                     effects.push(Effect::LoadReport(status.id));

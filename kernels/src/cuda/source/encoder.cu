@@ -214,17 +214,24 @@ extern "C" __global__ void __launch_bounds__(256)
 }
 KERNEL(attention_short)
 
-// pooled[s] = mean of the rows of sequence s, scaled to length 1 (zeros stay zeros). One block a
-// sequence; `width` floats of dynamic shared memory.
+// pooled[s] = mean (`how` 0), first (1) or greatest values (2) of the rows of sequence s, scaled to
+// length 1 (zeros stay zeros; so does a sequence without rows). One block a sequence; `width` floats
+// of dynamic shared memory.
 extern "C" __global__ void __launch_bounds__(256)
-    mean_pool(const u16 *hidden, const u32 *starts, u32 width, float *pooled) {
+    pool_rows(const u16 *hidden, const u32 *starts, u32 width, u32 how, float *pooled) {
     DYNAMIC_SHARED(float, means);
     const u32 sequence = blockIdx.x;
     const u32 start = starts[sequence], end = starts[sequence + 1];
+    const u32 last = how == 1 && end > start ? start + 1 : end;
     for (u32 c = threadIdx.x; c < width; c += blockDim.x) {
-        float sum = 0.0f;
-        for (u32 row = start; row < end; ++row) sum += half_to_float(hidden[(u64)row * width + c]);
-        means[c] = end > start ? sum / (float)(end - start) : 0.0f;
+        float sum = 0.0f, most = NEGATIVE_INFINITY;
+        for (u32 row = start; row < last; ++row) {
+            const float value = half_to_float(hidden[(u64)row * width + c]);
+            sum += value;
+            most = fmaxf(most, value);
+        }
+        const float value = how == 2 ? most : sum / (float)(last - start);
+        means[c] = end > start ? value : 0.0f;
     }
     __syncthreads();
     if (threadIdx.x < 32) {
@@ -236,7 +243,7 @@ extern "C" __global__ void __launch_bounds__(256)
             pooled[(u64)sequence * width + c] = means[c] * inverse;
     }
 }
-KERNEL(mean_pool)
+KERNEL(pool_rows)
 
 // first[s] = the first row of sequence s (zeros where it is empty): what classifiers read. One block
 // a sequence.
