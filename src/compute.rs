@@ -9,7 +9,9 @@ use indago_kernels::cuda::{
     CodeCache, CodeScanner, DeviceError, Devices, Gpu, Owner, keep_code_in,
 };
 use indago_kernels::{Device, DeviceChoice, Isa, pick_gpus};
-use indago_models::{DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, FolderKind, MiniLm};
+use indago_models::{
+    DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, FolderKind, MiniLm, Truncated,
+};
 use indago_retriever::Corpus;
 use indago_retriever::rerank::ByPairs;
 
@@ -139,6 +141,11 @@ impl Compute {
     /// When there is no such model, or the device has not the memory, failed, or computes other
     /// vectors than the CPU.
     pub fn encoder_named(&self, name: &str) -> Result<Arc<dyn Encoder>, Error> {
+        if let Some((name, dim)) = name.rsplit_once(':')
+            && let Ok(dim) = dim.parse()
+        {
+            return Ok(Arc::new(Truncated::new(self.encoder_named(name)?, dim)?));
+        }
         let (owner, cancel) = (self.owners.first(), Cancel::new());
         Ok(match (name, owner) {
             ("minilm", _) => self.encoder()?,

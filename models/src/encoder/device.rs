@@ -102,6 +102,11 @@ impl<L: Launcher + 'static> Encoder for DeviceMiniLm<L> {
         self.model.dim()
     }
 
+    /// Vectors of tokens are made on the CPU.
+    fn tokens(&self) -> Option<&dyn indago_core::ports::TokenEncoder> {
+        self.model.tokens()
+    }
+
     /// As on the CPU; checks `cancel` between batches of 32,768 tokens.
     fn encode(&self, texts: &[&str], _role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
         let ids = self.model.sequences(texts, cancel)?;

@@ -75,6 +75,11 @@ impl<L: Launcher + 'static> Encoder for DeviceSentenceEncoder<L> {
         self.model.dim()
     }
 
+    /// Vectors of tokens are made on the CPU.
+    fn tokens(&self) -> Option<&dyn indago_core::ports::TokenEncoder> {
+        self.model.tokens()
+    }
+
     /// As on the CPU; checks `cancel` between batches of 32,768 tokens.
     fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
         let mut sequences = self.model.sequences(texts, role);

@@ -150,15 +150,6 @@ fn heading(painter: &mut Painter<'_>, app: &App, run: &Run, area: Rect) {
     if let Some(limit) = run.budget.lm_tokens {
         gauge("tokens", usage.lm_tokens, limit, true);
     }
-    // What is spent without a limit on it.
-    if run.budget.lm_calls.is_none() && usage.lm_calls > 0 {
-        pieces.push(("model calls ".to_owned(), theme.dim));
-        pieces.push((format!("{}  ", usage.lm_calls), theme.text));
-    }
-    if run.budget.lm_tokens.is_none() && usage.lm_tokens > 0 {
-        pieces.push(("tokens ".to_owned(), theme.dim));
-        pieces.push((format!("{}  ", usage.lm_tokens), theme.text));
-    }
     if usage.lm_calls > 0 || !run.calls.is_empty() {
         pieces.push(("in flight ".to_owned(), theme.dim));
         let style = if run.calls.is_empty() {
@@ -170,10 +161,16 @@ fn heading(painter: &mut Painter<'_>, app: &App, run: &Run, area: Rect) {
     }
     if let Some(reused) = run.reused() {
         pieces.push(("reused ".to_owned(), theme.dim));
-        if wide {
-            pieces.push((format!("{} ", Painter::bar(reused, 100, 8)), theme.good));
-        }
         pieces.push((format!("{reused}%  "), theme.text));
+    }
+    // What is spent without a limit on it.
+    if run.budget.lm_calls.is_none() && usage.lm_calls > 0 {
+        pieces.push(("model calls ".to_owned(), theme.dim));
+        pieces.push((format!("{}  ", usage.lm_calls), theme.text));
+    }
+    if run.budget.lm_tokens.is_none() && usage.lm_tokens > 0 {
+        pieces.push(("tokens ".to_owned(), theme.dim));
+        pieces.push((format!("{}  ", usage.lm_tokens), theme.text));
     }
     if usage.money_micros > 0 {
         let dollars = usage.money_micros as f64 / 1e6;
