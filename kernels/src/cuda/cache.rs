@@ -39,8 +39,8 @@ mod kept {
     pub(in super::super) fn machine_code(
         unit: &Unit,
         architecture: &str,
-    ) -> Result<Arc<Vec<u8>>, DeviceError> {
-        static MADE: Mutex<Option<HashMap<String, Arc<Vec<u8>>>>> = Mutex::new(None);
+    ) -> Result<Arc<[u8]>, DeviceError> {
+        static MADE: Mutex<Option<HashMap<String, Arc<[u8]>>>> = Mutex::new(None);
         let key = key(unit, architecture)?;
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
         let made = made.get_or_insert_default();
@@ -48,9 +48,10 @@ mod kept {
             return Ok(Arc::clone(code));
         }
         let keeper = KEEPER.get().map(AsRef::as_ref);
-        let code = Arc::new(through(keeper, &key, || {
+        let code: Arc<[u8]> = through(keeper, &key, || {
             compile(unit, architecture).map(|(code, _)| code)
-        })?);
+        })?
+        .into();
         made.insert(key, Arc::clone(&code));
         Ok(code)
     }

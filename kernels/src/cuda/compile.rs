@@ -31,7 +31,7 @@ pub(super) fn compiler_version() -> Result<String, DeviceError> {
     let (mut major, mut minor) = (0, 0);
     // SAFETY: the library is there; both numbers are written.
     let asked = unsafe { sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-    asked.result().map_err(|_| DeviceError::NoCompiler)?;
+    asked.result().map_err(|_broken| DeviceError::NoCompiler)?;
     Ok(format!("nvrtc{major}.{minor}"))
 }
 
