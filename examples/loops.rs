@@ -79,6 +79,9 @@ struct Args {
     /// Asks the oracle over HTTP, through the client.
     #[arg(long, conflicts_with = "sloppy")]
     http: bool,
+    /// Shows on stderr, by task, tokens sent and those that begin like an earlier request.
+    #[arg(long)]
+    by_task: bool,
     /// Plants errors with this seed and counts what came through.
     #[arg(long)]
     sloppy: Option<u64>,
@@ -225,6 +228,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             } else {
                 row(&set.name, name, &outcomes);
+                if args.by_task {
+                    by_task(&outcomes);
+                }
             }
         }
     }
@@ -300,10 +306,7 @@ async fn run_all<'a>(
         engine.start(id.clone(), input.spec(11)?).await?;
         let report: Report = serde_json::from_value(engine.attach(id.clone()).await?)?;
         let recorded = asked.take();
-        let plans = |r: &Recorded| {
-            let task = r.tokens.windows(3).rev().find(|w| w[0] == "Task");
-            task.is_some_and(|w| w[2] == "plan")
-        };
+        let plans = |r: &Recorded| task_of(r) == "plan";
         let turns = recorded.iter().enumerate().filter(|(_, r)| plans(r));
         let second = turns.map(|(i, _)| i).nth(1);
         let ids: BTreeSet<_> = recorded.iter().flat_map(|r| r.passages.clone()).collect();
@@ -324,6 +327,28 @@ async fn run_all<'a>(
         ));
     }
     Ok(outcomes)
+}
+
+/// The task that a request ends with.
+fn task_of(request: &Recorded) -> &str {
+    let task = request.tokens.windows(3).rev().find(|w| w[0] == "Task");
+    task.map_or("", |w| &w[2])
+}
+
+fn by_task(outcomes: &[(&Question, Outcome)]) {
+    let mut tasks: BTreeMap<String, (usize, usize, usize)> = BTreeMap::new();
+    for (_, outcome) in outcomes {
+        for i in 1..outcome.recorded.len() {
+            let (shared, sent) = common_prefix(&outcome.recorded[..=i], i);
+            let sum = tasks.entry(task_of(&outcome.recorded[i]).to_owned());
+            let sum = sum.or_default();
+            *sum = (sum.0 + 1, sum.1 + shared, sum.2 + sent);
+        }
+    }
+    for (task, (n, shared, sent)) in tasks {
+        let part = shared as f64 / (sent as f64).max(1.0);
+        eprintln!("  {task}: {n} requests, {shared} of {sent} tokens shared ({part:.2})");
+    }
 }
 
 fn row(set: &str, name: &str, outcomes: &[(&Question, Outcome)]) {

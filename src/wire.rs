@@ -17,6 +17,7 @@ use indago_models::{
 use indago_planner::policy;
 use indago_retriever::Corpus;
 use indago_retriever::rerank::{ByPairs, DEFAULT_DEPTH, Reranked};
+use indago_tools::CorpusTools;
 use indago_workflows::deep_research::Research;
 use indago_workflows::{
     CpuLibrary, CpuLibraryParts, Gate, GatedModel, PaidModel, Similarity, SqliteEngine,
@@ -245,8 +246,13 @@ fn model_driven(
         let gated = Arc::new(GatedModel::new(model, gate.clone()));
         Arc::new(PaidModel::new(gated, journal.clone()))
     });
-    let strategy = registry::strategy(&choice.strategy, &models)
-        .ok_or_else(|| Error::NoLoop(choice.strategy.clone()))?;
+    let no_loop = || Error::NoLoop(choice.strategy.clone());
+    let strategy = if choice.strategy == "tool_calls" {
+        let tools = CorpusTools::new(Arc::clone(&library)).map_err(|_named_twice| no_loop())?;
+        registry::with_tools(&models, Arc::new(tools))
+    } else {
+        registry::strategy(&choice.strategy, &models).ok_or_else(no_loop)?
+    };
     let policies = registry::PLAN_POLICIES
         .iter()
         .filter_map(|name| registry::plan_policy(name, &models))

@@ -581,3 +581,29 @@ fn no_report_is_written_from_empty_evidence() {
     assert_eq!(report.not_found[0].node, NodeId(0));
     assert!(model.asked("").is_empty());
 }
+
+#[test]
+fn sources_that_disagree_stand_in_the_report_with_what_they_disagree_on() {
+    let model = Script::new(&[("Task: outline", &["!"]), ("Task: section", &["!"])]);
+    let built = [
+        (
+            "The Harbour Tower was built in 1910.",
+            "It was built in 1910.",
+        ),
+        (
+            "The Harbour Tower was built in 1912.",
+            "the Harbour Tower was built in 1912.",
+        ),
+        LEDGER[0],
+    ];
+    let (report, _) = report(&model, &built);
+    assert_eq!(report.contradictions.len(), 1, "{report:?}");
+    let found = &report.contradictions[0];
+    assert!(found.about.contains("1910") && found.about.contains("1912"));
+    let documents: Vec<&str> = found
+        .claims
+        .iter()
+        .map(|claim| claim.quotes()[0].document.as_str())
+        .collect();
+    assert_eq!(documents, ["t", "r"]);
+}

@@ -18,4 +18,5 @@ mod models;
 mod runs;
 mod servers;
 mod support;
+mod sweep;
 mod tui;

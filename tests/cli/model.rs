@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indago_oracle::{Gold, Hop, Oracle};
 use indago_scripted::{Call, Gullible, Reply, Server, Sloppy};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Outcome, Sandbox};
 
@@ -44,7 +44,16 @@ pub(crate) fn oracle() -> impl Fn(&Call) -> Reply + Send + Sync {
     let oracle = Arc::new(Oracle::new([gold]));
     move |call| {
         let messages = call.messages().into_iter().map(|m| (m.role, m.text));
-        Reply::text(oracle.reply(messages.collect()))
+        let text = oracle.reply(messages.collect());
+        // Where there are tools, a query is a call of one.
+        let query = text.lines().find_map(|line| {
+            let query = line.strip_prefix("Query: ");
+            query.or_else(|| line.strip_prefix("Refined Query: "))
+        });
+        match query.filter(|_| call.tools().iter().any(|t| t == "corpus_search")) {
+            Some(query) => Reply::tool("corpus_search", &json!({ "query": query })),
+            None => Reply::text(text),
+        }
     }
 }
 
@@ -353,4 +362,176 @@ fn what_cannot_be_asked_is_said_with_what_to_do() {
         unreachable.stdout.contains("could not be worked on"),
         "{unreachable:?}"
     );
+}
+
+/// A model that goes through its lines in a dialogue with tools, and is the oracle otherwise.
+fn in_turns(turns: Vec<Reply>) -> impl Fn(&Call) -> Reply + Send + Sync {
+    let brain = oracle();
+    move |call| {
+        let said = call.body["messages"].as_array().map_or(0, |messages| {
+            let own = messages.iter().filter(|m| m["role"] == "assistant");
+            own.count()
+        });
+        let text = call.last_user() + &call.text();
+        let in_dialogue = text
+            .lines()
+            .rfind(|line| line.starts_with("Task: "))
+            .is_some_and(|line| line.trim() == "Task: tool-dialogue");
+        match turns.get(said).filter(|_| in_dialogue) {
+            Some(reply) => reply.clone(),
+            None => brain(call),
+        }
+    }
+}
+
+#[test]
+fn tools_are_called_within_their_grant_and_what_they_show_is_cited() {
+    let search = |query: &str| Reply::tool("corpus_search", &json!({ "query": query }));
+    let server = Server::start(in_turns(vec![
+        // Neither is a tool of this run.
+        Reply::tool("shell", &json!({ "command": "touch pwned" }))
+            .and_tool("web_fetch", &json!({ "url": "http://192.0.2.7/" })),
+        Reply::tool("corpus_search", &json!({ "question": "wrong name" })),
+        search("Skerry Lighthouse designer"),
+        Reply::tool(
+            "document_find",
+            &json!({ "document": "falk.md", "text": "born in Skagen" }),
+        )
+        .and_tool("document_open", &json!({ "document": "../indago.toml" })),
+        search("Skerry Lighthouse designer"),
+        Reply::text("She was born there.\nFinal Answer: Skagen"),
+    ]));
+    let sandbox = with(&server);
+    let line = ["ask", QUESTION, "--model", "small", "--loop", "tool_calls"];
+    let outcome = run(&sandbox, &[&line[..], &["--json", "--no-cache"]].concat());
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let report = report(&outcome);
+    assert_eq!(report["answer"], "Skagen", "{report}");
+    let quoted: Vec<&str> = report["claims"]
+        .as_array()
+        .expect("claims")
+        .iter()
+        .flat_map(|claim| claim["quotes"].as_array().expect("quotes"))
+        .filter_map(|quote| quote["document"].as_str())
+        .collect();
+    assert!(quoted.contains(&"falk.md"), "{quoted:?}");
+    assert!(!sandbox.path("pwned").exists());
+    let told: Vec<(String, String)> = server
+        .requests()
+        .iter()
+        .flat_map(|r| r.call(0).observations())
+        .collect();
+    let told = |part: &str| told.iter().any(|(_, text)| text.contains(part));
+    for part in [
+        "There is no tool of this name",
+        "do not fit the tool's schema",
+        "[1] (passage ",
+        "born in Skagen",
+        "This text is cited as [",
+        "There is no such document",
+        "the same call was made before",
+    ] {
+        assert!(told(part), "{part}");
+    }
+    let id = report["run"].as_str().expect("a run");
+    let events = run(&sandbox, &["runs", "show", id, "--events"]);
+    for part in ["`shell` was refused", "`web_fetch` was refused"] {
+        assert!(events.stdout.contains(part), "{part}: {events:?}");
+    }
+    let replayed = run(&sandbox, &["runs", "replay", id, "--json"]);
+    assert_eq!(replayed.stdout, outcome.stdout);
+}
+
+#[test]
+fn tools_reach_no_document_that_the_run_leaves_out() {
+    let server = Server::start(in_turns(vec![
+        Reply::tool(
+            "corpus_search",
+            &json!({ "query": "Ines Falk born", "paths": ["falk.md"] }),
+        ),
+        Reply::tool("document_open", &json!({ "document": "falk.md" })).and_tool(
+            "document_find",
+            &json!({ "document": "falk.md", "text": "Skagen" }),
+        ),
+        Reply::text("Final Answer: Skagen"),
+    ]));
+    let sandbox = with(&server);
+    let line = ["ask", QUESTION, "--model", "small", "--loop", "tool_calls"];
+    let only = ["--path", "lighthouse.md", "--json", "--no-cache"];
+    let outcome = run(&sandbox, &[&line[..], &only].concat());
+    assert!(matches!(outcome.code, Some(0 | 3)), "{outcome:?}");
+    assert!(!outcome.stdout.contains("Trondheim"), "{outcome:?}");
+    for request in server.requests() {
+        assert!(!request.prompt.contains("Trondheim"), "{}", request.prompt);
+    }
+}
+
+#[test]
+fn a_follow_up_updates_the_report_and_pays_for_what_is_new_only() {
+    let server = Server::start(oracle());
+    let sandbox = with(&server);
+    let line = ["ask", QUESTION, "--model", "small", "--loop", "mind_search"];
+    let first = run(&sandbox, &[&line[..], &["--json", "--no-cache"]].concat());
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let before = server.requests().len();
+    let more = "Where did Ines Falk study?";
+    let second = run(
+        &sandbox,
+        &["runs", "follow-up", "last", more, "--format", "json"],
+    );
+    assert_eq!(second.code, Some(0), "{second:?}");
+    let (first, second) = (report(&first), report(&second));
+    let sent: Vec<String> = server
+        .requests()
+        .iter()
+        .map(|r| r.body.to_string())
+        .collect();
+    assert!(sent.len() > before, "the new question is worked on");
+    for again in &sent[before..] {
+        assert!(!sent[..before].contains(again), "paid twice: {again}");
+    }
+    assert!(sent.len() - before < before, "{} of {before}", sent.len());
+    let nodes = |report: &Value| report["graph"]["nodes"].as_array().map_or(0, Vec::len);
+    assert!(nodes(&second) > nodes(&first));
+    let texts = |report: &Value| -> Vec<String> {
+        let claims = report["claims"].as_array().expect("claims");
+        claims
+            .iter()
+            .map(|claim| claim["text"].to_string())
+            .collect()
+    };
+    for kept in texts(&first) {
+        assert!(texts(&second).contains(&kept), "{kept} is gone: {second}");
+    }
+}
+
+#[test]
+fn calls_of_a_run_share_most_of_what_they_send() {
+    let server = Server::start(oracle());
+    let sandbox = with(&server);
+    let line = ["ask", QUESTION, "--model", "small", "--loop", "mind_search"];
+    let outcome = run(&sandbox, &[&line[..], &["--json", "--no-cache"]].concat());
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    // What a server reads that turns schemas into grammars: the messages.
+    let prompts: Vec<String> = server
+        .requests()
+        .iter()
+        .map(|r| r.body["messages"].to_string())
+        .collect();
+    let common = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
+    let (mut shared, mut all) = (0, 0);
+    for (i, prompt) in prompts.iter().enumerate().skip(1) {
+        let best = prompts[..i].iter().map(|earlier| common(earlier, prompt));
+        shared += best.max().unwrap_or(0);
+        all += prompt.len();
+    }
+    assert!(10 * shared >= 7 * all, "{shared} of {all} bytes");
+    // The first message is the same bytes in every role.
+    let system: Vec<String> = server
+        .requests()
+        .iter()
+        .map(|r| r.body["messages"][0].to_string())
+        .collect();
+    assert!(system.iter().all(|s| *s == system[0]));
+    assert!(system[0].contains("in the language of the question"));
 }

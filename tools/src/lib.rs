@@ -9,7 +9,9 @@ pub mod corpus;
 mod desk;
 mod grant;
 mod registry;
+mod scoped;
 
 pub use desk::{CallRecord, Desk, Outcome};
 pub use grant::Grant;
 pub use registry::{Registry, RegistryError};
+pub use scoped::CorpusTools;

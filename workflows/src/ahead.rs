@@ -121,6 +121,8 @@ pub(crate) struct KnowingLibrary {
     node: NodeId,
     /// Whether it keeps what it asks, as a rehearsal does, or uses what is kept.
     keeps: bool,
+    /// Where what is only expected is looked for, after everything that is needed now.
+    expecting: Option<Arc<dyn Library>>,
 }
 
 impl KnowingLibrary {
@@ -138,7 +140,14 @@ impl KnowingLibrary {
             run: run.clone(),
             node,
             keeps,
+            expecting: None,
         }
+    }
+
+    /// Looks for what is expected in `library`, and keeps it until it is asked for.
+    pub(crate) fn expecting_from(mut self, library: Arc<dyn Library>) -> Self {
+        self.expecting = Some(library);
+        self
     }
 
     async fn ask<T: Clone>(
@@ -220,6 +229,25 @@ impl Library for KnowingLibrary {
 
     fn coverage(&self) -> IndexCoverage {
         self.inner.coverage()
+    }
+
+    fn expect(&self, queries: Vec<Query>, k: usize) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let Some(library) = &self.expecting else {
+                return;
+            };
+            self.ahead.begin(&self.run, self.node);
+            let keeping = Self {
+                inner: Arc::clone(library),
+                ahead: self.ahead.clone(),
+                run: self.run.clone(),
+                node: self.node,
+                keeps: true,
+                expecting: None,
+            };
+            // One that fails is asked again by whoever needs it, and fails there.
+            let _kept = keeping.search(queries, k).await;
+        })
     }
 }
 

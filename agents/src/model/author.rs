@@ -20,6 +20,7 @@ use super::prompts::{
     Outline, Section as Task, SectionPart, SectionRepair, note, opening, role, said,
 };
 use super::{Ask, Models, Ports, Role, complete_json};
+use crate::contradict::disagreements;
 use crate::operators::is_fatal;
 use crate::reasoner::{Author, SectionInput, WrittenSection};
 use crate::verify::Verifier;
@@ -206,7 +207,7 @@ impl ModelAuthor {
         }
         let mut total = input.usage;
         total += usage;
-        write_from(
+        let mut report = write_from(
             cx,
             library,
             WriteInput {
@@ -218,7 +219,15 @@ impl ModelAuthor {
             answer,
             dropped,
         )
-        .await
+        .await?;
+        // Of all that was verified, also of what no section shows.
+        let verified: Vec<&Claim> = ledger.iter().map(|(_, claim)| claim).collect();
+        for one in disagreements(&verified) {
+            if !report.contradictions.contains(&one) {
+                report.contradictions.push(one);
+            }
+        }
+        Ok(report)
     }
 
     /// The plan of the report; one section per sub-question where the model gives none.
@@ -284,10 +293,17 @@ impl ModelAuthor {
         for (index, section) in planned.into_iter().enumerate() {
             let first = section.evidence.first().and_then(|n| ledger.get(n - 1));
             let node = first.map_or(NodeId(0), |(node, _)| *node);
+            // Up to the last statement it rests on: what a follow-up adds behind it leaves the
+            // section, and the call that wrote it, as they were.
+            let last = section.evidence.iter().max().copied().unwrap_or(0);
             let input = SectionInput {
                 question: whole.question.clone(),
                 heading: section.heading,
-                ledger: ledger.iter().map(|(_, claim)| claim.clone()).collect(),
+                ledger: ledger
+                    .iter()
+                    .take(last)
+                    .map(|(_, claim)| claim.clone())
+                    .collect(),
                 evidence: section.evidence,
                 words,
                 index: index as u32,

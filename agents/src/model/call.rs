@@ -1,13 +1,15 @@
 //! One call of a language model as a journaled step.
 
 use std::fmt;
+use std::future::Future as _;
 use std::sync::Arc;
+use std::task::Poll;
 
 use indago_core::ports::{
     Completion, LanguageModel, LanguageModelError, Library, Request, RetryPolicy, StepKey,
     StepWork, TaskCtx, TaskError, TokenUsage,
 };
-use indago_core::{Allowance, Cancel, Event, NodeId, Usage};
+use indago_core::{Allowance, Cancel, Event, NodeId, Query, Usage};
 use serde_json::Value;
 
 /// Longest output that is looked at. What is longer is a fault, not an answer.
@@ -253,6 +255,35 @@ pub async fn complete(
         ports.called(model.as_ref(), &ask.purpose, took, usage);
     }
     done
+}
+
+/// The same, and while it is waited for, the library hears what will probably be asked of it next.
+///
+/// # Errors
+/// As [`complete`].
+pub async fn complete_expecting(
+    ports: &mut Ports<'_>,
+    ask: Ask,
+    usage: &mut Usage,
+    queries: Vec<Query>,
+    k: usize,
+) -> Result<Completion, TaskError> {
+    let library = ports.library;
+    let mut expected = Some(library.expect(queries, k));
+    let mut completed = std::pin::pin!(complete(ports, ask, usage));
+    std::future::poll_fn(move |cx| {
+        // The call first: a recorded answer is there at once, and nothing is guessed.
+        if let Poll::Ready(done) = completed.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        if let Some(side) = &mut expected
+            && side.as_mut().poll(cx).is_ready()
+        {
+            expected = None;
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// A completion that is not larger than any answer is.

@@ -10,6 +10,7 @@ pub mod prompts;
 pub use author::ModelAuthor;
 pub(crate) use author::stop_reason;
 pub(crate) use call::is_unaffordable;
-pub use call::{Ask, Models, Ports, Role, complete};
+pub use call::{Ask, Models, Ports, Role, complete, complete_expecting};
+pub(crate) use json::clipped;
 pub use json::{complete_json, parse_json};
 pub use parallel::complete_all;

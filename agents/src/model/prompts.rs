@@ -100,6 +100,8 @@ prompts! {
     Oppose { n } = "oppose.md";
     /// Questions that lead deeper from a finding.
     Deepen { n } = "deepen.md";
+    /// A dialogue with tools.
+    ToolDialogue {} = "tool_dialogue.md";
     /// ReAct.
     React {} = "react.md";
     /// IRCoT: the next sentence.

@@ -13,7 +13,7 @@ use crate::model::prompts::{
     AutoRag as Task, AutoRagElicit, AutoRagFormat, AutoRagLast, AutoRagPassages, opening, passage,
     role, said,
 };
-use crate::model::{Ask, Ports, Role, complete};
+use crate::model::{Ask, Ports, Role, complete, complete_expecting};
 use crate::operators::read::asked_part;
 
 /// Auto-RAG with its bounds.
@@ -72,6 +72,10 @@ pub(crate) fn turn(text: &str) -> Turn {
 impl Loop for AutoRag {
     fn name(&self) -> &'static str {
         "auto_rag"
+    }
+
+    fn expects(&self) -> bool {
+        true
     }
 
     fn run<'a>(
@@ -182,7 +186,14 @@ impl AutoRag {
             },
         };
         let first = ask(prompt, format!("auto_rag/turn/{turns}"));
-        let done = complete(ports, first, &mut state.usage).await?;
+        let done = if turns == 1 {
+            // The first query is often the sub-question itself.
+            let set = QuerySet::one(state.question.clone());
+            let guessed = retrieve::queries(state, &set);
+            complete_expecting(ports, first, &mut state.usage, guessed, self.per_turn).await?
+        } else {
+            complete(ports, first, &mut state.usage).await?
+        };
         *prompt = said(std::mem::take(prompt), done.text.clone());
         let mut read = turn(&done.text);
         let mut text = done.text;

@@ -25,6 +25,11 @@ pub trait Loop: Send + Sync {
         state: &'a mut SearchState,
         guards: &'a mut Guards,
     ) -> BoxFuture<'a, Result<(), TaskError>>;
+
+    /// As [`Strategy::expects`].
+    fn expects(&self) -> bool {
+        false
+    }
 }
 
 /// A loop with its models: searches, then reads quotes first, then binds claims to them.
@@ -44,6 +49,10 @@ impl<L: Loop> Searcher<L> {
 impl<L: Loop> Strategy for Searcher<L> {
     fn name(&self) -> &str {
         self.body.name()
+    }
+
+    fn expects(&self) -> bool {
+        self.body.expects()
     }
 
     fn search<'a>(

@@ -31,6 +31,7 @@ mod single_shot;
 pub mod speculate;
 mod state;
 mod sufficient;
+mod tool_calls;
 
 pub use auto_rag::AutoRag;
 pub use compress::SelectSentences;
@@ -50,6 +51,7 @@ pub use retro_rag::RetroRag;
 pub use single_shot::SingleShot;
 pub use state::{Draft, Origin, QuerySet, SearchState, Shown, Stop};
 pub use sufficient::{OneRound, SelfJudged};
+pub use tool_calls::ToolCalls;
 
 use indago_core::ports::{BoxFuture, Library, TaskCtx, TaskError};
 
@@ -69,6 +71,11 @@ pub trait Strategy: Send + Sync {
         library: &'a dyn Library,
         input: &'a SearchInput,
     ) -> BoxFuture<'a, Result<Searched, TaskError>>;
+
+    /// Whether it tells the library what it will probably ask ([`Library::expect`]).
+    fn expects(&self) -> bool {
+        false
+    }
 }
 
 /// Words queries from the state.

@@ -6,9 +6,9 @@ use indago_core::ports::{BoxFuture, Request, TaskError};
 use super::loops::is_not_found;
 use super::retrieve::{note_round, search};
 use super::state::{Draft, Origin, QuerySet, SearchState, Stop};
-use super::{Guards, Loop};
+use super::{Guards, Loop, retrieve};
 use crate::model::prompts::{React as Task, opening, passage, role, said};
-use crate::model::{Ask, Ports, Role, complete};
+use crate::model::{Ask, Ports, Role, complete, complete_expecting};
 use crate::operators::read::asked_part;
 
 /// ReAct with its bounds.
@@ -56,6 +56,10 @@ impl Loop for React {
         "react"
     }
 
+    fn expects(&self) -> bool {
+        true
+    }
+
     fn run<'a>(
         &'a self,
         ports: &'a mut Ports<'_>,
@@ -79,7 +83,12 @@ impl Loop for React {
                         ..Request::default()
                     },
                 };
-                let done = complete(ports, ask, &mut state.usage).await?;
+                let done = if turn == 1 {
+                    let guessed = retrieve::queries(state, &QuerySet::one(state.question.clone()));
+                    complete_expecting(ports, ask, &mut state.usage, guessed, self.k).await?
+                } else {
+                    complete(ports, ask, &mut state.usage).await?
+                };
                 prompt = said(prompt, done.text.clone());
                 let query = match action(&done.text) {
                     Action::Search(query) => query,

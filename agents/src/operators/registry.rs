@@ -1,6 +1,8 @@
 //! Everything by name: a new operator is one file and one line here.
 
-use indago_core::ports::PlanPolicy;
+use std::sync::Arc;
+
+use indago_core::ports::{PlanPolicy, Toolbox};
 
 use super::decide::{Always, Frequency, Never, SelfAsked, TokenConfidence};
 use super::loops::Searcher;
@@ -9,12 +11,13 @@ use super::rewrite::{AsIs, Beams, Decompose, Ensemble, Hyde, StepBack};
 use super::{
     AutoRag, Chain, Cutoff, Edges, Interleave, IterRetGen, KnowledgeFilter, MindSearch, OneRound,
     Operator, Pipeline, React, Reservoir, RetrievalPolicy, RetroRag, Rewrite, SelectSentences,
-    SelfJudged, SingleShot, StopPolicy, Strategy,
+    SelfJudged, SingleShot, StopPolicy, Strategy, ToolCalls,
 };
 use crate::model::Models;
 use crate::planning::{BreadthDepth, Opposing, Perspectives};
 
-/// The names [`strategy`] knows.
+/// The names of strategies. [`strategy`] knows all but `tool_calls`, for which [`with_tools`] takes
+/// its tools.
 pub const STRATEGIES: &[&str] = &[
     "single_shot",
     "iter_retgen",
@@ -24,6 +27,7 @@ pub const STRATEGIES: &[&str] = &[
     "erm4",
     "adaptive",
     "react",
+    "tool_calls",
 ];
 
 /// The search strategy registered under `name`, as its paper has it.
@@ -66,6 +70,11 @@ pub fn reading(name: &str, models: &Models, k: Option<usize>) -> Option<Box<dyn 
         "adaptive" => Box::new(Searcher::new(adaptive(k.unwrap_or(10)), models)),
         _ => return None,
     })
+}
+
+/// The strategy that works through `tools`, registered as `tool_calls`.
+pub fn with_tools(models: &Models, tools: Arc<dyn Toolbox>) -> Box<dyn Strategy> {
+    Box::new(Searcher::new(ToolCalls::new(tools), models.clone()))
 }
 
 /// ERM4: rewriter, reservoir with its trigger, filter, one pass.

@@ -24,6 +24,18 @@ pub fn fuse(lists: &[Vec<PassageId>]) -> Vec<PassageId> {
     order.into_iter().map(|(id, _)| id).collect()
 }
 
+/// What the library is asked for `set`.
+pub(crate) fn queries(state: &SearchState, set: &QuerySet) -> Vec<Query> {
+    set.queries
+        .iter()
+        .map(|text| Query {
+            filters: state.filters.clone(),
+            imagined: set.imagined.clone(),
+            ..Query::new(text.clone())
+        })
+        .collect()
+}
+
 /// The lists of `set`'s queries, each at most `depth` long, as one recorded step.
 ///
 /// # Errors
@@ -39,15 +51,7 @@ pub async fn lists(
         format!("retrieve/{purpose}/{}", state.round + 1),
         &(set, &state.filters, depth),
     );
-    let queries: Vec<Query> = set
-        .queries
-        .iter()
-        .map(|text| Query {
-            filters: state.filters.clone(),
-            imagined: set.imagined.clone(),
-            ..Query::new(text.clone())
-        })
-        .collect();
+    let queries = queries(state, set);
     let library = ports.library;
     let found: Vec<Vec<PassageId>> = ports
         .cx

@@ -154,8 +154,9 @@ impl RetroRag {
         ledger: &mut Ledger,
         new: &[u32],
     ) -> Result<bool, TaskError> {
-        let base = role(opening(&state.whole), Collate::new().render());
-        let mut prompt = with_statements(asked_part(base, state), ledger);
+        // What grows stands in the order in which it grew, and the task last: a round begins with
+        // the bytes of the one before.
+        let mut prompt = asked_part(opening(&state.whole), state);
         // New passages, and those that active statements rest on: what they may be held against.
         let needed = ledger.passages();
         for shown in &state.evidence {
@@ -163,6 +164,7 @@ impl RetroRag {
                 prompt = passage(prompt, shown.n, &shown.passage);
             }
         }
+        let prompt = role(with_statements(prompt, ledger), Collate::new().render());
         let ask = ask(
             Role::Reader,
             format!("retro_rag/collate/{}", state.round),
@@ -196,16 +198,17 @@ impl RetroRag {
         state: &mut SearchState,
         ledger: &Ledger,
     ) -> Result<Assessed, TaskError> {
-        let base = role(opening(&state.whole), Assess::new().render());
-        let mut prompt = with_statements(asked_part(base, state), ledger);
+        let mut prompt = asked_part(opening(&state.whole), state);
         if ledger.is_thin() {
             for shown in &state.evidence {
                 prompt = passage(prompt, shown.n, &shown.passage);
             }
         }
+        prompt = with_statements(prompt, ledger);
         for query in &state.tried {
             prompt = note(prompt, "tried query", query.clone());
         }
+        let prompt = role(prompt, Assess::new().render());
         let ask = ask(
             Role::Judge,
             format!("retro_rag/assess/{}", state.round),

@@ -25,4 +25,4 @@ pub use task::{
     BoxFuture, Output, RetryPolicy, RunEngine, RunError, RunSpec, RunStatus, Started, StepKey,
     StepWork, TaskCtx, TaskCtxExt, TaskError, TaskKey, TaskSet,
 };
-pub use tool::{Effect, Tool, ToolError};
+pub use tool::{Effect, Tool, ToolError, ToolScope, Toolbox};

@@ -159,4 +159,10 @@ pub trait Library: Send + Sync {
 
     /// How far the vectors are.
     fn coverage(&self) -> IndexCoverage;
+
+    /// Says that [`Self::search`] will probably be asked this. A library that keeps answers may look
+    /// for them meanwhile; what it gives when it is asked stays the same.
+    fn expect(&self, _queries: Vec<Query>, _k: usize) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }

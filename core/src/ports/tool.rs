@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::BoxFuture;
-use crate::{Cancel, Observation, ToolSpec};
+use crate::{Cancel, DocumentId, Filters, Observation, ToolCall, ToolSpec};
 
 /// What calling a tool can do to the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,4 +44,27 @@ pub trait Tool: Send + Sync {
         arguments: Value,
         cancel: Cancel,
     ) -> BoxFuture<'_, Result<Observation, ToolError>>;
+}
+
+/// What the calls of one search may reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolScope {
+    /// Restrictions of the run on documents. They hold for every tool, whatever a call asks for.
+    pub filters: Filters,
+    /// Documents that the search has seen: where there are restrictions, no others are opened.
+    pub documents: Vec<DocumentId>,
+}
+
+/// The tools that a search may use, within its grant.
+pub trait Toolbox: Send + Sync {
+    /// What a model is told of, in the order of the names: the same for every call of a run.
+    fn specs(&self) -> Vec<ToolSpec>;
+
+    /// Checks a call of a model and runs it within `scope`. What is refused did not run.
+    fn call<'a>(
+        &'a self,
+        call: &'a ToolCall,
+        scope: &'a ToolScope,
+        cancel: Cancel,
+    ) -> BoxFuture<'a, Result<Observation, ToolError>>;
 }

@@ -46,7 +46,7 @@ use crate::registry::{Registry, Task, TaskFuture};
 /// Version of the code of these tasks. Changes whenever the same input and the same recorded
 /// results could lead to other steps, tasks or events: runs resume and replay only under the
 /// version that made them.
-pub const CODE_VERSION: u32 = 6;
+pub const CODE_VERSION: u32 = 7;
 
 /// Registered name of the root task.
 pub const TASK: &str = "deep_research";
@@ -215,6 +215,8 @@ pub struct Research {
     pub gate: Gate,
     /// Answers to calls made before they were needed.
     pub ahead: Ahead,
+    /// Whether searches look for what they will probably ask while they wait for a model.
+    pub guess: bool,
 }
 
 impl std::fmt::Debug for Research {
@@ -248,6 +250,7 @@ impl Research {
             journal,
             gate: Gate::default(),
             ahead: Ahead::default(),
+            guess: true,
         }
     }
 
@@ -291,9 +294,22 @@ impl Research {
     /// The library as one search of this run sees it: calls wait for their slots, and answers that
     /// were asked for ahead are there.
     fn library_for(&self, cx: &dyn TaskCtx, node: NodeId, is_ahead: bool) -> KnowingLibrary {
-        let library = Arc::clone(&self.library);
-        let gated = GatedLibrary::new(library, &self.gate, cx.run(), node, is_ahead);
-        KnowingLibrary::new(Arc::new(gated), &self.ahead, cx.run(), node, is_ahead)
+        let gated = |is_ahead| {
+            let library = Arc::clone(&self.library);
+            Arc::new(GatedLibrary::new(
+                library,
+                &self.gate,
+                cx.run(),
+                node,
+                is_ahead,
+            ))
+        };
+        let library = KnowingLibrary::new(gated(is_ahead), &self.ahead, cx.run(), node, is_ahead);
+        if self.guess && !is_ahead {
+            library.expecting_from(gated(true))
+        } else {
+            library
+        }
     }
 
     /// The registry of all tasks of a research run.
@@ -443,7 +459,19 @@ impl Task for SubQuestion {
         Box::pin(async move {
             let input: SearchInput = from_value("sub_question", input)?;
             let library = self.0.library_for(cx, input.node, false);
-            to_value(&self.0.searcher.search(cx, &library, &input).await?)
+            let searched = self.0.searcher.search(cx, &library, &input).await?;
+            if self.0.searcher.expects() {
+                // Recorded, because it depends on timing.
+                let (calls, used) = self.0.ahead.counts(cx.run(), input.node);
+                let key = StepKey::new("expected", &input.node);
+                let (calls, used): (u32, u32) =
+                    cx.run_step(key, async move { Ok((calls, used)) }).await?;
+                if calls > 0 {
+                    let node = input.node;
+                    cx.emit(Event::Speculated { node, calls, used });
+                }
+            }
+            to_value(&searched)
         })
     }
 }

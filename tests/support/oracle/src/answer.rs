@@ -111,7 +111,7 @@ impl Oracle {
             return unknown(&task);
         };
         match task.as_str() {
-            "search-dialogue" => dialogue(&view, &seen),
+            "search-dialogue" | "tool-dialogue" => dialogue(&view, &seen),
             "react" => react(&view, &seen),
             "interleave" => interleave(&view, &seen),
             "read-draft" => draft(&view),
@@ -196,7 +196,7 @@ fn transcribe(task: &str, seen: &Seen) -> Option<String> {
 /// What is said about a question it does not know.
 fn unknown(task: &str) -> String {
     match task {
-        "search-dialogue" => "Final Answer: not found".to_owned(),
+        "search-dialogue" | "tool-dialogue" => "Final Answer: not found".to_owned(),
         "react" => "Action: finish[not found]".to_owned(),
         "plan" => json!({ "ops": [{ "op": "finish" }] }).to_string(),
         "perspectives" | "perspective-next" | "deepen" | "oppose" | "clarify" => {
