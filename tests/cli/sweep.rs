@@ -9,7 +9,7 @@ use indago::core::{Cancel, Report};
 use indago::models::{ModelConfig, ModelSet, SetOptions};
 use indago::{AskSettings, Asker, ModelChoice, ModelReasoner, Models, Project};
 use indago_egress::{Door, Policy, Secret};
-use indago_scripted::{Call, Fault, Faulty, Server};
+use indago_scripted::{Fault, Faulty, Server};
 
 use crate::model::{KEY, QUESTION, holds_key, oracle};
 use crate::support::Sandbox;
@@ -18,7 +18,7 @@ use crate::support::Sandbox;
 const THREADS: usize = 4;
 
 /// Longest time of a run: its calls, each with all its attempts. Only a hang takes longer.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// What is planted where.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ impl Bench {
 fn sound(report: &Report, what: &str) {
     let shown = report.sections.iter().flat_map(|section| &section.claims);
     let texts = ["lighthouse.md", "falk.md", "bread.txt"];
-    for quote in shown.flat_map(|claim| claim.quotes()) {
+    for quote in shown.flat_map(indago::core::Claim::quotes) {
         assert!(
             texts.contains(&quote.document.as_str()),
             "{what}: {quote:?}"
