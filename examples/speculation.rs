@@ -13,8 +13,10 @@
     reason = "an evaluation prints its table and stops where outputs differ"
 )]
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -58,11 +60,17 @@ struct Args {
     model_ms: u64,
 }
 
-/// A library whose searches take their time.
+/// A library whose searches take their time and nothing else: their answers are kept from a first
+/// run without delays, so that what else the machine does stays out of the figures.
 struct Slow {
     inner: Arc<dyn Library>,
+    kept: Mutex<HashMap<String, Vec<Vec<Hit>>>>,
+    pace: Pace,
     delay: Duration,
 }
+
+/// Whether delays are on.
+type Pace = Arc<AtomicBool>;
 
 impl Library for Slow {
     fn search(
@@ -71,8 +79,17 @@ impl Library for Slow {
         k: usize,
     ) -> BoxFuture<'_, Result<Vec<Vec<Hit>>, RetrieveError>> {
         Box::pin(async move {
-            tokio::time::sleep(self.delay).await;
-            self.inner.search(queries, k).await
+            if self.pace.load(Ordering::Relaxed) {
+                tokio::time::sleep(self.delay).await;
+            }
+            let key = format!("{queries:?} {k}");
+            let known = self.kept.lock().unwrap().get(&key).cloned();
+            if let Some(known) = known {
+                return Ok(known);
+            }
+            let found = self.inner.search(queries, k).await?;
+            self.kept.lock().unwrap().insert(key, found.clone());
+            Ok(found)
         })
     }
 
@@ -112,6 +129,7 @@ impl Library for Slow {
 /// A model that takes its time.
 struct Thinking {
     inner: OracleModel,
+    pace: Pace,
     delay: Duration,
 }
 
@@ -139,7 +157,9 @@ impl LanguageModel for Thinking {
         cancel: Cancel,
     ) -> BoxFuture<'_, Result<Completion, LanguageModelError>> {
         Box::pin(async move {
-            tokio::time::sleep(self.delay).await;
+            if self.pace.load(Ordering::Relaxed) {
+                tokio::time::sleep(self.delay).await;
+            }
             self.inner.complete(request, deltas, cancel).await
         })
     }
@@ -258,8 +278,11 @@ fn whole_runs(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let cancel = Cancel::new();
     let project = workplace.prepare(set, "whole", &changes, &encoders, 2, &mut |_| {}, &cancel)?;
     let corpus = indago::open(&project, "default")?;
+    let pace = Pace::default();
     let library: Arc<dyn Library> = Arc::new(Slow {
         inner: wire::library(&corpus, 2)?,
+        kept: Mutex::default(),
+        pace: Arc::clone(&pace),
         delay: Duration::from_millis(args.retriever_ms),
     });
     let folder = if args.data.join("queries.jsonl").is_file() {
@@ -278,6 +301,7 @@ fn whole_runs(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     for name in ["auto_rag", "mind_search"] {
         let model = Thinking {
             inner: OracleModel::new(Arc::clone(&oracle)),
+            pace: Arc::clone(&pace),
             delay: Duration::from_millis(args.model_ms),
         };
         let models = Models::one(Arc::new(model));
@@ -298,12 +322,16 @@ fn whole_runs(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
             research.guess = guess;
             MemoryEngine::new(journal, research.registry())
         };
-        let (plain, ahead) = (run(false), run(true));
+        let (warm, plain, ahead) = (run(true), run(false), run(true));
         let mut times = [Duration::ZERO; 2];
         let (mut calls, mut used) = (0, 0);
         for (i, question) in questions.iter().enumerate() {
             let mut reports: Vec<Report> = Vec::new();
-            for (engine, time) in [&plain, &ahead].into_iter().zip(&mut times) {
+            let mut untimed = Duration::ZERO;
+            let [first, second] = &mut times;
+            for (engine, time) in [(&warm, &mut untimed), (&plain, first), (&ahead, second)] {
+                let is_timed = !std::ptr::eq(engine, &raw const warm);
+                pace.store(is_timed, Ordering::Relaxed);
                 let id = RunId::new(format!("{name}-{i}"));
                 let input = ResearchInput::new(*question, "default");
                 let begun = Instant::now();
@@ -314,6 +342,9 @@ fn whole_runs(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
                 *time += begun.elapsed();
                 let mut report: Report = serde_json::from_value(output)?;
                 report.usage.wall_ms = 0;
+                if !is_timed {
+                    continue;
+                }
                 reports.push(report);
                 for stored in engine.events(&id)? {
                     if let Event::Speculated {
