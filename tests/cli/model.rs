@@ -391,8 +391,10 @@ fn tools_are_called_within_their_grant_and_what_they_show_is_cited() {
         // Neither is a tool of this run.
         Reply::tool("shell", &json!({ "command": "touch pwned" }))
             .and_tool("web_fetch", &json!({ "url": "http://192.0.2.7/" })),
-        Reply::tool("corpus_search", &json!({ "question": "wrong name" })),
-        search("Skerry Lighthouse designer"),
+        Reply::tool("corpus_search", &json!({ "question": "wrong name" })).and_tool(
+            "corpus_search",
+            &json!({ "query": "Skerry Lighthouse designer" }),
+        ),
         Reply::tool(
             "document_find",
             &json!({ "document": "falk.md", "text": "born in Skagen" }),
