@@ -88,7 +88,7 @@ impl Scoped {
     fn may_read(&self, document: &DocumentId) -> bool {
         let reachable = self.reachable.lock();
         let reachable = reachable.unwrap_or_else(PoisonError::into_inner);
-        reachable.contains(document)
+        reachable.contains(document) && !self.filters.except.contains(document)
     }
 }
 
@@ -109,6 +109,7 @@ fn both(run: &Filters, asked: Filters) -> Filters {
             (a, b) => a.or(b),
         },
         metadata,
+        except: run.except.iter().cloned().chain(asked.except).collect(),
     }
 }
 
@@ -187,15 +188,18 @@ mod tests {
             after: day("2020-01-01"),
             before: None,
             metadata: vec![("lang".into(), "en".into())],
+            except: vec![DocumentId::new("a/secret.md")],
         };
         let asked = Filters {
             paths: vec!["**".into()],
             after: day("2010-01-01"),
             before: day("2022-01-01"),
             metadata: vec![("lang".into(), "de".into()), ("kind".into(), "memo".into())],
+            except: Vec::new(),
         };
         let within = both(&run, asked);
         assert_eq!(within.paths, ["a/**"]);
+        assert_eq!(within.except, run.except);
         assert_eq!(within.after, day("2020-01-01"));
         assert_eq!(within.before, day("2022-01-01"));
         assert_eq!(
