@@ -15,8 +15,8 @@ use indago_models::{
     CrossEncoder, FolderKind, MiniLm, SentenceEncoder, Splade, StaticEncoder, Truncated,
 };
 use indago_planner::policy;
-use indago_retriever::Corpus;
 use indago_retriever::rerank::{ByPairs, DEFAULT_DEPTH, Reranked};
+use indago_retriever::{Corpus, Propositions};
 use indago_tools::CorpusTools;
 use indago_workflows::deep_research::Research;
 use indago_workflows::{
@@ -77,11 +77,14 @@ pub(crate) fn weights_of(name: &str) -> PathBuf {
 /// An encoder by name: `minilm` (the embedded one), `static` (the fast tier), a model that was
 /// added ([`registry()`]), a folder with published weights, which are used unquantised, or a file
 /// made by `models quantize`; after a `:` how many leading dimensions are kept, as in
-/// `minilm:128`.
+/// `minilm:128`, or that late interaction is over sentences, as in `minilm:sentences`.
 ///
 /// # Errors
 /// When there is no such model, or it has fewer dimensions.
 pub fn encoder_named(name: &str) -> Result<Arc<dyn Encoder>, Error> {
+    if let Some(name) = name.strip_suffix(":sentences") {
+        return Ok(Arc::new(Propositions::new(encoder_named(name)?)));
+    }
     if let Some((name, dim)) = name.rsplit_once(':')
         && let Ok(dim) = dim.parse()
     {

@@ -98,7 +98,7 @@ impl Corpus {
             vectors.insert(set.fingerprint.clone(), Arc::new(opened));
         }
         let mut tokens = HashMap::new();
-        for set in &manifest.tokens {
+        for set in manifest.tokens.iter().filter(|set| !set.is_forgotten()) {
             let opened = Tokens::open(&dir.join(&set.file), Arc::clone(&store))?;
             tokens.insert(set.fingerprint.clone(), Arc::new(opened));
         }
@@ -584,8 +584,11 @@ fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
         let log = dir.join(&set.log);
         problems.extend(crate::dense::check_log(&log, &set.fingerprint, set.dim).err());
     }
-    for set in &manifest.tokens {
+    for set in manifest.tokens.iter().filter(|set| !set.is_forgotten()) {
         problems.extend(multivector::TokenFile::open(&dir.join(&set.file)).err());
+    }
+    for set in &manifest.sparse {
+        problems.extend(SparseFile::open(&dir.join(&set.file)).err());
     }
     problems
 }

@@ -82,6 +82,19 @@ pub(crate) struct TokenSet {
     pub(crate) file: String,
 }
 
+impl TokenSet {
+    /// Leaves nothing but the wish for token vectors of this encoder.
+    pub(crate) fn forget(&mut self) {
+        self.file.clear();
+        (self.passages, self.tokens) = (0, 0);
+    }
+
+    /// Whether they are to be made again.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.file.is_empty()
+    }
+}
+
 /// A file's length and hash when it was published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FileSum {

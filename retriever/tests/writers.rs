@@ -8,9 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indago_core::ports::{CorpusStats, DocumentStore, NameIndex, RetrieveError};
+use indago_core::ports::{
+    CorpusStats, DocumentStore, EncodeError, Encoder, Matrix, NameIndex, RetrieveError, Role,
+};
 use indago_core::{Cancel, Cancelled, Query};
-use indago_retriever::{Corpus, CorpusWriter, IndexError, Stage, prepare, verify};
+use indago_retriever::{
+    Corpus, CorpusWriter, IndexError, Propositions, Stage, prepare, retrievers, verify,
+};
 use proptest::prelude::*;
 use support::{WordHasher, document, files, index, index_with, options, state};
 
@@ -63,6 +67,20 @@ fn embed(dir: &Path) {
         .unwrap();
 }
 
+/// Every kind of index that is made on request.
+fn embed_further(dir: &Path) {
+    let mut writer = CorpusWriter::open(dir, &options()).unwrap();
+    let (encoder, cancel) = (
+        Propositions::new(Arc::new(WordHasher::new())),
+        Cancel::new(),
+    );
+    let fingerprint = encoder.fingerprint().to_owned();
+    writer.link_vectors(&fingerprint, true, &cancel).unwrap();
+    let tokens = encoder.tokens().unwrap();
+    writer.embed_tokens(tokens, true, |_| (), &cancel).unwrap();
+    writer.build_sparse(None, &cancel).unwrap();
+}
+
 fn one_file() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
         "harbour", "river", "bridge", "old", "stone", "tower", "town", "boats", "market", "Alston",
@@ -102,6 +120,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         index(dir.path(), &files(&[("a", "old stone tower"), ("b", "river bridge\n\nboats")]));
         embed(dir.path());
+        embed_further(dir.path());
         prop_assert!(verify(dir.path()).unwrap().is_empty());
         let all: Vec<PathBuf> =
             all_files(dir.path()).into_iter().filter(|p| fs::metadata(p).unwrap().len() > 0).collect();
@@ -117,12 +136,24 @@ proptest! {
             for id in corpus.passage_ids().collect::<Vec<_>>() {
                 let _ = corpus.passage(id);
             }
-            for name in ["bm25", "dense", "fused", "graph"] {
-                if let Ok(retriever) = corpus.retriever(name, Some(Arc::new(WordHasher::new()))) {
+            for name in ["bm25", "dense", "fused", "graph", "exact", "ppr", "sparse", "ann", "plaid", "xtr"] {
+                let encoder = Propositions::new(Arc::new(WordHasher::new()));
+                if let Ok(retriever) = corpus.retriever(name, Some(Arc::new(encoder))) {
                     let _ = retriever.search(&Query::new("river tower"), 5, &Cancel::new());
                 }
             }
             let _ = corpus.defining("a", 3);
+        }
+        // Made again on request, it is whole, whatever was damaged but the list of what there is.
+        if let Ok(mut writer) = CorpusWriter::open(dir.path(), &options()) {
+            writer.start_over();
+            index_with(&mut writer, &files(&[("a", "old stone tower")]), |_| Ok(())).unwrap();
+            drop(writer);
+            embed(dir.path());
+            embed_further(dir.path());
+            prop_assert!(verify(dir.path()).unwrap().is_empty(), "{}", path.display());
+            let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+            prop_assert_eq!(corpus.passage_ids().count(), 1);
         }
     }
 }
@@ -340,6 +371,7 @@ fn odd_queries_and_empty_corpora_give_few_hits_and_no_errors() {
         &files(&[("a", "old stone tower"), ("b", "river bridge"), ("c", "")]),
     );
     embed(dir.path());
+    embed_further(dir.path());
     assert_eq!(search("tower", 1_000_000), [1, 2, 2]);
     assert_eq!(search("", 10), [0, 0, 0]);
     assert_eq!(search("the of and", 10)[0], 0);
@@ -348,11 +380,29 @@ fn odd_queries_and_empty_corpora_give_few_hits_and_no_errors() {
     let long = many.join(" ") + " tower";
     assert!(long.len() > 100_000);
     assert_eq!(search(&long, 10)[0], 1);
+    let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+    let sentences = Arc::new(Propositions::new(encoder));
+    for name in retrievers::names() {
+        let retriever = corpus.retriever(name, Some(sentences.clone())).unwrap();
+        let find = |text: &str, k: usize| {
+            let hits = retriever.search(&Query::new(text), k, &Cancel::new());
+            hits.unwrap_or_else(|error| panic!("{name}: {error}")).len()
+        };
+        assert!(find("tower", usize::MAX) >= 1, "{name}");
+        assert!(find(&long, 10) <= 10, "{name}");
+        assert_eq!(
+            (find("", 10), find(" \n", 10), find("tower", 0)),
+            (0, 0, 0),
+            "{name}"
+        );
+        for text in ["the of and", "\u{1F5FC}\u{1F5FC}", "a\u{0301}\n\n\t-- ((("] {
+            assert!(find(text, 10) <= 2, "{name} {text:?}");
+        }
+    }
     let cancel = Cancel::new();
     cancel.cancel();
-    let corpus = Corpus::open(dir.path()).unwrap().unwrap();
-    for name in ["bm25", "dense", "fused", "graph"] {
-        let retriever = corpus.retriever(name, Some(encoder.clone())).unwrap();
+    for name in retrievers::names() {
+        let retriever = corpus.retriever(name, Some(sentences.clone())).unwrap();
         let outcome = retriever.search(&Query::new("tower"), 5, &cancel);
         assert!(
             matches!(outcome, Err(RetrieveError::Cancelled(_))),
@@ -388,4 +438,78 @@ fn near_duplicates_fold_into_the_best_and_other_numbers_do_not() {
     let hits = corpus.collapse(hits).unwrap();
     let folded: Vec<usize> = hits.iter().map(|hit| hit.duplicates.len()).collect();
     assert_eq!((hits.len(), folded.iter().sum::<usize>()), (2, 1));
+}
+
+/// What a broken encoder gives.
+#[derive(Clone, Copy, Debug)]
+enum Broken {
+    NotANumber,
+    Longer,
+    Fewer,
+}
+
+/// An encoder that breaks for the texts that hold `bad`.
+struct Breaking(WordHasher, Broken);
+
+impl Encoder for Breaking {
+    fn name(&self) -> &'static str {
+        "breaking"
+    }
+
+    fn fingerprint(&self) -> &str {
+        self.0.fingerprint()
+    }
+
+    fn dim(&self) -> usize {
+        self.0.dim()
+    }
+
+    fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
+        let mut matrix = self.0.encode(texts, role, cancel)?;
+        if texts.iter().any(|text| text.contains("bad")) {
+            match self.1 {
+                Broken::NotANumber => matrix.data[3] = f32::NAN,
+                Broken::Longer => {
+                    matrix.dim += 1;
+                    matrix.data.resize(matrix.rows * matrix.dim, 0.0);
+                }
+                Broken::Fewer => matrix = Matrix::zeros(0, self.dim()),
+            }
+        }
+        Ok(matrix)
+    }
+}
+
+#[test]
+fn vectors_of_another_length_or_without_numbers_are_refused_by_name() {
+    for broken in [Broken::NotANumber, Broken::Longer, Broken::Fewer] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut documents = files(&[("a", "old stone tower"), ("b", "river bridge")]);
+        index(dir.path(), &documents);
+        let encoder = Arc::new(Breaking(WordHasher::new(), broken));
+        let fill = || {
+            let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
+            writer.embed_missing(encoder.as_ref(), |_| (), &Cancel::new())
+        };
+        fill().unwrap();
+        documents.extend(files(&[("c", "a bad day")]));
+        index(dir.path(), &documents);
+        let error = fill().unwrap_err().to_string();
+        assert!(error.contains("breaking"), "{broken:?}: {error}");
+        let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+        let dense = corpus.retriever("dense", Some(encoder.clone())).unwrap();
+        let search = |text: &str| dense.search(&Query::new(text), 5, &Cancel::new());
+        assert_eq!(search("tower").unwrap().len(), 2, "what was made stays");
+        let error = search("bad tower").unwrap_err().to_string();
+        assert!(error.contains("breaking"), "{broken:?}: {error}");
+        // BM25 goes on without vectors.
+        let lexical = corpus.retriever("bm25", None).unwrap();
+        assert_eq!(
+            lexical
+                .search(&Query::new("bad"), 5, &Cancel::new())
+                .unwrap()
+                .len(),
+            1
+        );
+    }
 }

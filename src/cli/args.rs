@@ -157,7 +157,8 @@ pub(super) struct IndexArgs {
     #[arg(long, conflicts_with = "no_vectors")]
     pub(super) approximate: bool,
     /// Also store a vector for each token, for late interaction (`--retriever plaid`, `maxsim`,
-    /// `muvera` or `xtr`); kept up to date from then on
+    /// `muvera` or `xtr`), or with `--encoder minilm:sentences` for each sentence
+    /// (`--retriever plaid@minilm:sentences`); kept up to date from then on
     #[arg(long, conflicts_with = "no_vectors")]
     pub(super) tokens: bool,
     /// Also make a sparse index: by BM25's weights, or by an added sparse encoder; search with
@@ -192,7 +193,9 @@ pub(super) struct SearchArgs {
     /// dense@minilm:128 [default: graph]
     #[arg(short, long, value_name = "NAME")]
     pub(super) retriever: Option<String>,
-    /// Which reranker puts the first hits in order: an added model, a folder, a configured one
+    /// Which reranker puts the first hits in order: an added model, a folder, a configured one; a
+    /// configured language model with how it is asked, such as writer:listwise (or :pairwise,
+    /// :pointwise)
     #[arg(long, value_name = "NAME")]
     pub(super) rerank: Option<String>,
     #[command(flatten)]

@@ -41,6 +41,17 @@ struct Described {
     complete: bool,
     roots: Vec<String>,
     vectors: Vec<Vectors>,
+    sparse: Vec<Sparse>,
+}
+
+/// A sparse index.
+#[derive(Serialize)]
+struct Sparse {
+    encoder: String,
+    /// Whether it is of the corpus as it is now.
+    current: bool,
+    /// Share of the exact ten best that it finds, on a sample, when it was made.
+    recall: f32,
 }
 
 #[derive(Serialize)]
@@ -165,6 +176,21 @@ fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Ex
             );
         }
     }
+    for sparse in &described.sparse {
+        let Sparse {
+            encoder,
+            current,
+            recall,
+        } = sparse;
+        row(
+            "sparse",
+            if *current {
+                format!("by {encoder}: recall@10 {recall:.3} on a sample")
+            } else {
+                format!("by {encoder}: of an earlier state; `indago index --sparse {encoder}`")
+            },
+        );
+    }
     printer.data(&table.to_string())?;
     Ok(Exit::Done)
 }
@@ -194,6 +220,15 @@ fn describe(name: String, corpus: &Corpus) -> Described {
                 encoder,
                 coverage,
                 approximation: corpus.approximation(&fingerprint),
+            })
+            .collect(),
+        sparse: corpus
+            .sparse_indexes()
+            .into_iter()
+            .map(|(encoder, current, recall)| Sparse {
+                encoder,
+                current,
+                recall,
             })
             .collect(),
     }

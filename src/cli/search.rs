@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indago_core::ports::Reranker;
 use indago_core::{Cancel, Filters, Hit, Location, PassageId, Provenance, Query};
-use indago_retriever::rerank::ByPairs;
+use indago_retriever::rerank::{ByPairs, Judging, by_language_model};
 use indago_retriever::{Corpus, metrics};
 
 use rayon::prelude::*;
@@ -95,12 +95,28 @@ pub(super) fn run(
     Ok(Exit::Done)
 }
 
-/// The reranker that is named: one of the configured models, else one on this machine.
+/// The reranker that is named: one of the configured models, else one on this machine. A language
+/// model with the way it is asked behind a `:`, as in `writer:listwise`.
 fn reranker(
     name: &str,
     settings: &Settings,
     compute: &Compute,
 ) -> anyhow::Result<Arc<dyn Reranker>> {
+    if let Some((model, way)) = name.rsplit_once(':')
+        && settings.models.contains_key(model)
+    {
+        let judging: Judging = way.parse().map_err(anyhow::Error::msg)?;
+        let configs = settings.models.clone();
+        let remote = Remote::open(&project(settings), configs, &settings.network, true)?;
+        let Some(chat) = remote.models.chat(model) else {
+            anyhow::bail!("the model `{model}` is no language model");
+        };
+        let runtime = crate::asking::runtime()?;
+        let complete = move |request, cancel: &Cancel| {
+            runtime.block_on(chat.complete(request, None, cancel.clone()))
+        };
+        return Ok(by_language_model(model, judging, Arc::new(complete)));
+    }
     if !settings.models.contains_key(name) {
         return Ok(compute.reranker(name)?);
     }

@@ -24,6 +24,18 @@ fn every_index_of_vectors_is_made_searched_described_and_repaired() {
     let cut = sandbox.run(&["index", "--vectors-only", "--encoder", "minilm:128"]);
     assert_eq!(cut.code, Some(0), "{cut:?}");
 
+    let sentences = [
+        "index",
+        "--encoder",
+        "minilm:sentences",
+        "--tokens",
+        "--sparse",
+    ];
+    let sentences = sandbox.run(&sentences);
+    assert_eq!(sentences.code, Some(0), "{sentences:?}");
+    let stats = sandbox.run(&["corpus", "stats"]);
+    assert!(stats.stdout.contains("by bm25: recall@10"), "{stats:?}");
+
     let names = [
         "ann",
         "dense@minilm:128",
@@ -31,6 +43,7 @@ fn every_index_of_vectors_is_made_searched_described_and_repaired() {
         "maxsim-all",
         "muvera",
         "plaid",
+        "plaid@minilm:sentences",
         "xtr",
     ];
     let search = |name: &str, more: &[&str]| {
@@ -49,6 +62,7 @@ fn every_index_of_vectors_is_made_searched_described_and_repaired() {
         );
     }
 
+    assert_eq!(json(&search("sparse", &[]))[0]["document"], "bread.txt");
     // A document that comes later is found by all that index it.
     sandbox.write(
         "docs/cake.txt",

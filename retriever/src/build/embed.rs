@@ -8,6 +8,7 @@ use indago_core::{Cancel, IndexCoverage};
 use super::CorpusWriter;
 use crate::corpus::Approximation;
 use crate::dense::{self, VectorLog};
+use crate::encoded;
 use crate::error::IndexError;
 use crate::manifest::VectorSet;
 use crate::prepare::indexed_text;
@@ -69,7 +70,7 @@ impl CorpusWriter {
             for batch in texts.chunks(BATCH) {
                 let text: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
                 let vectors = match cancel.check() {
-                    Ok(()) => encoder.encode(&text, Role::Passage, cancel),
+                    Ok(()) => encoded::encode(encoder, &text, Role::Passage, cancel),
                     Err(cancelled) => Err(cancelled.into()),
                 };
                 let vectors = match vectors {

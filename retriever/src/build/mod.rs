@@ -20,6 +20,7 @@ pub use generation::{Committed, Generation, Stage};
 use crate::disk;
 use crate::error::IndexError;
 use crate::manifest::Manifest;
+use crate::multivector::TokenFile;
 use crate::sparse::SparseBuilt;
 use crate::store::Store;
 use files::FileRecord;
@@ -112,9 +113,16 @@ impl CorpusWriter {
     }
 
     /// Forgets the current index, for one that is damaged: the next generation starts from
-    /// nothing. Vectors are kept.
+    /// nothing. Vectors are kept; token vectors that cannot be read are forgotten, because a reader
+    /// could not open the corpus until their encoder has made them again.
     pub fn start_over(&mut self) {
         self.current = None;
+        for set in &mut self.manifest.tokens {
+            if let Err(error) = TokenFile::open(&self.dir.join(&set.file)) {
+                tracing::warn!(%error, "damaged token vectors are forgotten");
+                set.forget();
+            }
+        }
     }
 
     /// Compares the files that should be in the corpus with those that are.

@@ -10,6 +10,7 @@ use indago_kernels::scan::ScanError;
 use super::CorpusWriter;
 use super::embed::embedded_text;
 use crate::dense;
+use crate::encoded;
 use crate::error::{IndexError, corrupt};
 use crate::manifest::TokenSet;
 use crate::multivector::{Codec, Index, IndexBuilder, TokenFile, write};
@@ -105,7 +106,7 @@ impl CorpusWriter {
                 texts.push((row, embedded_text(&store, row)?.1));
             }
             let text: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
-            let matrices = encoder.encode_tokens(&text, Role::Passage, cancel)?;
+            let matrices = encoded::encode_tokens(encoder, &text, Role::Passage, cancel)?;
             let rows = texts.iter().map(|(row, _)| *row);
             sampled.extend(rows.zip(matrices));
             let matrices: Vec<Matrix> =
@@ -174,7 +175,7 @@ fn train(
             texts.push(embedded_text(store, row)?.1);
         }
         let text: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let matrices = encoder.encode_tokens(&text, Role::Passage, cancel)?;
+        let matrices = encoded::encode_tokens(encoder, &text, Role::Passage, cancel)?;
         for (&row, matrix) in batch.iter().zip(matrices) {
             sample.extend(&matrix.data);
             sampled.insert(row, matrix);

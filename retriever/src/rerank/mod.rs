@@ -2,8 +2,9 @@
 //!
 //! One port, [`Reranker`]. [`ByPairs`] makes one of any scorer of pairs (a cross-encoder, late
 //! interaction, a server's `/rerank`); [`Windows`] makes one of anything that can order a few
-//! passages at once, such as a language model.
+//! passages at once; [`by_language_model`] has a language model judge them in three ways.
 
+mod language;
 mod windows;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use indago_core::ports::{Candidate, PairScorer, Reranker, RetrieveError, Retriever};
 use indago_core::{Cancel, Hit, Provenance, Query};
 
+pub use language::{Complete, Judging, by_language_model};
 pub use windows::{Listwise, Windows};
 
 use crate::corpus::Corpus;

@@ -8,6 +8,7 @@ use indago_core::{Cancel, Hit, Query};
 
 use super::hits;
 use crate::corpus::Corpus;
+use crate::encoded;
 
 /// Bytes of a query that are encoded. Encoders cut at some 256 word pieces; this bounds what a
 /// query of any length can cost before that.
@@ -75,7 +76,7 @@ impl Dense {
         if texts.is_empty() {
             return Ok(sum);
         }
-        let vectors = self.encoder.encode(&texts, Role::Passage, cancel)?;
+        let vectors = encoded::encode(&*self.encoder, &texts, Role::Passage, cancel)?;
         for i in 0..texts.len() {
             for (a, x) in sum.iter_mut().zip(vectors.row(i)) {
                 *a += x;
@@ -111,7 +112,7 @@ impl Retriever for Dense {
             Some(instruction) => format!("{instruction} {text}"),
             None => text.to_owned(),
         };
-        let vector = self.encoder.encode(&[&text], Role::Query, cancel)?;
+        let vector = encoded::encode(&*self.encoder, &[&text], Role::Query, cancel)?;
         let mean = self.with_imagined(vector.row(0), &query.imagined, cancel)?;
         let allowed = allowed.as_deref();
         let ranked = if self.approximate {

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use indago_core::ports::{EncodeError, Encoder, Matrix, RetrieveError, Retriever, Role};
+use indago_core::ports::{
+    EncodeError, Encoder, Matrix, RetrieveError, Retriever, Role, TokenEncoder,
+};
 use indago_core::{Cancel, Hit, PassageId, Query};
 use indago_kernels::scan::ScanError;
 
 use super::dense::Dense;
 use super::hits;
 use crate::corpus::{Corpus, Tokens};
+use crate::encoded;
 use crate::multivector::Scope;
 
 /// Bytes of a query that are encoded.
@@ -52,11 +55,11 @@ impl LateInteraction {
         };
         let reason = format!("retriever `{name}` needs an encoder and none is configured");
         let encoder = encoder.ok_or_else(|| missing("none", reason))?;
-        if encoder.tokens().is_none() {
+        let Some(made_by) = encoder.tokens().map(TokenEncoder::fingerprint) else {
             let reason = format!("it gives no vectors of tokens, which `{name}` needs");
             return Err(missing(encoder.name(), reason).into());
-        }
-        if corpus.tokens(encoder.fingerprint()).is_none() {
+        };
+        if corpus.tokens(made_by).is_none() {
             let reason =
                 "the corpus has no token vectors of it; `indago index --tokens` makes them";
             return Err(missing(encoder.name(), reason.to_owned()).into());
@@ -124,10 +127,9 @@ impl Retriever for LateInteraction {
     fn search(&self, query: &Query, k: usize, cancel: &Cancel) -> Result<Vec<Hit>, RetrieveError> {
         cancel.check()?;
         let text = query.text.trim();
-        let (Some(tokens), Some(encoder)) = (
-            self.corpus.tokens(self.encoder.fingerprint()),
-            self.encoder.tokens(),
-        ) else {
+        let encoder = self.encoder.tokens();
+        let tokens = encoder.and_then(|encoder| self.corpus.tokens(encoder.fingerprint()));
+        let (Some(tokens), Some(encoder)) = (tokens, encoder) else {
             return Ok(Vec::new());
         };
         if text.is_empty() || k == 0 {
@@ -138,7 +140,7 @@ impl Retriever for LateInteraction {
             Some(instruction) => format!("{instruction} {text}"),
             None => text.to_owned(),
         };
-        let matrices = encoder.encode_tokens(&[&text], Role::Query, cancel)?;
+        let matrices = encoded::encode_tokens(encoder, &[&text], Role::Query, cancel)?;
         let Some(matrix) = matrices.first().filter(|matrix| matrix.rows > 0) else {
             return Ok(Vec::new());
         };

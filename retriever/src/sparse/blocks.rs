@@ -7,15 +7,15 @@ use indago_core::ports::SparseVector;
 
 /// How lists are pruned, cut and summed up.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Cut {
+pub struct Cut {
     /// Most postings of a list: those of the largest weights.
-    pub(crate) postings: usize,
+    pub postings: usize,
     /// Blocks of a list, as a share of its postings.
-    pub(crate) centroids: f32,
+    pub centroids: f32,
     /// Passages up to which a block is dissolved.
-    pub(crate) least: usize,
+    pub least: usize,
     /// Share of a block's maxima, by their sum, that its summary keeps.
-    pub(crate) energy: f32,
+    pub energy: f32,
 }
 
 impl Default for Cut {

@@ -27,14 +27,23 @@ const KIND: Kind = Kind {
 };
 
 /// What is written.
-pub(super) struct Content<'a> {
-    pub(super) keys: &'a [[u8; 16]],
-    pub(super) vectors: &'a [SparseVector],
-    pub(super) vocabulary: usize,
-    pub(super) words: &'a [String],
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// Of each row the key of its text.
+    pub keys: &'a [[u8; 16]],
+    /// As many.
+    pub vectors: &'a [SparseVector],
+    /// Number of terms; no vector has one from here up.
+    pub vocabulary: usize,
+    /// Words by term, where terms are words.
+    pub words: &'a [String],
 }
 
-pub(super) fn write(path: &Path, content: &Content<'_>, how: Cut) -> Result<(), IndexError> {
+/// Cuts the vectors into blocks and writes both.
+///
+/// # Errors
+/// When the file cannot be written, or there are more than 2^32 weights.
+pub fn write(path: &Path, content: &Content<'_>, how: Cut) -> Result<(), IndexError> {
     let entries: usize = content.vectors.iter().map(Vec::len).sum();
     if u32::try_from(entries).is_err() {
         return Err(IndexError::TooMany(u64::from(u32::MAX), "sparse weights"));
@@ -83,12 +92,12 @@ pub(super) fn write(path: &Path, content: &Content<'_>, how: Cut) -> Result<(), 
 
 /// How a search goes through the blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Effort {
+pub struct Effort {
     /// Terms of the query, the heaviest, whose lists are gone through. All terms score.
-    pub(crate) terms: usize,
+    pub terms: usize,
     /// A block is left out when its summary is below this times the worst kept score; 0 leaves
     /// none out.
-    pub(crate) factor: f32,
+    pub factor: f32,
 }
 
 impl Default for Effort {
@@ -102,7 +111,7 @@ impl Default for Effort {
 
 /// Sparse vectors of a corpus, open for reading.
 #[derive(Debug)]
-pub(crate) struct SparseFile {
+pub struct SparseFile {
     file: SealedFile,
     keys: Range<usize>,
     starts: Range<usize>,
@@ -118,7 +127,11 @@ pub(crate) struct SparseFile {
 }
 
 impl SparseFile {
-    pub(crate) fn open(path: &Path) -> Result<Self, RetrieveError> {
+    /// Opens and checks the whole file.
+    ///
+    /// # Errors
+    /// When it is damaged, of another version, or not there.
+    pub fn open(path: &Path) -> Result<Self, RetrieveError> {
         let file = SealedFile::open(path, KIND)?;
         let section = |name: &str| {
             file.verify(name)?;
@@ -154,7 +167,7 @@ impl SparseFile {
     }
 
     /// Number of passages.
-    pub(crate) fn rows(&self) -> u32 {
+    pub fn rows(&self) -> u32 {
         (self.keys.len() / 16) as u32
     }
 
@@ -190,12 +203,12 @@ impl SparseFile {
             .map(|entry| (u32_at(entry, 0), f32_at(entry, 4)))
     }
 
-    fn product(&self, row: u32, query: &HashMap<u32, f32>) -> f32 {
-        let weight = |term: u32| query.get(&term).copied().unwrap_or(0.0);
-        self.entries(row).map(|(term, w)| w * weight(term)).sum()
+    fn product(&self, row: u32, query: &Weights) -> f32 {
+        let entries = self.entries(row);
+        entries.map(|(term, w)| w * query.of(term)).sum()
     }
 
-    fn summary_product(&self, block: usize, query: &HashMap<u32, f32>) -> f32 {
+    fn summary_product(&self, block: usize, query: &Weights) -> f32 {
         let range = self.range(&self.summaries, block);
         let terms = self.section(&self.terms);
         let terms = terms
@@ -205,14 +218,17 @@ impl SparseFile {
         let sum: f32 = terms
             .chunks_exact(4)
             .zip(codes)
-            .filter_map(|(term, code)| Some(query.get(&u32_at(term, 0))? * f32::from(*code)))
+            .map(|(term, code)| query.of(u32_at(term, 0)) * f32::from(*code))
             .sum();
         sum * f32_at(self.section(&self.scales), 4 * block)
     }
 
     /// The best `k` rows that `keep` lets through, best first, ties by row. Approximate: lists
     /// were pruned and blocks are left out by [`Effort`].
-    pub(crate) fn search(
+    ///
+    /// # Errors
+    /// When cancelled.
+    pub fn search(
         &self,
         query: &SparseVector,
         k: usize,
@@ -220,12 +236,12 @@ impl SparseFile {
         keep: impl Fn(u32) -> bool,
         cancel: &Cancel,
     ) -> Result<Vec<(u32, f32)>, RetrieveError> {
-        let weights: HashMap<u32, f32> = query.iter().copied().collect();
+        let weights = Weights::of_query(query);
         let mut walked = query.clone();
         walked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         walked.truncate(effort.terms);
         let mut best = Best::new(k);
-        let mut seen = vec![false; self.rows() as usize];
+        let mut seen = vec![0_u64; self.rows().div_ceil(64) as usize];
         for (i, (term, _)) in walked.iter().enumerate() {
             cancel.check()?;
             let blocks = self.range(&self.lists, *term as usize);
@@ -250,11 +266,12 @@ impl SparseFile {
                     .unwrap_or_default();
                 for member in members.chunks_exact(4) {
                     let row = u32_at(member, 0);
-                    let Some(seen) = seen.get_mut(row as usize).filter(|seen| !**seen) else {
+                    let (word, bit) = (row as usize / 64, 1 << (row % 64));
+                    let Some(word) = seen.get_mut(word).filter(|word| **word & bit == 0) else {
                         continue;
                     };
-                    *seen = true;
-                    if keep(row) {
+                    *word |= bit;
+                    if row < self.rows() && keep(row) {
                         best.offer(row, self.product(row, &weights));
                     }
                 }
@@ -264,13 +281,16 @@ impl SparseFile {
     }
 
     /// The same by reading every vector: what [`Self::search`] is measured against.
-    pub(crate) fn scan(
+    ///
+    /// # Errors
+    /// When cancelled.
+    pub fn scan(
         &self,
         query: &SparseVector,
         k: usize,
         cancel: &Cancel,
     ) -> Result<Vec<(u32, f32)>, RetrieveError> {
-        let weights: HashMap<u32, f32> = query.iter().copied().collect();
+        let weights = Weights::of_query(query);
         let mut best = Best::new(k);
         for row in 0..self.rows() {
             if row.is_multiple_of(4096) {
@@ -279,6 +299,28 @@ impl SparseFile {
             best.offer(row, self.product(row, &weights));
         }
         Ok(best.finish())
+    }
+}
+
+/// A query's weights by term, for products with many vectors.
+struct Weights(Vec<f32>);
+
+impl Weights {
+    /// Terms beyond this are looked for in no vector: encoders' vocabularies are far smaller.
+    const MAX_TERM: u32 = 1 << 24;
+
+    fn of_query(query: &SparseVector) -> Self {
+        let known = || query.iter().filter(|(term, _)| *term < Self::MAX_TERM);
+        let n = known().map(|(term, _)| *term as usize + 1).max();
+        let mut weights = vec![0.0; n.unwrap_or(0)];
+        for (term, weight) in known() {
+            weights[*term as usize] = *weight;
+        }
+        Self(weights)
+    }
+
+    fn of(&self, term: u32) -> f32 {
+        self.0.get(term as usize).copied().unwrap_or(0.0)
     }
 }
 

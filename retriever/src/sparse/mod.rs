@@ -14,14 +14,13 @@ use std::path::Path;
 use indago_core::Cancel;
 use indago_core::ports::{Role, SparseEncoder, SparseVector};
 
-pub(crate) use blocks::Cut;
-pub(crate) use file::{Effort, SparseFile};
+pub use blocks::Cut;
+pub use file::{Content, Effort, SparseFile, write};
 
 use crate::error::IndexError;
 use crate::manifest::{Manifest, SparseSet};
 use crate::prepare::indexed_text;
 use crate::store::Store;
-use file::Content;
 
 /// Fingerprint of vectors of BM25's weights.
 pub(crate) const IMPACTS: &str = "bm25-impacts/1";
@@ -84,7 +83,7 @@ pub(crate) fn build(
         vocabulary: made.vocabulary,
         words: &made.words,
     };
-    file::write(&dir.join(&file), &content, Cut::default())?;
+    write(&dir.join(&file), &content, Cut::default())?;
     let recall = recall(&SparseFile::open(&dir.join(&file))?, cancel)?;
     let set = SparseSet {
         fingerprint,

@@ -1,0 +1,51 @@
+"""Sets up the environment that benchmarks run in: peers from PyPI in `.venv-peers`, bench programs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv-peers"
+
+
+def enter(packages, modules):
+    """Runs this script again where `packages` are installed; returns when it already is."""
+    if os.environ.get("INDAGO_PEERS"):
+        return
+    python = VENV / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+    check = [python, "-c", f"import {', '.join(modules)}"]
+    if subprocess.run(check, stderr=subprocess.DEVNULL).returncode:
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    os.environ["INDAGO_PEERS"] = "1"
+    os.execv(python, [str(python), *sys.argv])
+
+
+def program(bench):
+    """Builds a bench program and returns its path."""
+    # Of the whole workspace, so that what other commands built is used.
+    command = ["cargo", "bench", "--workspace", "--bench", bench, "--no-run", "--message-format=short"]
+    out = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stderr
+    return ROOT / out.rsplit("(", 1)[1].rstrip(")\n")
+
+
+class Served:
+    """A bench program that answers commands, a line each."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def line(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the bench program ended")
+        return line.split()
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        return self.line()
