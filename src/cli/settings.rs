@@ -219,7 +219,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ),
     (
         "ask.loop",
-        "how a model searches, such as `interleave`, `auto_rag` or `mind_search`",
+        "how a model searches, such as `interleave`, `auto_rag`, `mind_search` or `tool_calls`",
     ),
     (
         "tui.theme",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use indago_core::ports::{
-    BoxFuture, Completion, DeltaSink, LanguageModel, LanguageModelError, Request,
+    BoxFuture, Completion, DeltaSink, LanguageModel, LanguageModelError, Request, TokenUsage,
 };
 use indago_core::{Cancel, NodeId};
 use indago_planner::slots::Resource;
@@ -61,6 +61,10 @@ impl LanguageModel for GatedModel {
 
     fn gives_logprobs(&self) -> bool {
         self.inner.gives_logprobs()
+    }
+
+    fn price_micros(&self, usage: TokenUsage) -> u64 {
+        self.inner.price_micros(usage)
     }
 
     fn complete(

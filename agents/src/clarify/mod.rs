@@ -134,7 +134,7 @@ fn differ(lists: &[Vec<PassageId>]) -> bool {
         .collect();
     sets.iter().enumerate().any(|(i, a)| {
         sets.iter().skip(i + 1).any(|b| {
-            let most = a.len().max(b.len()).max(1);
+            let most = a.len().max(b.len());
             (a.intersection(b).count() as f64) < SAME_FROM * most as f64
         })
     })
