@@ -18,7 +18,7 @@ show() {
   printf '```console\n$ indago'
   printf ' %s' "${@@Q}" | sed "s/'\([A-Za-z0-9_./-]*\)'/\1/g; s/'/\"/g"
   printf '\n'
-  output="$("$indago" "$@" 2>&1 || true)"
+  output="$("$indago" "$@" 2>&1 | grep -v "^reading " || true)"
   head -n "$lines" <<<"$output"
   [ "$(wc -l <<<"$output")" -le "$lines" ] || echo '[...]'
   printf '```\n\n'
@@ -58,5 +58,5 @@ show 8 runs list
 cat <<'TEXT'
 ## What this shows
 
-Quotes always stand where the source says, because each is read again from the stored document before it is printed. The number beside a short answer is the probability that it is right: short answers are read off the quotes by rules and weights, and where no sentence states the answer plainly they are often wrong. The quotes are what to rely on.
+Quotes always stand where the source says, because each is read again from the stored document before it is printed. The confidence beside a short answer says how probable it is that it is right: short answers are read off the quotes by rules and weights, and where no sentence states the answer plainly they are often wrong. The quotes are what to rely on.
 TEXT
