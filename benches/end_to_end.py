@@ -3,15 +3,17 @@
 
 Corpora: (a) the records of the data sets under --data as one JSONL file; (b) the same text as
 Markdown files of about 20 kB in a folder tree; (c) 10,000 records for asking; (d) 100,000 records
-(repeated with a varied first word) for memory; (e) the PDFs of the example corpus, repeated.
+(repeated with a varied first word) and 100,000 sentences with vectors for memory; (e) the PDFs of the example corpus, repeated.
 Whole processes are timed, warm page cache, with the machine's cores as they are. Standard library
 only; peak memory is the kernel's maximum resident set of the process.
 """
 
 import argparse
 import gzip
+import itertools
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -64,6 +66,13 @@ def write_jsonl(path, rows):
             )
             size += out.write(line + "\n")
     return os.path.getsize(path)
+
+
+def sentences(rows):
+    for row in rows:
+        for text in re.split(r"(?<=[.!?])\s+", row["text"] or ""):
+            if 60 < len(text) < 200:
+                yield {"title": row.get("title"), "text": text}
 
 
 def write_tree(folder, rows, target_bytes=20_000):
@@ -192,6 +201,14 @@ def main():
             print(f"| index 100,000 records lexically, s; peak memory, MB | {wall:.1f}; {peak / 1e6:.0f} |")
             _, peak, _ = run([indago, "ask", "--batch", batch, "--quiet", "--project", project], work)
             print(f"| peak memory of `ask` on 100,000 records without vectors, MB | {peak / 1e6:.0f} |")
+
+            short = work / "short.jsonl"
+            write_jsonl(short, itertools.islice(sentences(rows), 100_000))
+            project = work / "vectors"
+            project.mkdir()
+            run([indago, "index", short, "--quiet", "--project", project], work)
+            _, peak, _ = run([indago, "ask", "--batch", batch, "--quiet", "--project", project], work)
+            print(f"| peak memory of `ask` on 100,000 passages with vectors, MB | {peak / 1e6:.0f} |")
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
