@@ -39,6 +39,11 @@ impl CorpusWriter {
         };
         let fingerprint = encoder.fingerprint().to_owned();
         let (mut set, mut log) = self.open_log(encoder)?;
+        let damaged = log.is_damaged();
+        if damaged {
+            let edition = self.manifest.edition + 1;
+            (log, set) = dense::without_stale(&self.dir, &store, log, &set, edition)?;
+        }
         let mut missing: Vec<u32> = Vec::new();
         let mut waiting = std::collections::HashSet::new();
         for row in 0..store.n_passages() {
@@ -51,11 +56,11 @@ impl CorpusWriter {
         let passages = u64::from(store.n_passages());
         let mut done = passages - missing.len() as u64;
         let known = self.coverage(&fingerprint);
-        if missing.is_empty() && known.embedded == passages {
+        if missing.is_empty() && known.embedded == passages && !damaged {
             progress(known);
             return Ok(known);
         }
-        if set.matrix.is_empty() {
+        if damaged || set.matrix.is_empty() {
             // From now on the log belongs to the corpus, so that a killed run is not in vain.
             set = self.publish_vectors(&store, &log, &set)?;
         }

@@ -37,6 +37,7 @@ pub(crate) struct VectorLog {
     out: BufWriter<File>,
     index: HashMap<[u8; 16], u32>,
     len: u32,
+    damaged: u32,
     /// What was there when the log was opened.
     map: Map,
     mapped: u32,
@@ -124,9 +125,12 @@ impl VectorLog {
         let len = u32::try_from(records.len())
             .map_err(|_over| IndexError::TooMany(u64::from(u32::MAX), "vectors"))?;
         let mut index = HashMap::with_capacity(records.len());
+        let mut damaged = 0;
         for (i, record) in records.enumerate() {
             if is_whole(record) {
                 index.insert(id_at(record, 0), i as u32);
+            } else {
+                damaged += 1;
             }
         }
         let failed = |e| IndexError::write(path, e);
@@ -140,6 +144,7 @@ impl VectorLog {
             out: BufWriter::with_capacity(1 << 18, file),
             index,
             len,
+            damaged,
             map,
             mapped: len,
             fresh: Vec::new(),
@@ -153,6 +158,11 @@ impl VectorLog {
     /// Records, damaged ones included.
     pub(crate) fn len(&self) -> usize {
         self.len as usize
+    }
+
+    /// Whether a record, wherever it stands, does not match its checksum.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged > 0
     }
 
     /// The record of a key.

@@ -75,7 +75,8 @@ pub(crate) fn seal(
     Ok(set)
 }
 
-/// The log, written anew under another name when most of it is of no use any more.
+/// The log, written anew under another name when most of it is of no use any more or a part of it
+/// is damaged: what a health check complains of does not stay.
 pub(crate) fn without_stale(
     dir: &Path,
     store: &Store,
@@ -86,7 +87,7 @@ pub(crate) fn without_stale(
     let keys = (0..store.n_passages()).map(|row| store.passage_row(row).embed_key);
     let used: HashSet<u32> = keys.filter_map(|key| log.find(&key)).collect();
     let set = set.clone();
-    if log.len() <= (used.len() + SMALL) * (1 + MAX_STALE) {
+    if !log.is_damaged() && log.len() <= (used.len() + SMALL) * (1 + MAX_STALE) {
         return Ok((log, set));
     }
     let set = VectorSet {
