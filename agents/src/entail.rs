@@ -146,21 +146,25 @@ pub(crate) fn bound_to(claim: &str, quotes: &[&str], about: &[&str]) -> Verdict 
     }
     let terms = indago_text::terms(claim);
     let there = indago_text::terms(&context);
-    let shared = terms.iter().filter(|t| there.contains(t)).count();
-    if 2 * shared < terms.len() {
-        return Verdict::Unknown("the quotes have other words".to_owned());
-    }
-    let closest = quotes
+    let sentences: Vec<&str> = quotes
         .iter()
         .flat_map(|q| indago_text::sentences(q).into_iter().map(|r| &q[r]))
-        .max_by_key(|sentence| {
-            let words = indago_text::terms(sentence);
-            let both = terms.iter().filter(|t| words.contains(t)).count();
-            (both, std::cmp::Reverse(words.len()))
-        });
-    if let Some(closest) = closest
-        && polarity::negated(claim) != polarity::negated(closest)
-    {
+        .collect();
+    let negated = polarity::negated(claim);
+    let shared = terms.iter().filter(|t| there.contains(t)).count();
+    if 2 * shared < terms.len() {
+        // Which sentence the claim is about cannot be told, but one has to speak as it does.
+        if sentences.iter().all(|s| polarity::negated(s) != negated) {
+            return Verdict::Contradicted("one of claim and quote is negated".to_owned());
+        }
+        return Verdict::Unknown("the quotes have other words".to_owned());
+    }
+    let closest = sentences.iter().max_by_key(|sentence| {
+        let words = indago_text::terms(sentence);
+        let both = terms.iter().filter(|t| words.contains(t)).count();
+        (both, std::cmp::Reverse(words.len()))
+    });
+    if closest.is_some_and(|closest| polarity::negated(closest) != negated) {
         return Verdict::Contradicted("one of claim and quote is negated".to_owned());
     }
     Verdict::Supported

@@ -2,10 +2,9 @@
 //! prompt.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use indago_core::ports::{Entailment, Library, TaskError, Verdict as Judged};
-use indago_core::{Cancel, Claim, PassageId};
+use indago_core::ports::{Library, TaskError};
+use indago_core::{Claim, PassageId};
 
 use crate::entail::{Verdict, bound_to, entails};
 
@@ -18,37 +17,32 @@ pub struct Verified {
     pub dropped: Vec<(String, String)>,
 }
 
-/// How hard claims are looked at.
-#[derive(Clone, Default)]
-pub struct Verifier {
-    strict: bool,
-    entailment: Option<Arc<dyn Entailment>>,
+/// What the rules say of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It stands.
+    Kept,
+    /// It does not, for this reason.
+    Dropped(String),
+    /// Everything that rules can check stands, but they cannot tell whether the quotes say it.
+    Open(String),
 }
 
-impl std::fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let judge = self.entailment.as_ref().map(|e| e.name().to_owned());
-        write!(
-            f,
-            "Verifier(strict: {}, entailment: {judge:?})",
-            self.strict
-        )
-    }
+/// How hard claims are looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Verifier {
+    strict: bool,
 }
 
 impl Verifier {
     /// For claims that somebody wrote: everything checkable in them has to stand in their quotes.
-    /// What the rules leave open is for `entailment` to say; where it does not know, or there is
-    /// none, the rules' verdict stands: unknown is no support.
-    pub fn strict(entailment: Option<Arc<dyn Entailment>>) -> Self {
-        Self {
-            strict: true,
-            entailment,
-        }
+    pub fn strict() -> Self {
+        Self { strict: true }
     }
 
     /// Reads each quote again, byte for byte, and drops the claims whose quotes no longer stand
-    /// where they say, or that say otherwise than their quotes.
+    /// where they say, or that say otherwise than their quotes. What the rules leave open is
+    /// dropped too: unknown is no support.
     ///
     /// # Errors
     /// When the corpus cannot be read.
@@ -58,53 +52,63 @@ impl Verifier {
         claims: Vec<Claim>,
     ) -> Result<Verified, TaskError> {
         let mut verified = Verified::default();
-        let titles = if self.strict {
-            titles(library, &claims).await?
-        } else {
-            BTreeMap::new()
-        };
-        for claim in claims {
-            let refused = match broken_quote(library, &claim).await? {
-                Some(reason) => Some(reason),
-                None if self.strict => self.refused(&claim, &titles).await,
-                None => match entails(&claim) {
-                    Verdict::Contradicted(reason) => Some(reason),
-                    _ => None,
-                },
-            };
-            match refused {
-                None => verified.kept.push(claim),
-                Some(reason) => verified.dropped.push((claim.text().to_owned(), reason)),
+        for (claim, standing) in self.look(library, claims).await? {
+            match standing {
+                Standing::Kept => verified.kept.push(claim),
+                Standing::Dropped(reason) => {
+                    verified.dropped.push((claim.text().to_owned(), reason));
+                }
+                Standing::Open(reason) => verified
+                    .dropped
+                    .push((claim.text().to_owned(), format!("unknown: {reason}"))),
             }
         }
         Ok(verified)
     }
 
-    /// Why a written claim does not stand on its quotes; `None` when it does.
-    async fn refused(&self, claim: &Claim, titles: &BTreeMap<PassageId, String>) -> Option<String> {
-        let quotes: Vec<&str> = claim.quotes().iter().map(|q| q.text.as_str()).collect();
-        let about: Vec<&str> = claim
-            .quotes()
-            .iter()
-            .filter_map(|q| titles.get(&q.passage))
-            .map(String::as_str)
-            .collect();
-        let open = match bound_to(claim.text(), &quotes, &about) {
-            Verdict::Supported => return None,
-            Verdict::Contradicted(reason) => return Some(reason),
-            Verdict::Unknown(reason) => reason,
+    /// What the rules say of each claim, in the same order.
+    ///
+    /// # Errors
+    /// When the corpus cannot be read.
+    pub async fn look(
+        &self,
+        library: &dyn Library,
+        claims: Vec<Claim>,
+    ) -> Result<Vec<(Claim, Standing)>, TaskError> {
+        let titles = if self.strict {
+            titles(library, &claims).await?
+        } else {
+            BTreeMap::new()
         };
-        let Some(entailment) = &self.entailment else {
-            return Some(format!("unknown: {open}"));
-        };
-        match entailment
-            .judge(claim.text(), &quotes, &Cancel::new())
-            .await
-        {
-            Judged::Supported => None,
-            Judged::Contradicted { reason } => Some(reason),
-            Judged::Unknown { reason } => Some(format!("unknown: {open}; {reason}")),
+        let mut looked = Vec::with_capacity(claims.len());
+        for claim in claims {
+            let standing = match broken_quote(library, &claim).await? {
+                Some(reason) => Standing::Dropped(reason),
+                None if self.strict => standing(&claim, &titles),
+                None => match entails(&claim) {
+                    Verdict::Contradicted(reason) => Standing::Dropped(reason),
+                    _ => Standing::Kept,
+                },
+            };
+            looked.push((claim, standing));
         }
+        Ok(looked)
+    }
+}
+
+/// Whether a written claim stands on its quotes.
+fn standing(claim: &Claim, titles: &BTreeMap<PassageId, String>) -> Standing {
+    let quotes: Vec<&str> = claim.quotes().iter().map(|q| q.text.as_str()).collect();
+    let about: Vec<&str> = claim
+        .quotes()
+        .iter()
+        .filter_map(|q| titles.get(&q.passage))
+        .map(String::as_str)
+        .collect();
+    match bound_to(claim.text(), &quotes, &about) {
+        Verdict::Supported => Standing::Kept,
+        Verdict::Contradicted(reason) => Standing::Dropped(reason),
+        Verdict::Unknown(reason) => Standing::Open(reason),
     }
 }
 

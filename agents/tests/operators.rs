@@ -583,6 +583,41 @@ fn no_report_is_written_from_empty_evidence() {
 }
 
 #[test]
+fn what_rules_cannot_tell_is_for_the_judge_and_a_failed_judge_is_no_support() {
+    let in_other_words = [
+        LEDGER[0],
+        (
+            "Hamar is where Zarnow grew up as a young technician.",
+            "Zarnow was an engineer who came from Hamar.",
+        ),
+    ];
+    let judged = |reply: &'static str| {
+        let model = Script::new(&[
+            ("Task: support", &[reply]),
+            ("Task: outline", &["!"]),
+            ("Task: section", &["!"]),
+        ]);
+        let (report, events) = report(&model, &in_other_words);
+        let why = events.into_iter().find_map(|event| match event {
+            Event::Dropped { reason, .. } => Some(reason),
+            _ => None,
+        });
+        (report.sections[0].claims.len(), why, model)
+    };
+    let (claims, why, model) = judged(r#"{"verdicts": [{"claim": 1, "verdict": "supported"}]}"#);
+    assert_eq!((claims, why), (2, None));
+    insta::assert_snapshot!("support", model.asked("Task: support")[0]);
+    let (claims, why, _) = judged(r#"{"verdicts": [{"claim": 1, "verdict": "contradicted"}]}"#);
+    assert_eq!(claims, 1);
+    assert!(why.unwrap().contains("say otherwise"));
+    for silent in ["!", r#"{"verdicts": []}"#] {
+        let (claims, why, _) = judged(silent);
+        assert_eq!(claims, 1);
+        assert!(why.unwrap().starts_with("unknown: "));
+    }
+}
+
+#[test]
 fn sources_that_disagree_stand_in_the_report_with_what_they_disagree_on() {
     let model = Script::new(&[("Task: outline", &["!"]), ("Task: section", &["!"])]);
     let built = [

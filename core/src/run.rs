@@ -277,6 +277,9 @@ pub enum Event {
     },
     /// Most of a budget is spent (from 80% on), or all of it (`spent` is at least `limit`).
     Spent {
+        /// The sub-question whose own limit it is; `None` for a budget of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
         /// Which.
         what: Spend,
         /// How much.

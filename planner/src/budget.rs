@@ -231,20 +231,55 @@ impl Account {
             .collect::<Vec<_>>();
         let mut events = Vec::new();
         for (what, spent, limit) in all {
-            let percent = match spent {
-                _ if spent >= limit => 100,
-                _ if u128::from(spent) * 100 >= u128::from(limit) * u128::from(WARN_AT) => WARN_AT,
-                _ => continue,
+            let Some(percent) = mark(spent, limit) else {
+                continue;
             };
             // A plan of one node fills a budget of one node: nothing to warn of.
             let is_news = self.warned.get(&what).is_none_or(|told| *told < percent)
                 && !(what == Spend::Nodes && limit <= 1);
             if is_news {
                 self.warned.insert(what, percent);
-                events.push(Event::Spent { what, spent, limit });
+                events.push(Event::Spent {
+                    node: None,
+                    what,
+                    spent,
+                    limit,
+                });
             }
         }
         events
+    }
+
+    /// One event for each limit of its own of which `node` spent at least 80%, in `usage`.
+    pub(crate) fn node_warnings(&self, node: NodeId, usage: &Usage) -> Vec<Event> {
+        let own = self.budget.node;
+        let limits = [
+            (Spend::Queries, own.queries),
+            (Spend::LmCalls, own.lm_calls),
+            (Spend::LmTokens, own.lm_tokens),
+            (Spend::Money, own.money_micros),
+            (Spend::Pages, own.pages),
+        ];
+        let spent = limits
+            .into_iter()
+            .filter_map(|(what, limit)| Some((what, of_usage(usage, what), limit?)));
+        spent
+            .filter(|(_, spent, limit)| mark(*spent, *limit).is_some())
+            .map(|(what, spent, limit)| Event::Spent {
+                node: Some(node),
+                what,
+                spent,
+                limit,
+            })
+            .collect()
+    }
+
+    /// Milliseconds of its own time after which a sub-question is warned of.
+    pub(crate) fn slow_after_ms(&self) -> Option<u64> {
+        self.budget
+            .node
+            .wall_ms
+            .map(|limit| limit / 100 * WARN_AT + limit % 100 * WARN_AT / 100)
     }
 
     fn limit(&self, what: Spend) -> Option<u64> {
@@ -260,14 +295,29 @@ impl Account {
     }
 
     fn spent_of(&self, what: Spend) -> u64 {
-        match what {
-            Spend::Queries => self.spent.queries,
-            Spend::LmCalls => self.spent.lm_calls,
-            Spend::LmTokens => self.spent.lm_tokens,
-            Spend::Money => self.spent.money_micros,
-            Spend::Pages => self.spent.pages,
-            Spend::WallTime | Spend::Nodes => 0,
-        }
+        of_usage(&self.spent, what)
+    }
+}
+
+/// The share of `limit` that is to be told of, in percent: all of it, most of it, or `None`.
+fn mark(spent: u64, limit: u64) -> Option<u64> {
+    if spent == 0 {
+        return None;
+    }
+    if spent >= limit {
+        return Some(100);
+    }
+    (u128::from(spent) * 100 >= u128::from(limit) * u128::from(WARN_AT)).then_some(WARN_AT)
+}
+
+fn of_usage(usage: &Usage, what: Spend) -> u64 {
+    match what {
+        Spend::Queries => usage.queries,
+        Spend::LmCalls => usage.lm_calls,
+        Spend::LmTokens => usage.lm_tokens,
+        Spend::Money => usage.money_micros,
+        Spend::Pages => usage.pages,
+        Spend::WallTime | Spend::Nodes => 0,
     }
 }
 
@@ -360,11 +410,13 @@ mod tests {
             warned,
             [
                 Event::Spent {
+                    node: None,
                     what: Spend::Queries,
                     spent: 16,
                     limit: 20
                 },
                 Event::Spent {
+                    node: None,
                     what: Spend::WallTime,
                     spent: 8_500,
                     limit: 10_000
@@ -377,5 +429,32 @@ mod tests {
             ..Usage::default()
         });
         assert_eq!(account.warnings(1, 13_700).len(), 1);
+    }
+
+    #[test]
+    fn a_limit_of_one_sub_question_is_warned_of_at_80_percent() {
+        let mut account = account();
+        account.budget.node = indago_core::NodeBudget {
+            lm_calls: Some(5),
+            pages: Some(0),
+            wall_ms: Some(1_010),
+            ..indago_core::NodeBudget::STANDARD
+        };
+        let usage = |lm_calls| Usage {
+            lm_calls,
+            queries: 1_000,
+            ..Usage::default()
+        };
+        let calls = |spent| Event::Spent {
+            node: Some(NodeId(3)),
+            what: Spend::LmCalls,
+            spent,
+            limit: 5,
+        };
+        let warned = |spent| account.node_warnings(NodeId(3), &usage(spent));
+        assert_eq!(warned(3), [], "nor of what may not be spent and was not");
+        assert_eq!(warned(4), [calls(4)]);
+        assert_eq!(warned(6), [calls(6)]);
+        assert_eq!(account.slow_after_ms(), Some(808));
     }
 }

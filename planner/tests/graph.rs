@@ -432,6 +432,32 @@ fn rounds_that_bring_nothing_new_end_the_run() {
 }
 
 #[test]
+fn a_search_that_has_used_most_of_its_time_is_told_of_once() {
+    let mut budget = BUDGET;
+    budget.node.wall_ms = Some(500);
+    let limits = Limits {
+        budget,
+        ..Limits::STANDARD
+    };
+    let mut planner = Planner::new("q?", limits, 0);
+    next(&mut planner, 0);
+    planner.record(Fact::Planned(vec![]), 0);
+    next(&mut planner, 0);
+    assert_eq!(planner.deadline_ms(0), Some(400));
+    let told = Event::Spent {
+        node: Some(NodeId(0)),
+        what: Spend::WallTime,
+        spent: 400,
+        limit: 500,
+    };
+    assert_eq!(planner.record(Fact::Tick, 400), [told]);
+    assert_eq!(planner.deadline_ms(400), Some(100));
+    assert_eq!(planner.record(Fact::Tick, 450), []);
+    let events = planner.record(Fact::Tick, 500);
+    assert!(matches!(&events[0], Event::Warned { message } if message.contains("given up")));
+}
+
+#[test]
 fn a_spent_budget_warns_first_and_ends_in_a_report() {
     let mut planner = planner(1);
     next(&mut planner, 0);
@@ -451,6 +477,7 @@ fn a_spent_budget_warns_first_and_ends_in_a_report() {
     assert!(events.iter().any(|e| matches!(
         e,
         Event::Spent {
+            node: None,
             what: Spend::Queries,
             spent: 16,
             limit: 20

@@ -241,6 +241,15 @@ fn line(stored: &StoredEvent) -> String {
         Event::Reported { claims, sources } => {
             format!("report: {claims} claims from {sources} sources")
         }
+        Event::Spent {
+            node: whose,
+            what,
+            spent,
+            limit,
+        } => {
+            let whose = whose.as_ref().map_or("the run".to_owned(), node);
+            format!("{whose} has spent {spent} of {limit}: {}", plain(what))
+        }
         Event::Ended { reason } => format!("ended: {}", plain(reason)),
         other => plain(other),
     };

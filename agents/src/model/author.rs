@@ -19,6 +19,7 @@ use serde_json::json;
 use super::prompts::{
     Outline, Section as Task, SectionPart, SectionRepair, note, opening, role, said,
 };
+use super::support::settle;
 use super::{Ask, Models, Ports, Role, complete_json};
 use crate::contradict::disagreements;
 use crate::operators::is_fatal;
@@ -64,15 +65,12 @@ impl ModelAuthor {
         self
     }
 
-    /// Has what the rules cannot tell judged by `entailment`.
+    /// Has what the rules cannot tell judged by `entailment` before the judge among the models is
+    /// asked.
     #[must_use]
     pub fn with_entailment(mut self, entailment: Arc<dyn Entailment>) -> Self {
         self.entailment = Some(entailment);
         self
-    }
-
-    fn verifier(&self) -> Verifier {
-        Verifier::strict(self.entailment.clone())
     }
 }
 
@@ -147,6 +145,7 @@ impl ModelAuthor {
         // Verified claims of all findings, each once, the oldest node first: the ledger only grows
         // at its end, so that the writer's prompts share their beginning.
         let mut ledger: Vec<(NodeId, Claim)> = Vec::new();
+        let mut usage = Usage::default();
         for node in &input.graph.nodes {
             let Some(finding) = node
                 .finding
@@ -155,22 +154,33 @@ impl ModelAuthor {
             else {
                 continue;
             };
-            let verifier = if may_call {
-                self.verifier()
+            let claims = finding.claims.clone();
+            let (kept, refused) = if may_call {
+                let looked = Verifier::strict().look(library, claims).await?;
+                let purpose = format!("support/{}", node.id);
+                let mut ports = Ports::new(cx, library, &self.models).within(input.allowance);
+                let local = self.entailment.as_deref();
+                settle(
+                    &mut ports,
+                    local,
+                    (&input.question, &purpose),
+                    looked,
+                    &mut usage,
+                )
+                .await?
             } else {
-                Verifier::strict(None)
+                let checked = Verifier::strict().verify(library, claims).await?;
+                (checked.kept, checked.dropped)
             };
-            let checked = verifier.verify(library, finding.claims.clone()).await?;
-            for (claim, reason) in checked.dropped {
+            for (claim, reason) in refused {
                 drop_claim(cx, &mut dropped, claim, reason);
             }
-            for claim in checked.kept {
+            for claim in kept {
                 if ledger.iter().all(|(_, known)| known != &claim) && ledger.len() < MAX_LEDGER {
                     ledger.push((node.id, claim));
                 }
             }
         }
-        let mut usage = Usage::default();
         let root = input.graph.node(NodeId(0)).and_then(|n| n.finding.as_ref());
         let mut answer = root.and_then(|f| f.answer.clone());
         let mut sections: Vec<(NodeId, String, Vec<Claim>)> = Vec::new();
@@ -389,7 +399,9 @@ impl ModelAuthor {
                 return Ok(section);
             }
         };
-        let failed = self.check(library, &input, first, &mut section).await?;
+        let failed = self
+            .check(&mut ports, &purpose, &input, first, &mut section)
+            .await?;
         if failed.is_empty() {
             return Ok(section);
         }
@@ -410,7 +422,9 @@ impl ModelAuthor {
             .await
         {
             Ok(second) => {
-                let still = self.check(library, &input, second, &mut section).await?;
+                let still = self
+                    .check(&mut ports, &purpose, &input, second, &mut section)
+                    .await?;
                 section.dropped.extend(still);
             }
             Err(error) if is_fatal(&error) => return Err(error),
@@ -439,12 +453,14 @@ impl ModelAuthor {
     /// Adds the sentences that pass to `section` and gives the others with the reason.
     async fn check(
         &self,
-        library: &dyn Library,
+        ports: &mut Ports<'_>,
+        purpose: &str,
         input: &SectionInput,
         sentences: Vec<Sentence>,
         section: &mut WrittenSection,
     ) -> Result<Vec<(String, String)>, TaskError> {
         let mut failed = Vec::new();
+        let mut claims: Vec<Claim> = Vec::new();
         for sentence in sentences.into_iter().take(MAX_SENTENCES) {
             let named: BTreeSet<usize> = sentence.evidence.into_iter().collect();
             let mut quotes = Vec::new();
@@ -462,17 +478,18 @@ impl ModelAuthor {
                 failed.push((sentence.text, "it names no statement".to_owned()));
                 continue;
             };
-            if section
-                .claims
-                .iter()
-                .any(|known| known.text() == claim.text())
-            {
-                continue;
+            let mut known = section.claims.iter().chain(&claims);
+            if !known.any(|known| known.text() == claim.text()) {
+                claims.push(claim);
             }
-            let checked = self.verifier().verify(library, vec![claim]).await?;
-            section.claims.extend(checked.kept);
-            failed.extend(checked.dropped);
         }
+        let looked = Verifier::strict().look(ports.library, claims).await?;
+        let purpose = format!("{purpose}/support");
+        let local = self.entailment.as_deref();
+        let about = (input.question.as_str(), purpose.as_str());
+        let (kept, refused) = settle(ports, local, about, looked, &mut section.usage).await?;
+        section.claims.extend(kept);
+        failed.extend(refused);
         Ok(failed)
     }
 }

@@ -6,6 +6,7 @@ mod call;
 mod json;
 mod parallel;
 pub mod prompts;
+mod support;
 
 pub use author::ModelAuthor;
 pub(crate) use author::stop_reason;

@@ -120,6 +120,8 @@ prompts! {
     SectionPart { heading, words, statements } = "section_part.md";
     /// Sentences that did not pass.
     SectionRepair {} = "section_repair.md";
+    /// Whether quotes state a claim.
+    Support {} = "support.md";
     /// Iter-RetGen's draft.
     IterRetGen {} = "iter_retgen.md";
 }

@@ -1,7 +1,7 @@
 //! How nodes and runs end: findings, steering from outside, limits.
 
 use indago_core::{
-    Claim, Event, Finding, GraphEdit, NodeId, NodeState, Steering, StopReason, Usage,
+    Claim, Event, Finding, GraphEdit, NodeId, NodeState, Spend, Steering, StopReason, Usage,
 };
 
 use super::{Action, Phase, Planner, trust, warn};
@@ -22,6 +22,8 @@ impl Planner {
         };
         self.account.release(node);
         self.account.spend(usage);
+        self.slow.remove(&node);
+        events.extend(self.account.node_warnings(node, &usage));
         self.measure(node, now_ms.saturating_sub(since));
         // Its search may have begun before a document lost its trust.
         for claim in trust::strip(&mut finding, &self.distrusted) {
@@ -192,10 +194,30 @@ impl Planner {
         }
     }
 
+    /// Tells once of each search that has used most of its time and still goes on.
+    fn warn_of_slow_work(&mut self, limit: u64, now_ms: u64, events: &mut Vec<Event>) {
+        let Some(after) = self.account.slow_after_ms() else {
+            return;
+        };
+        for (node, since) in &self.running {
+            let spent = now_ms.saturating_sub(*since);
+            // What is out of time is given up, and that is told of.
+            if (after..limit).contains(&spent) && self.slow.insert(*node) {
+                events.push(Event::Spent {
+                    node: Some(*node),
+                    what: Spend::WallTime,
+                    spent,
+                    limit,
+                });
+            }
+        }
+    }
+
     fn give_up_slow_work(&mut self, now_ms: u64, events: &mut Vec<Event>) {
         let Some(limit) = self.account.budget().node.wall_ms else {
             return;
         };
+        self.warn_of_slow_work(limit, now_ms, events);
         let is_late = |since: u64| now_ms.saturating_sub(since) >= limit;
         // Nodes start in the order of time, but are kept in that of number.
         let late: Vec<NodeId> = self

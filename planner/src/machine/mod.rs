@@ -60,6 +60,8 @@ pub struct Planner {
     opened: bool,
     /// Nodes under way, with the time at which they started.
     running: BTreeMap<NodeId, u64>,
+    /// Nodes under way of which it was told that most of their time is over.
+    slow: BTreeSet<NodeId>,
     cancel: Vec<Action>,
     /// Nodes for which work was done ahead.
     ahead: HashSet<NodeId>,
@@ -86,6 +88,7 @@ impl Planner {
             asked: None,
             opened: false,
             running: BTreeMap::new(),
+            slow: BTreeSet::new(),
             cancel: Vec::new(),
             ahead: HashSet::new(),
             measured: Measured::default(),
@@ -203,7 +206,7 @@ impl Planner {
     }
 
     /// When to hand in [`Fact::Tick`] at the latest, in milliseconds from `now_ms`: a search or the
-    /// run itself will have taken too long. `None` when nothing is limited.
+    /// run itself will have taken too long, or a search most of its time. `None` when nothing is limited.
     pub fn deadline_ms(&self, now_ms: u64) -> Option<u64> {
         let run = match self.phase {
             Phase::Searching if !self.account.is_paused() => self.account.search_left_ms(now_ms),
@@ -211,11 +214,18 @@ impl Planner {
         };
         let work = self.limits.budget.node.wall_ms.map(|limit| {
             // What starts from now on ends no earlier than the limit.
-            let policy = self.asked.iter().map(|asked| asked.at_ms);
-            let first = self.running.values().copied().chain(policy).min();
+            let policy = self
+                .asked
+                .iter()
+                .map(|asked| asked.at_ms.saturating_add(limit));
+            let warned_at = self.account.slow_after_ms().unwrap_or(limit);
+            let searches = self.running.iter().map(|(node, since)| {
+                let told = self.slow.contains(node);
+                since.saturating_add(if told { limit } else { warned_at })
+            });
+            let first = searches.chain(policy).min();
             first
-                .unwrap_or(now_ms)
-                .saturating_add(limit)
+                .unwrap_or_else(|| now_ms.saturating_add(warned_at))
                 .saturating_sub(now_ms)
         });
         match (run, work) {

@@ -20,8 +20,10 @@ use super::schema::{INLINE_BYTES, explain, is_busy};
 use super::{BlobStore, Durability, Entry, Outcome, Pin, RunMeta, Stored};
 
 /// How long the writer waits for more before it writes: what a killed process may lose of unpaid
-/// work, against one transaction for each step.
-const LINGER: Duration = Duration::from_millis(4);
+/// work, and how late other processes see it, against one transaction for each step. A transaction
+/// takes some 0.3 ms of CPU however small it is, so that 20 of them a second cost what a slow trickle
+/// of calls may cost.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// Entries in one transaction at most, so that other processes get their turn.
 const MAX_GROUP: usize = 2_000;

@@ -161,6 +161,7 @@ async fn ten_thousand_nodes_and_a_plan_without_end_stay_within_the_budget() {
     assert!(events.iter().any(|e| matches!(
         e,
         Event::Spent {
+            node: None,
             what: Spend::Nodes,
             spent: 12,
             limit: 12

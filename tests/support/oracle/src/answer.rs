@@ -147,6 +147,12 @@ impl Oracle {
                     .any(|h| h.support.iter().any(|s| seen.has(s)));
                 json!({ "verdict": if helps { "entailment" } else { "neutral" } }).to_string()
             }
+            // A judge that trusts whatever it is shown: what rules can see, they must see alone.
+            "support" => {
+                let trusts = |(n, _): (usize, &str)| json!({ "claim": n, "verdict": "supported" });
+                let verdicts: Vec<Value> = seen.blocks("claim").map(trusts).collect();
+                json!({ "verdicts": verdicts }).to_string()
+            }
             "elicit-passage" => "I do not know of such a passage.".to_owned(),
             _ => view.answer().unwrap_or_else(|| "unknown".to_owned()),
         }

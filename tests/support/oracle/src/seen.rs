@@ -116,6 +116,8 @@ fn heading(line: &str) -> Option<(String, usize)> {
         "finding",
         "refused sentence",
         "note",
+        "quotes of claim",
+        "claim",
     ];
     let lower = line.to_lowercase();
     if lower.starts_with("</") {
