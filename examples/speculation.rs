@@ -28,7 +28,7 @@ use indago_agents::operators::registry;
 use indago_agents::operators::speculate::{Generator, KnowledgeBase, Speculation};
 use indago_core::ports::{
     BoxFuture, Completion, DeltaSink, LanguageModel, LanguageModelError, Library, NameHit,
-    PlanPolicy, Request, RetrieveError, RunEngine as _,
+    PlanPolicy, Request, RetrieveError, RunEngine as _, TokenUsage,
 };
 use indago_core::{
     Cancel, Event, Hit, IndexCoverage, Passage, PassageId, Query, Quote, Report, RunId,
@@ -148,6 +148,10 @@ impl LanguageModel for Thinking {
 
     fn count(&self, request: &Request) -> (u64, bool) {
         self.inner.count(request)
+    }
+
+    fn price_micros(&self, usage: TokenUsage) -> u64 {
+        self.inner.price_micros(usage)
     }
 
     fn complete(

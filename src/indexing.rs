@@ -143,9 +143,6 @@ pub fn index(
     }
     let found_files = found.files.len();
     let states = states(&found.files, &writer, cancel)?;
-    if request.rebuild {
-        writer.start_over();
-    }
     let plan = writer.plan(&states);
     let to_read: Vec<(FoundFile, FileState)> = {
         let by_path: std::collections::HashMap<&str, &FoundFile> = found
@@ -253,7 +250,10 @@ pub fn embed(
         });
     }
     let request = IndexRequest::new(corpus, Vec::new());
-    let mut writer = open_writer(&dir, &request)?;
+    let others = std::fs::read_dir(project.corpora_dir());
+    let others = others.into_iter().flatten().flatten();
+    let mut writer =
+        open_writer(&dir, &request)?.borrowing_from(others.map(|entry| entry.path()).collect());
     let told = |coverage| progress(Progress::Vectors(coverage));
     Ok(writer.embed_missing(encoder, told, cancel)?)
 }
@@ -334,13 +334,15 @@ fn open_writer(dir: &Path, request: &IndexRequest) -> Result<CorpusWriter, Error
     } = request;
     // Whatever changes what a document becomes is part of the settings: other settings, other index.
     let settings = format!("ingest 1; {limits:?}; {chunks:?}; {walk:?}");
-    Ok(CorpusWriter::open(
-        dir,
-        &WriterOptions {
-            settings,
-            threads: request.threads,
-        },
-    )?)
+    let options = WriterOptions {
+        settings,
+        threads: request.threads,
+    };
+    Ok(if request.rebuild {
+        CorpusWriter::open_anew(dir, &options)?
+    } else {
+        CorpusWriter::open(dir, &options)?
+    })
 }
 
 /// The given paths, absolute; each must be there.

@@ -376,7 +376,12 @@ fn plan(model: &Arc<Script>, graph: &GraphView) -> Vec<GraphEdit> {
     let models = Models::one(Arc::clone(model) as _);
     let policy: Box<dyn PlanPolicy> = registry::plan_policy("mind_search", &models).unwrap();
     let mut cx = PlainCtx::default();
-    block_on(policy.plan(&mut cx, graph, &[])).unwrap()
+    let mut spent = indago_core::Usage::default();
+    let purse = indago_core::ports::Purse {
+        allowance: indago_core::Allowance::default(),
+        spent: &mut spent,
+    };
+    block_on(policy.plan(&mut cx, graph, &[], purse)).unwrap()
 }
 
 #[test]

@@ -153,6 +153,24 @@ impl Manifest {
         format!("g{generation:06}")
     }
 
+    /// An empty manifest whose next files have names that nothing in `dir` has.
+    pub(crate) fn after(dir: &Path) -> Self {
+        let names = |folder: &Path| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
+        };
+        let generation = names(dir).filter_map(|name| name.strip_prefix('g')?.parse().ok());
+        // `STEM-EDITION.EXTENSION`
+        let editions = names(&dir.join(crate::dense::FOLDER))
+            .chain(names(dir))
+            .filter_map(|name| name.rsplit_once('-')?.1.split('.').next()?.parse().ok());
+        Self {
+            generation: generation.max().unwrap_or_default(),
+            edition: editions.max().unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
     /// `None` when the folder holds no corpus yet.
     pub(crate) fn read(dir: &Path) -> Result<Option<Self>, RetrieveError> {
         let path = Self::path(dir);

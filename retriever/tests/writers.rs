@@ -132,6 +132,65 @@ fn a_damaged_vector_is_made_again_and_leaves_nothing_behind() {
     }
 }
 
+#[test]
+fn a_second_corpus_makes_no_vector_that_the_first_one_has() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let made = |dir: &Path, lenders: Vec<PathBuf>| {
+        let encoder = WordHasher::new();
+        let mut writer = CorpusWriter::open(dir, &options())
+            .unwrap()
+            .borrowing_from(lenders);
+        writer
+            .embed_missing(&encoder, |_| (), &Cancel::new())
+            .unwrap();
+        encoder.encoded.into_inner()
+    };
+    index(
+        first.path(),
+        &files(&[("a", "old stone tower"), ("b", "river")]),
+    );
+    assert_eq!(made(first.path(), vec![second.path().to_owned()]), 2);
+    index(second.path(), &files(&[("b", "river"), ("c", "boats")]));
+    let lenders = vec![
+        second.path().to_owned(),
+        second.path().join("nothing"),
+        first.path().to_owned(),
+    ];
+    assert_eq!(made(second.path(), lenders), 1, "only `boats` is new");
+    assert!(verify(second.path()).unwrap().is_empty());
+    // A damaged vector is not copied.
+    let third = tempfile::tempdir().unwrap();
+    let log = all_files(&first.path().join("vectors"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "log"))
+        .unwrap();
+    let mut bytes = fs::read(&log).unwrap();
+    let n = bytes.len();
+    bytes[n - 1] ^= 1;
+    bytes[64 + 20] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+    index(
+        third.path(),
+        &files(&[("a", "old stone tower"), ("b", "river")]),
+    );
+    assert_eq!(made(third.path(), vec![first.path().to_owned()]), 2);
+}
+
+#[test]
+fn an_index_whose_list_is_damaged_is_refused_and_made_anew_on_request() {
+    let dir = tempfile::tempdir().unwrap();
+    index(dir.path(), &files(&[("a", "old stone tower")]));
+    fs::write(dir.path().join("manifest.json"), "{}").unwrap();
+    assert!(CorpusWriter::open(dir.path(), &options()).is_err());
+    let mut writer = CorpusWriter::open_anew(dir.path(), &options()).unwrap();
+    assert!(
+        Corpus::open(dir.path()).is_err(),
+        "untouched until the new one is there"
+    );
+    index_with(&mut writer, &files(&[("b", "river")]), |_| Ok(())).unwrap();
+    assert!(verify(dir.path()).unwrap().is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]
     #[test]
@@ -182,17 +241,15 @@ proptest! {
             }
             let _ = corpus.defining("a", 3);
         }
-        // Made again on request, it is whole, whatever was damaged but the list of what there is.
-        if let Ok(mut writer) = CorpusWriter::open(dir.path(), &options()) {
-            writer.start_over();
-            index_with(&mut writer, &files(&[("a", "old stone tower")]), |_| Ok(())).unwrap();
-            drop(writer);
-            embed(dir.path());
-            embed_further(dir.path());
-            prop_assert!(verify(dir.path()).unwrap().is_empty(), "{}", path.display());
-            let corpus = Corpus::open(dir.path()).unwrap().unwrap();
-            prop_assert_eq!(corpus.passage_ids().count(), 1);
-        }
+        // Made again on request, it is whole, whatever was damaged.
+        let mut writer = CorpusWriter::open_anew(dir.path(), &options()).unwrap();
+        index_with(&mut writer, &files(&[("a", "old stone tower")]), |_| Ok(())).unwrap();
+        drop(writer);
+        embed(dir.path());
+        embed_further(dir.path());
+        prop_assert!(verify(dir.path()).unwrap().is_empty(), "{}", path.display());
+        let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+        prop_assert_eq!(corpus.passage_ids().count(), 1);
     }
 }
 

@@ -61,6 +61,42 @@ fn paths_add_up_and_rebuild_starts_over() {
     assert_eq!(both["documents"], 4);
     let only = ["index", "more", "--rebuild", "--no-vectors", "--json"];
     assert_eq!(json(&sandbox.run(&only).stdout)["documents"], 1);
+
+    // The same makes an index anew whose own list of files cannot be read.
+    sandbox.write(".indago/corpora/default/manifest.json", "{\"version\": ");
+    let refused = sandbox.run(&["index", "more", "--no-vectors"]);
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.stderr.contains("--rebuild"), "{refused:?}");
+    assert_eq!(json(&sandbox.run(&only).stdout)["documents"], 1);
+    assert_eq!(sandbox.run(&["search", "milk"]).code, Some(0));
+}
+
+#[test]
+fn a_second_corpus_takes_the_vectors_that_the_first_one_has() {
+    let sandbox = Sandbox::new();
+    for n in 0..40 {
+        let text = format!("Boat {n} sails to harbour {} before noon.\n", n * 7);
+        sandbox.write(&format!("boats/{n}.txt"), &text);
+    }
+    let index = |corpus: &str| {
+        let outcome = sandbox.run(&["index", "boats", "--corpus", corpus, "--json"]);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        let logs = sandbox.path(&format!(".indago/corpora/{corpus}/vectors"));
+        let log = std::fs::read_dir(logs)
+            .expect("vectors")
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| path.extension().is_some_and(|end| end == "log"))
+            .expect("a log");
+        std::fs::read(log).expect("bytes")
+    };
+    let first = index("one");
+    sandbox.write("boats/short.txt", "Ahoy.\n");
+    let second = index("two");
+    // An encoder is given the shortest text first: what stands before it was copied.
+    assert!(second.len() > first.len() && second.starts_with(&first));
+    let hits = sandbox.run(&["search", "ships", "--corpus", "two", "--retriever", "dense"]);
+    assert_eq!(hits.code, Some(0), "{hits:?}");
 }
 
 #[test]

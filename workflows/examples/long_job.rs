@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use indago_agents::operators::Strategy;
 use indago_agents::{Author, SearchInput, Searched, WriteInput};
 use indago_core::ports::{
-    BoxFuture, Library, NameHit, PlanPolicy, RetrieveError, RunEngine as _, StepKey, TaskCtx,
-    TaskCtxExt as _, TaskError,
+    BoxFuture, Library, NameHit, PlanPolicy, Purse, RetrieveError, RunEngine as _, StepKey,
+    TaskCtx, TaskCtxExt as _, TaskError,
 };
 use indago_core::{
     Budget, Claim, Dependency, DocumentId, Event, Finding, GraphEdit, GraphView, Hit,
@@ -115,6 +115,7 @@ impl PlanPolicy for Thirty {
         cx: &'a mut dyn TaskCtx,
         _graph: &'a GraphView,
         _news: &'a [NodeId],
+        _purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         Box::pin(async move {
             let slots = self.0.clone();

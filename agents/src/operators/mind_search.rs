@@ -4,10 +4,9 @@
 //! The model writes typed edits, never code. It is asked when everything it asked for is answered,
 //! and never sees a passage.
 
-use indago_core::ports::{BoxFuture, PlanPolicy, Request, TaskCtx, TaskError};
+use indago_core::ports::{BoxFuture, PlanPolicy, Purse, Request, TaskCtx, TaskError};
 use indago_core::{
-    Allowance, Dependency, GraphEdit, GraphView, NodeId, NodeState, Reuse, Segment, SegmentKind,
-    Speaker, Usage,
+    Dependency, GraphEdit, GraphView, NodeId, NodeState, Reuse, Segment, SegmentKind, Speaker,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -73,21 +72,7 @@ impl PlanPolicy for MindSearch {
         cx: &'a mut dyn TaskCtx,
         graph: &'a GraphView,
         news: &'a [NodeId],
-    ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
-        Box::pin(async move {
-            let mut spent = Usage::default();
-            self.plan_within(cx, graph, news, Allowance::default(), &mut spent)
-                .await
-        })
-    }
-
-    fn plan_within<'a>(
-        &'a self,
-        cx: &'a mut dyn TaskCtx,
-        graph: &'a GraphView,
-        news: &'a [NodeId],
-        allowance: Allowance,
-        spent: &'a mut Usage,
+        purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         Box::pin(async move {
             let parts = || graph.nodes.iter().filter(|n| n.id != ROOT);
@@ -106,7 +91,7 @@ impl PlanPolicy for MindSearch {
             if busy || root_done || news.contains(&ROOT) || waves > MAX_TURNS * 4 {
                 return Ok(Vec::new());
             }
-            self.turn(cx, graph, allowance, spent).await
+            self.turn(cx, graph, purse).await
         })
     }
 }
@@ -116,8 +101,10 @@ impl MindSearch {
         &self,
         cx: &mut dyn TaskCtx,
         graph: &GraphView,
-        allowance: Allowance,
-        usage: &mut Usage,
+        Purse {
+            allowance,
+            spent: usage,
+        }: Purse<'_>,
     ) -> Result<Vec<GraphEdit>, TaskError> {
         let question = graph.node(ROOT).map_or("", |n| n.text.as_str());
         let mut prompt = role(opening(question), Plan::new().render());

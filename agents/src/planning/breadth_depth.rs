@@ -4,8 +4,8 @@
 //! (breadth 4, depth 2, halving). Branches grow as soon as their node is answered, without waiting
 //! for their siblings.
 
-use indago_core::ports::{BoxFuture, PlanPolicy, TaskCtx, TaskError};
-use indago_core::{Allowance, GraphEdit, GraphView, NodeId, NodeState, Prompt, SubQuestion, Usage};
+use indago_core::ports::{BoxFuture, PlanPolicy, Purse, TaskCtx, TaskError};
+use indago_core::{GraphEdit, GraphView, NodeId, NodeState, Prompt, SubQuestion};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -75,21 +75,7 @@ impl PlanPolicy for BreadthDepth {
         cx: &'a mut dyn TaskCtx,
         graph: &'a GraphView,
         news: &'a [NodeId],
-    ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
-        Box::pin(async move {
-            let mut spent = Usage::default();
-            self.plan_within(cx, graph, news, Allowance::default(), &mut spent)
-                .await
-        })
-    }
-
-    fn plan_within<'a>(
-        &'a self,
-        cx: &'a mut dyn TaskCtx,
-        graph: &'a GraphView,
-        news: &'a [NodeId],
-        allowance: Allowance,
-        spent: &'a mut Usage,
+        purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         Box::pin(async move {
             if !may_grow(graph) {
@@ -113,8 +99,8 @@ impl PlanPolicy for BreadthDepth {
             let mut turn = Turn {
                 cx,
                 models: &self.models,
-                allowance,
-                spent,
+                allowance: purse.allowance,
+                spent: purse.spent,
             };
             let said = consult::<Questions>(&mut turn, "plan/deepen", prompts, &schema()).await?;
             let mut plan = Additions::to(graph);

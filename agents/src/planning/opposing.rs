@@ -7,8 +7,8 @@
 
 use std::fmt;
 
-use indago_core::ports::{BoxFuture, PlanPolicy, TaskCtx, TaskError};
-use indago_core::{Allowance, GraphEdit, GraphView, NodeId, NodeState, SubQuestion, Usage};
+use indago_core::ports::{BoxFuture, PlanPolicy, Purse, TaskCtx, TaskError};
+use indago_core::{GraphEdit, GraphView, NodeId, NodeState, SubQuestion};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -72,28 +72,16 @@ impl PlanPolicy for Opposing {
         cx: &'a mut dyn TaskCtx,
         graph: &'a GraphView,
         news: &'a [NodeId],
+        purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
-        Box::pin(async move {
-            let mut spent = Usage::default();
-            self.plan_within(cx, graph, news, Allowance::default(), &mut spent)
-                .await
-        })
-    }
-
-    fn plan_within<'a>(
-        &'a self,
-        cx: &'a mut dyn TaskCtx,
-        graph: &'a GraphView,
-        news: &'a [NodeId],
-        allowance: Allowance,
-        spent: &'a mut Usage,
-    ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
+        let Purse { allowance, spent } = purse;
         Box::pin(async move {
             if news.is_empty() || self.inner.reacts() {
-                let edits = self
-                    .inner
-                    .plan_within(cx, graph, news, allowance, spent)
-                    .await?;
+                let all = Purse {
+                    allowance,
+                    spent: &mut *spent,
+                };
+                let edits = self.inner.plan(cx, graph, news, all).await?;
                 if !edits.is_empty() {
                     return Ok(edits);
                 }

@@ -7,8 +7,8 @@
 //! its own questions and answers only, so that they stay different. As in the paper the first is a
 //! writer of basic facts.
 
-use indago_core::ports::{BoxFuture, PlanPolicy, TaskCtx, TaskError};
-use indago_core::{Allowance, GraphEdit, GraphView, NodeId, NodeState, Prompt, SubQuestion, Usage};
+use indago_core::ports::{BoxFuture, PlanPolicy, Purse, TaskCtx, TaskError};
+use indago_core::{GraphEdit, GraphView, NodeId, NodeState, Prompt, SubQuestion};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -73,21 +73,7 @@ impl PlanPolicy for Perspectives {
         cx: &'a mut dyn TaskCtx,
         graph: &'a GraphView,
         news: &'a [NodeId],
-    ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
-        Box::pin(async move {
-            let mut spent = Usage::default();
-            self.plan_within(cx, graph, news, Allowance::default(), &mut spent)
-                .await
-        })
-    }
-
-    fn plan_within<'a>(
-        &'a self,
-        cx: &'a mut dyn TaskCtx,
-        graph: &'a GraphView,
-        news: &'a [NodeId],
-        allowance: Allowance,
-        spent: &'a mut Usage,
+        purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         Box::pin(async move {
             if !may_grow(graph) {
@@ -96,8 +82,8 @@ impl PlanPolicy for Perspectives {
             let mut turn = Turn {
                 cx,
                 models: &self.models,
-                allowance,
-                spent,
+                allowance: purse.allowance,
+                spent: purse.spent,
             };
             if news.is_empty() {
                 first(&mut turn, graph).await

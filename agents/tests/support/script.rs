@@ -96,6 +96,10 @@ impl LanguageModel for Script {
         (laid_out(request).len() as u64 / 4, true)
     }
 
+    fn price_micros(&self, _usage: TokenUsage) -> u64 {
+        0
+    }
+
     fn complete(
         &self,
         request: Request,

@@ -233,9 +233,7 @@ pub trait LanguageModel: Send + Sync {
 
     /// What a call that takes these tokens is paid with, in millionths of a US dollar; 0 where no
     /// price is known.
-    fn price_micros(&self, _usage: TokenUsage) -> u64 {
-        0
-    }
+    fn price_micros(&self, usage: TokenUsage) -> u64;
 
     /// One call. Retries that happen inside are of the same call; those between calls are the
     /// caller's.

@@ -19,7 +19,7 @@ pub use language::{
     Completion, Delta, DeltaSink, FinishReason, LanguageModel, LanguageModelError, OutputSchema,
     Request, TokenLogprob, TokenUsage,
 };
-pub use plan::PlanPolicy;
+pub use plan::{PlanPolicy, Purse};
 pub use retrieve::{Candidate, Library, PairScorer, Reranker, RetrieveError, Retriever};
 pub use task::{
     BoxFuture, Output, RetryPolicy, RunEngine, RunError, RunSpec, RunStatus, Started, StepKey,

@@ -22,23 +22,23 @@ pub trait PlanPolicy: Send + Sync {
     /// Edits that follow from the graph and the nodes that were answered since the last call
     /// (empty on the first call, when the graph holds only the question). Returning no edit while
     /// nothing runs ends planning.
+    ///
+    /// A policy that calls language models stays within `purse` and adds what it spends, also where
+    /// the turn fails.
     fn plan<'a>(
         &'a self,
         cx: &'a mut dyn TaskCtx,
         graph: &'a GraphView,
         news: &'a [NodeId],
+        purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>>;
+}
 
-    /// As [`PlanPolicy::plan`], for policies that call language models: within `allowance`, with
-    /// what was spent added to `spent`, also where the turn fails.
-    fn plan_within<'a>(
-        &'a self,
-        cx: &'a mut dyn TaskCtx,
-        graph: &'a GraphView,
-        news: &'a [NodeId],
-        _allowance: Allowance,
-        _spent: &'a mut Usage,
-    ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
-        self.plan(cx, graph, news)
-    }
+/// What a turn of planning may spend, and what it spent.
+#[derive(Debug)]
+pub struct Purse<'a> {
+    /// From the start of the turn.
+    pub allowance: Allowance,
+    /// Added to as it is spent.
+    pub spent: &'a mut Usage,
 }

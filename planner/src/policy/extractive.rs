@@ -2,7 +2,7 @@
 //! source or clause that is asked, and each step of a chain, the next step being worded with the
 //! name that the step before has found.
 
-use indago_core::ports::{BoxFuture, PlanPolicy, TaskCtx, TaskError};
+use indago_core::ports::{BoxFuture, PlanPolicy, Purse, TaskCtx, TaskError};
 use indago_core::{
     Answer, AnswerKind, Finding, GraphEdit, GraphView, NodeId, NodeState, SubQuestion,
 };
@@ -32,6 +32,7 @@ impl PlanPolicy for Extractive {
         _cx: &'a mut dyn TaskCtx,
         graph: &'a GraphView,
         news: &'a [NodeId],
+        _purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         let edits = edits(graph, news);
         Box::pin(async { Ok(edits) })

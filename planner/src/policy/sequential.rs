@@ -1,7 +1,7 @@
 //! One hop at a time: what [`Extractive`](super::Extractive) would ask at once is asked in turn,
 //! each question seeing what the one before found. The baseline that parallel plans have to beat.
 
-use indago_core::ports::{BoxFuture, PlanPolicy, TaskCtx, TaskError};
+use indago_core::ports::{BoxFuture, PlanPolicy, Purse, TaskCtx, TaskError};
 use indago_core::{Dependency, GraphEdit, GraphView, NodeId, NodeState};
 
 use super::extractive;
@@ -21,6 +21,7 @@ impl PlanPolicy for Sequential {
         _cx: &'a mut dyn TaskCtx,
         graph: &'a GraphView,
         _news: &'a [NodeId],
+        _purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         let edits = next(graph);
         Box::pin(async { Ok(edits) })

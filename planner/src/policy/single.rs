@@ -1,6 +1,6 @@
 //! The question as it stands: one node, one search.
 
-use indago_core::ports::{BoxFuture, PlanPolicy, TaskCtx, TaskError};
+use indago_core::ports::{BoxFuture, PlanPolicy, Purse, TaskCtx, TaskError};
 use indago_core::{GraphEdit, GraphView, NodeId};
 
 /// Never adds a node: the root is searched as asked.
@@ -21,6 +21,7 @@ impl PlanPolicy for Single {
         _cx: &'a mut dyn TaskCtx,
         _graph: &'a GraphView,
         _news: &'a [NodeId],
+        _purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         Box::pin(async { Ok(Vec::new()) })
     }

@@ -4,7 +4,7 @@
 //! A broad question has no chain to follow: what is learnt of one thing names the next ones. Each
 //! of those is asked about in the words of the question that are no names.
 
-use indago_core::ports::{BoxFuture, PlanPolicy, TaskCtx, TaskError};
+use indago_core::ports::{BoxFuture, PlanPolicy, Purse, TaskCtx, TaskError};
 use indago_core::{Dependency, Finding, GraphEdit, GraphView, NodeId, NodeState};
 use indago_text::{names_in_question, normalize_name};
 
@@ -31,6 +31,7 @@ impl PlanPolicy for Tree {
         _cx: &'a mut dyn TaskCtx,
         graph: &'a GraphView,
         news: &'a [NodeId],
+        _purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         let edits = grow(graph, news);
         Box::pin(async { Ok(edits) })

@@ -52,6 +52,10 @@ impl CorpusWriter {
                 missing.push(row);
             }
         }
+        if !missing.is_empty() && !self.lenders.is_empty() {
+            self.borrow_vectors(&mut log, &fingerprint, &waiting)?;
+            missing.retain(|row| log.find(&store.passage_row(*row).embed_key).is_none());
+        }
         drop(waiting);
         let passages = u64::from(store.n_passages());
         let mut done = passages - missing.len() as u64;

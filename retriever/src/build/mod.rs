@@ -1,5 +1,6 @@
 //! Writing a corpus: plan, build the next generation beside the current one, publish, embed.
 
+mod borrow;
 mod embed;
 mod files;
 mod generation;
@@ -48,6 +49,8 @@ pub struct CorpusWriter {
     manifest: Manifest,
     /// The current generation, unless it was made with other settings.
     current: Option<Current>,
+    /// Folders of corpora whose vectors may be copied.
+    lenders: Vec<PathBuf>,
     // Last, so that the lock outlives everything above.
     _lock: Lock,
 }
@@ -77,18 +80,43 @@ impl CorpusWriter {
         fs::create_dir_all(dir).map_err(|e| IndexError::write(dir, e))?;
         let lock = Lock::take(dir)?;
         let manifest = Manifest::read(dir)?.unwrap_or_default();
-        let settings = format!("{ANALYSIS}; {}", options.settings);
-        let mut writer = Self {
-            dir: dir.to_owned(),
-            settings,
-            threads: options.threads.clamp(1, 8),
-            manifest,
-            current: None,
-            _lock: lock,
-        };
+        let mut writer = Self::with(dir, options, manifest, lock);
         writer.remove_leftovers();
         writer.load()?;
         Ok(writer)
+    }
+
+    /// The same for an index that is to be made anew, whatever is damaged in it or however much
+    /// newer the program is that wrote it. What can be read of the old one is kept as
+    /// [`Self::start_over`] says; until the new one is published, nothing of it is touched.
+    ///
+    /// # Errors
+    /// [`IndexError::Locked`] while another process writes it.
+    pub fn open_anew(dir: &Path, options: &WriterOptions) -> Result<Self, IndexError> {
+        fs::create_dir_all(dir).map_err(|e| IndexError::write(dir, e))?;
+        let lock = Lock::take(dir)?;
+        let manifest = match Manifest::read(dir) {
+            Ok(manifest) => manifest.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(%error, "the list of what the corpus has is made again");
+                Manifest::after(dir)
+            }
+        };
+        let mut writer = Self::with(dir, options, manifest, lock);
+        writer.start_over();
+        Ok(writer)
+    }
+
+    fn with(dir: &Path, options: &WriterOptions, manifest: Manifest, lock: Lock) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            settings: format!("{ANALYSIS}; {}", options.settings),
+            threads: options.threads.clamp(1, 8),
+            manifest,
+            current: None,
+            lenders: Vec::new(),
+            _lock: lock,
+        }
     }
 
     /// The folder of the current generation.

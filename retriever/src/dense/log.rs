@@ -187,6 +187,12 @@ impl VectorLog {
         self.put(id_at(record, 0), record)
     }
 
+    /// Appends a whole record of a log of the same encoder, unless its key is there already.
+    pub(crate) fn append_record(&mut self, key: [u8; 16], record: &[u8]) -> Result<(), IndexError> {
+        debug_assert_eq!(record.len(), record_bytes(self.dim));
+        self.put(key, record)
+    }
+
     fn put(&mut self, key: [u8; 16], record: &[u8]) -> Result<(), IndexError> {
         if self.index.contains_key(&key) {
             return Ok(());
@@ -252,6 +258,14 @@ impl LogReader {
         record
             .filter(|record| is_whole(record))
             .ok_or_else(|| misfit(&self.path, "a vector does not match its checksum"))
+    }
+
+    /// Every record that matches its checksum, with its key.
+    pub(crate) fn whole_records(&self) -> impl Iterator<Item = ([u8; 16], &[u8])> {
+        let records = self.map.bytes()[HEADER..].chunks_exact(self.width);
+        records
+            .filter(|record| is_whole(record))
+            .map(|record| (id_at(record, 0), record))
     }
 
     /// The vector of record `index`.

@@ -20,7 +20,7 @@ use std::path::Path;
 use indago_core::ports::RetrieveError;
 
 pub(crate) use approximate::link;
-pub(crate) use log::{VectorLog, check as check_log};
+pub(crate) use log::{LogReader, VectorLog, check as check_log};
 pub(crate) use matrix::Vectors;
 
 use crate::error::IndexError;
@@ -49,6 +49,13 @@ pub(crate) fn file_name(fingerprint: &str, edition: u64, extension: &str) -> Str
 /// Path of a new log, relative to the corpus folder.
 pub(crate) fn log_path(fingerprint: &str, edition: u64) -> String {
     format!("{FOLDER}/{}-{edition}.log", stem(fingerprint))
+}
+
+/// Whether the file is a log of this encoder, by its name.
+pub(crate) fn is_log_of(path: &Path, fingerprint: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let rest = name.strip_prefix(&stem(fingerprint));
+    rest.is_some_and(|rest| rest.starts_with('-') && crate::disk::has_extension(rest, "log"))
 }
 
 /// Writes the matrix of what `log` holds for the passages of `store` and returns its entry for

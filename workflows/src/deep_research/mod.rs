@@ -28,7 +28,7 @@ use indago_agents::{
     Ambiguity, Author, Clarifier, Extractive, SearchInput, SectionInput, WriteInput,
 };
 use indago_core::ports::{
-    Library, PlanPolicy, RunSpec, StepKey, TaskCtx, TaskCtxExt as _, TaskError,
+    Library, PlanPolicy, Purse, RunSpec, StepKey, TaskCtx, TaskCtxExt as _, TaskError,
 };
 use indago_core::{
     Allowance, Event, Filters, GraphEdit, GraphView, NodeId, NodeState, StopReason, Usage,
@@ -373,9 +373,11 @@ impl Task for Plan {
             let input: PlanInput = from_value("plan", input)?;
             let policy = self.0.policy(input.plan.as_deref())?;
             let mut usage = Usage::default();
-            let planned = policy
-                .plan_within(cx, &input.graph, &input.news, input.allowance, &mut usage)
-                .await;
+            let purse = Purse {
+                allowance: input.allowance,
+                spent: &mut usage,
+            };
+            let planned = policy.plan(cx, &input.graph, &input.news, purse).await;
             let (edits, failed) = match planned {
                 Ok(edits) => (edits, None),
                 // What a failed turn took is counted too.

@@ -21,9 +21,9 @@ use super::{BlobStore, Durability, Entry, Outcome, Pin, RunMeta, Stored};
 
 /// How long the writer waits for more before it writes: what a killed process may lose of unpaid
 /// work, and how late other processes see it, against one transaction for each step. A transaction
-/// takes some 0.3 ms of CPU however small it is, so that 20 of them a second cost what a slow trickle
+/// takes some 0.5 to 1 ms of CPU however small it is, so that ten of them a second cost what a slow trickle
 /// of calls may cost.
-const LINGER: Duration = Duration::from_millis(50);
+const LINGER: Duration = Duration::from_millis(100);
 
 /// Entries in one transaction at most, so that other processes get their turn.
 const MAX_GROUP: usize = 2_000;

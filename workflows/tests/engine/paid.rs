@@ -55,6 +55,10 @@ impl LanguageModel for Till {
         (7, true)
     }
 
+    fn price_micros(&self, _usage: TokenUsage) -> u64 {
+        0
+    }
+
     fn complete(
         &self,
         _request: Request,

@@ -41,6 +41,10 @@ impl LanguageModel for Counting {
     fn count(&self, _request: &Request) -> (u64, bool) {
         (1, true)
     }
+    fn price_micros(&self, _usage: TokenUsage) -> u64 {
+        0
+    }
+
     fn complete(
         &self,
         _request: Request,

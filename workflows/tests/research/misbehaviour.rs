@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use indago_core::ports::{BoxFuture, PlanPolicy, RunEngine as _, TaskCtx, TaskError};
+use indago_core::ports::{BoxFuture, PlanPolicy, Purse, RunEngine as _, TaskCtx, TaskError};
 use indago_core::{
     Budget, Dependency, Event, GraphEdit, GraphView, NodeBudget, NodeId, NodeState, Report, RunId,
     Spend, Steering, StopReason,
@@ -42,6 +42,7 @@ impl PlanPolicy for Bad {
         _cx: &'a mut dyn TaskCtx,
         graph: &'a GraphView,
         _news: &'a [NodeId],
+        _purse: Purse<'a>,
     ) -> BoxFuture<'a, Result<Vec<GraphEdit>, TaskError>> {
         Box::pin(async move {
             if self.hangs {

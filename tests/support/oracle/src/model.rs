@@ -134,6 +134,10 @@ impl LanguageModel for OracleModel {
         (n as u64, true)
     }
 
+    fn price_micros(&self, _usage: TokenUsage) -> u64 {
+        0
+    }
+
     fn complete(
         &self,
         request: Request,
