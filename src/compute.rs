@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use indago_core::Cancel;
 use indago_core::ports::{Encoder, PairScorer, Reranker};
-use indago_kernels::cuda::{
-    CodeCache, CodeScanner, DeviceError, Devices, Gpu, Owner, keep_code_in,
-};
+use indago_kernels::cuda::{CodeCache, DeviceError, Devices, Gpu, Owner, RowScanner, keep_code_in};
 use indago_kernels::{Device, DeviceChoice, Isa, pick_gpus};
 use indago_models::{
     DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, FolderKind, MiniLm, Truncated,
@@ -198,7 +196,7 @@ impl Compute {
     /// Lets the vectors of `corpus` be searched there.
     pub fn search_in(&self, corpus: &Corpus) {
         if self.is_gpu() {
-            let devices: Arc<dyn CodeScanner> = Arc::new(Devices(self.owners.clone()));
+            let devices: Arc<dyn RowScanner> = Arc::new(Devices(self.owners.clone()));
             corpus.scan_on(&devices);
         }
     }

@@ -1,8 +1,9 @@
 //! Times the GPU kernels: what `benches/gpu.py` runs. Prints a JSON object a line.
 //!
-//! `gpu count [ROWS ...]`: the bytes that each case has to move and the operations it has to do. Needs
-//! no GPU. `gpu [cuda:N] [ROWS ...]`: the same with the median and the 99th percentile in seconds.
-//! ROWS are those of the large scans, 10 and 100 million unless given.
+//! `gpu count [tiny] [ROWS ...]`: the bytes that each case has to move and the operations it has to do.
+//! Needs no GPU. `gpu [cuda:N] [tiny] [ROWS ...]`: the same with the median and the 99th percentile in
+//! seconds. ROWS are those of the large scans, 10 and 100 million unless given. `tiny` takes sizes
+//! that a driver without a device gets through (`.ci/cuda all`): it shows that all of it runs.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 #![expect(unsafe_code, reason = "times a copy from page-locked memory")]
 
@@ -11,10 +12,11 @@ use std::time::Instant;
 
 use indago_core::Cancel;
 use indago_kernels::cuda::{
-    CodeIndex, EncoderLayer, EncoderShape, EncoderWeights, Gpu, GpuEncoder, HostRows,
-    Launcher as _, Linear, Norm, Owner, Pooling, Rows, Sequence, Staging as _, Streamed, TokenRows,
+    Arithmetic, Element, EncoderLayer, EncoderShape, EncoderWeights, Float16, Gpu, GpuEncoder,
+    HostRows, Launcher as _, Linear, Norm, Owner, Pooling, Products, RowIndex, Rows, ScoreHead,
+    Sequence, Staging as _, Streamed, TokenRows,
 };
-use indago_kernels::{Device, RowsF32, RowsI8, ShapeError, pick};
+use indago_kernels::{AnyRows, Device, RowsF16, RowsF32, RowsI8, ShapeError, pick};
 use rayon::prelude::*;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -27,13 +29,20 @@ fn main() -> Outcome<()> {
     let name = args
         .next_if(|arg| arg.starts_with("cuda"))
         .unwrap_or_else(|| "cuda:0".to_owned());
-    let mut sizes = args
-        .map(|arg| arg.parse())
+    let sizes = match args.next_if(|arg| arg == "tiny") {
+        Some(_) => TINY,
+        None => FULL,
+    };
+    let mut rows = args
+        .map(|arg| match arg.parse() {
+            Ok(rows @ 1..) => Ok(rows),
+            _ => Err(format!("`{arg}` is no number of rows")),
+        })
         .collect::<Result<Vec<usize>, _>>()?;
-    if sizes.is_empty() {
-        sizes = vec![10_000_000, 100_000_000];
+    if rows.is_empty() {
+        rows = sizes.rows.to_vec();
     }
-    let cases = cases(&sizes);
+    let cases = cases(&sizes, &rows);
     if only_count {
         for case in &cases {
             println!("{{{}}}", case.counted());
@@ -43,11 +52,17 @@ fn main() -> Outcome<()> {
     let Device::Cuda(gpu) = pick(name.parse()?)?.device else {
         return Err(format!("`{name}` names no GPU").into());
     };
-    println!("{{\"device\": \"{}\"}}", gpu.name());
-    floors(&gpu, &cases)?;
-    small(&gpu, &cases)?;
-    for rows in sizes {
-        scans(&gpu, &cases, rows)?;
+    let library = gpu.library();
+    let products = library.clone().unwrap_or_else(|error| error.to_string());
+    println!(
+        "{{\"device\": \"{}\", \"products\": \"{products}\"}}",
+        gpu.name()
+    );
+    floors(&gpu, &sizes, &cases)?;
+    late(&gpu, &sizes, &cases)?;
+    passes(&gpu, &sizes, &cases)?;
+    for n in rows {
+        scans(&gpu, &cases, n)?;
     }
     Ok(())
 }
@@ -71,74 +86,149 @@ impl Case {
     }
 }
 
-const COPIED: usize = 4 << 30;
-const LINKED: usize = 1 << 30;
-/// Candidates of late interaction, tokens of each, their dim, tokens of the query.
-const LATE: [usize; 4] = [1000, 128, 128, 32];
-const LAYERS: usize = 6;
-/// Texts of 128 tokens that are encoded at once.
-const BATCHES: [usize; 3] = [1, 32, 256];
+/// Sizes of everything.
+struct Sizes {
+    /// Bytes copied within the device, and over the link.
+    copied: usize,
+    linked: usize,
+    /// Candidates of late interaction, tokens of each, their dim, tokens of the query.
+    late: [usize; 4],
+    layers: usize,
+    /// Texts that are encoded at once, tokens of each.
+    batches: &'static [usize],
+    tokens: usize,
+    /// Pairs that are scored at once, tokens of each.
+    pairs: [usize; 2],
+    rows: &'static [usize],
+}
+
+const FULL: Sizes = Sizes {
+    copied: 4 << 30,
+    linked: 1 << 30,
+    late: [1000, 128, 128, 32],
+    layers: 6,
+    batches: &[1, 32, 256],
+    tokens: 128,
+    pairs: [100, 256],
+    rows: &[10_000_000, 100_000_000],
+};
+
+const TINY: Sizes = Sizes {
+    copied: 1 << 20,
+    linked: 1 << 20,
+    late: [10, 8, 16, 4],
+    layers: 1,
+    batches: &[1],
+    tokens: 4,
+    pairs: [2, 6],
+    rows: &[3000],
+};
+
 /// Queries and k of the scans of 8-bit codes.
 const CODE_SCANS: [(usize, usize); 3] = [(1, 10), (1, 1000), (4, 10)];
 /// Twice the bytes on the device and four times on the host: 16-bit scans only where the index is
 /// small.
 const MOST_HALVES: usize = 20_000_000;
 
+/// What encoders are timed with.
+const ARITHMETICS: [(&str, Arithmetic); 4] = [
+    ("f16 library", with(Float16::F16, Products::Library)),
+    ("f16 own", with(Float16::F16, Products::Own)),
+    ("bf16 library", with(Float16::Bf16, Products::Library)),
+    ("bf16 own", with(Float16::Bf16, Products::Own)),
+];
+
+const fn with(format: Float16, products: Products) -> Arithmetic {
+    Arithmetic { format, products }
+}
+
+fn count_text(n: usize) -> String {
+    if n >= 1_000_000 {
+        return format!("{} M", n / 1_000_000);
+    }
+    n.to_string()
+}
+
+fn late_name([texts, tokens, dim, query]: [usize; 4]) -> String {
+    format!("maxsim {texts} x {tokens}, {query} query tokens, dim {dim}")
+}
+
+fn pass_name(texts: usize, tokens: usize, how: &str) -> String {
+    format!("minilm {texts} x {tokens} tokens, {how}")
+}
+
+fn pair_name([pairs, tokens]: [usize; 2], how: &str) -> String {
+    format!("rerank {pairs} x {tokens} tokens, {how}")
+}
+
+/// Bytes and operations of a pass of `texts` of `tokens` through an encoder of MiniLM's sizes.
+fn pass_costs(sizes: &Sizes, texts: usize, tokens: usize) -> (usize, usize) {
+    let (hidden, inner) = (384, 1536);
+    // Sixteen-bit weights once, and what a token's activations are read and written: products (in
+    // and out), attention, both sums with their norms.
+    let values = (hidden + 3 * hidden)
+        + (3 * hidden + hidden)
+        + 2 * hidden
+        + 2 * (hidden + inner)
+        + 2 * 3 * hidden;
+    let weights = sizes.layers * 12 * hidden * hidden;
+    // The products (12 hidden^2 a token and layer) and attention.
+    let per_text =
+        sizes.layers * (2 * 12 * hidden * hidden * tokens + 4 * tokens * tokens * hidden);
+    let bytes = 2 * (weights + sizes.layers * texts * tokens * values);
+    (bytes, texts * per_text)
+}
+
 /// All cases, counted before anything is timed.
-fn cases(sizes: &[usize]) -> Vec<Case> {
+fn cases(sizes: &Sizes, rows: &[usize]) -> Vec<Case> {
     let case = |name: String, bytes: usize, operations: usize| Case {
         name,
         bytes: bytes as u64,
         operations: operations as u64,
     };
-    let [texts, tokens, dim, query] = LATE;
+    let [texts, tokens, dim, query] = sizes.late;
     let mut all = vec![
         // Read and written.
-        case("copy".to_owned(), 2 * COPIED, 0),
-        case("link".to_owned(), LINKED, 0),
+        case("copy".to_owned(), 2 * sizes.copied, 0),
+        case("link".to_owned(), sizes.linked, 0),
         case(
-            "maxsim 1000 x 128, 32 query tokens, dim 128".to_owned(),
+            late_name(sizes.late),
             2 * texts * tokens * dim,
             2 * texts * tokens * dim * query,
         ),
     ];
-    let (hidden, inner) = (384, 1536);
-    for batch in BATCHES {
-        let n = batch * 128;
-        // Sixteen-bit weights once, and what a token's activations are read and written: products (in
-        // and out), attention, both sums with their norms.
-        let values = (hidden + 3 * hidden)
-            + (3 * hidden + hidden)
-            + 2 * hidden
-            + 2 * (hidden + inner)
-            + 2 * 3 * hidden;
-        let weights = LAYERS * 12 * hidden * hidden;
-        // The products (12 hidden^2 a token and layer) and attention.
-        let per_text = LAYERS * (2 * 12 * hidden * hidden * 128 + 4 * 128 * 128 * hidden);
-        all.push(case(
-            format!("minilm {batch} x 128 tokens"),
-            2 * (weights + LAYERS * n * values),
-            batch * per_text,
-        ));
+    for (how, _) in ARITHMETICS {
+        for &batch in sizes.batches {
+            let (bytes, operations) = pass_costs(sizes, batch, sizes.tokens);
+            all.push(case(pass_name(batch, sizes.tokens, how), bytes, operations));
+        }
+        let [pairs, tokens] = sizes.pairs;
+        let (bytes, operations) = pass_costs(sizes, pairs, tokens);
+        all.push(case(pair_name(sizes.pairs, how), bytes, operations));
     }
-    for &n in sizes {
-        let million = n / 1_000_000;
+    for &n in rows {
+        let count = count_text(n);
         // A code a value and a scale a row.
         let bytes = n * (DIM + 4);
         for (q, k) in CODE_SCANS {
-            let name = format!("int8 scan {million} M x {DIM}, {q} queries, k {k}");
+            let name = format!("int8 scan {count} x {DIM}, {q} queries, k {k}");
             all.push(case(name, bytes, 2 * q * n * DIM));
         }
         let operations = 2 * n * DIM;
-        let name = format!("search {million} M x {DIM}, k 60");
-        all.push(case(name, bytes, operations));
-        let name = format!("streamed int8 scan {million} M x {DIM}, 1 query, k 10");
-        all.push(case(name, bytes, operations));
+        for what in ["search", "sharded search", "streamed int8 scan"] {
+            all.push(case(
+                format!("{what} {count} x {DIM}, k 10"),
+                bytes,
+                operations,
+            ));
+        }
         if n <= MOST_HALVES {
             for k in [10, 1000] {
-                let name = format!("f16 scan {million} M x {DIM}, 64 queries, k {k}");
+                let name = format!("f16 scan {count} x {DIM}, 64 queries, k {k}");
                 all.push(case(name, 2 * n * DIM, 2 * 64 * n * DIM));
             }
+            let name = format!("streamed f16 scan {count} x {DIM}, k 10");
+            all.push(case(name, 2 * n * DIM, operations));
         }
     }
     all
@@ -170,31 +260,35 @@ fn time(cases: &[Case], name: &str, mut run: impl FnMut() -> Outcome<()>) -> Out
 }
 
 /// Bandwidth within the device and over the link.
-fn floors(gpu: &Gpu, cases: &[Case]) -> Outcome<()> {
-    let (from, to) = (gpu.alloc(COPIED)?, gpu.alloc(COPIED)?);
-    time(cases, "copy", || Ok(gpu.copy(&from, &to, COPIED)?))?;
-    let mut pinned = gpu.pinned(LINKED)?;
+fn floors(gpu: &Gpu, sizes: &Sizes, cases: &[Case]) -> Outcome<()> {
+    let &Sizes { copied, linked, .. } = sizes;
+    let (from, to) = (gpu.alloc(copied)?, gpu.alloc(copied)?);
+    time(cases, "copy", || Ok(gpu.copy(&from, &to, copied)?))?;
+    let mut pinned = gpu.pinned(linked)?;
     gpu.bytes(&mut pinned)?.fill(1);
     time(cases, "link", || {
         // SAFETY: both live until the copy is finished, and nothing else uses them.
-        let copy = unsafe { gpu.start_copy(&pinned, LINKED, &to) }?;
+        let copy = unsafe { gpu.start_copy(&pinned, linked, &to) }?;
         Ok(gpu.finish_copy(copy)?)
     })
 }
 
-/// What needs no large index: late interaction, the encoder.
-fn small(gpu: &Gpu, cases: &[Case]) -> Outcome<()> {
-    let [texts, tokens, dim, query] = LATE;
-    let values = floats(texts * tokens * dim, 1);
+/// Late interaction.
+fn late(gpu: &Gpu, sizes: &Sizes, cases: &[Case]) -> Outcome<()> {
+    let [texts, tokens, dim, query] = sizes.late;
+    let values = values(texts * tokens * dim, 1);
     let starts: Vec<usize> = (0..=texts).map(|i| i * tokens).collect();
     let rows = TokenRows::new(gpu, RowsF32::new(&values, dim)?, &starts)?;
-    let asked = floats(query * dim, 2);
+    let asked = self::values(query * dim, 2);
     let all: Vec<usize> = (0..texts).collect();
-    time(cases, "maxsim 1000 x 128, 32 query tokens, dim 128", || {
+    time(cases, &late_name(sizes.late), || {
         rows.score(gpu, &asked, &all)?;
         Ok(())
-    })?;
+    })
+}
 
+/// Encoding and reranking, in both formats, by the library where there is one and by own kernels.
+fn passes(gpu: &Gpu, sizes: &Sizes, cases: &[Case]) -> Outcome<()> {
     let shape = EncoderShape {
         hidden: 384,
         heads: 12,
@@ -202,13 +296,38 @@ fn small(gpu: &Gpu, cases: &[Case]) -> Outcome<()> {
         types: 1,
         eps: 1e-12,
     };
-    let encoder = GpuEncoder::new(gpu, shape, &weights(shape))?;
-    let ids: Vec<u32> = (0..128).map(|i| i * 37 % 30_000).collect();
-    for batch in BATCHES {
-        let sequences: Vec<Sequence<'_>> = (0..batch).map(|_| ids.as_slice().into()).collect();
-        let case = format!("minilm {batch} x 128 tokens");
-        time(cases, &case, || {
-            encoder.encode(gpu, &sequences, Pooling::Mean)?;
+    let weights = weights(shape, sizes.layers);
+    let small = |n, seed| values(n, seed).into_iter().map(|x| x * 0.05).collect();
+    let head = ScoreHead {
+        pooler: Some(Linear {
+            weights: small(384 * 384, 6),
+            bias: vec![0.0; 384],
+        }),
+        classifier: Linear {
+            weights: small(384, 7),
+            bias: vec![0.0],
+        },
+    };
+    for (how, arithmetic) in ARITHMETICS {
+        if arithmetic.products == Products::Library && gpu.library().is_err() {
+            continue;
+        }
+        let encoder = GpuEncoder::new(gpu, shape, &weights, arithmetic)?;
+        let ids = |n: usize| -> Vec<u32> { (0..n as u32).map(|i| i * 37 % 30_000).collect() };
+        let text = ids(sizes.tokens);
+        for &batch in sizes.batches {
+            let sequences = vec![Sequence::from(text.as_slice()); batch];
+            time(cases, &pass_name(batch, sizes.tokens, how), || {
+                encoder.encode(gpu, &sequences, Pooling::Mean)?;
+                Ok(())
+            })?;
+        }
+        let head = encoder.head(gpu, &head)?;
+        let [pairs, tokens] = sizes.pairs;
+        let pair = ids(tokens);
+        let pairs = vec![Sequence::from(pair.as_slice()); pairs];
+        time(cases, &pair_name(sizes.pairs, how), || {
+            encoder.score(gpu, &head, &pairs)?;
             Ok(())
         })?;
     }
@@ -221,14 +340,14 @@ struct Codes {
 }
 
 impl HostRows for Codes {
-    fn rows(&self) -> Result<RowsI8<'_>, ShapeError> {
-        RowsI8::new(&self.codes, &self.scales, DIM)
+    fn rows(&self) -> Result<AnyRows<'_>, ShapeError> {
+        Ok(AnyRows::I8(RowsI8::new(&self.codes, &self.scales, DIM)?))
     }
 }
 
 fn scans(gpu: &Gpu, cases: &[Case], n: usize) -> Outcome<()> {
     let cancel = Cancel::new();
-    let million = n / 1_000_000;
+    let count = count_text(n);
     let codes = Arc::new(Codes {
         codes: (0..n * DIM)
             .into_par_iter()
@@ -236,32 +355,44 @@ fn scans(gpu: &Gpu, cases: &[Case], n: usize) -> Outcome<()> {
             .collect(),
         scales: vec![0.01; n],
     });
-    let queries = floats(64 * DIM, 3);
+    let queries = values(64 * DIM, 3);
     {
-        let rows = Rows::i8(gpu, codes.rows()?)?;
+        let rows = Rows::of(gpu, codes.rows()?)?;
         for (q, k) in CODE_SCANS {
-            let case = format!("int8 scan {million} M x {DIM}, {q} queries, k {k}");
+            let case = format!("int8 scan {count} x {DIM}, {q} queries, k {k}");
             time(cases, &case, || {
                 rows.top_k(gpu, &queries[..q * DIM], k, None, &cancel)?;
                 Ok(())
             })?;
         }
     }
-    // End to end: through the owning thread, as a search does it.
+    // End to end: through the owning thread, as a search does it; then over all devices.
     let shared = gpu.clone();
-    let owner = Owner::start(gpu.name(), move || Ok(shared))?;
-    let index = CodeIndex::place(&[owner], codes.clone(), &cancel)?;
-    let mut at = 0;
-    time(cases, &format!("search {million} M x {DIM}, k 60"), || {
-        at = (at + 1) % 64;
-        index.top_k(&queries[at * DIM..(at + 1) * DIM], 60, None, &cancel)?;
-        Ok(())
-    })?;
-    drop(index);
-    let mut streamed = Streamed::i8(gpu, DIM, 1_000_000)?;
+    let mut owners = vec![Owner::start(gpu.name(), move || Ok(shared))?];
+    search(
+        cases,
+        &format!("search {count} x {DIM}, k 10"),
+        &owners,
+        &codes,
+        &queries,
+    )?;
+    let devices = Gpu::list()?.len();
+    if devices > 1 {
+        owners.clear();
+        for ordinal in 0..devices {
+            owners.push(Owner::start(&format!("cuda:{ordinal}"), move || {
+                Gpu::open(ordinal)
+            })?);
+        }
+        let case = format!("sharded search {count} x {DIM}, k 10");
+        search(cases, &case, &owners, &codes, &queries)?;
+    }
+    drop(owners);
+    let chunk = 1_000_000.min(n.div_ceil(3));
+    let mut streamed = Streamed::new(gpu, Element::I8, DIM, chunk)?;
     time(
         cases,
-        &format!("streamed int8 scan {million} M x {DIM}, 1 query, k 10"),
+        &format!("streamed int8 scan {count} x {DIM}, k 10"),
         || {
             streamed.top_k(gpu, codes.rows()?, &queries[..DIM], 10, None, &cancel)?;
             Ok(())
@@ -269,27 +400,54 @@ fn scans(gpu: &Gpu, cases: &[Case], n: usize) -> Outcome<()> {
     )?;
     drop(streamed);
     if n <= MOST_HALVES {
-        let values: Vec<f32> = codes
+        let halves: Vec<u16> = codes
             .codes
             .par_iter()
-            .map(|&code| f32::from(code) / 128.0)
+            .map(|&code| half::f16::from_f32(f32::from(code) / 128.0).to_bits())
             .collect();
-        let rows = Rows::f16(gpu, RowsF32::new(&values, DIM)?)?;
-        drop(values);
+        let here = AnyRows::F16(RowsF16::new(&halves, DIM)?);
+        let rows = Rows::of(gpu, here)?;
         for k in [10_usize, 1000] {
-            let case = format!("f16 scan {million} M x {DIM}, 64 queries, k {k}");
+            let case = format!("f16 scan {count} x {DIM}, 64 queries, k {k}");
             time(cases, &case, || {
                 rows.top_k(gpu, &queries, k, None, &cancel)?;
                 Ok(())
             })?;
         }
+        drop(rows);
+        let mut streamed = Streamed::new(gpu, Element::F16, DIM, chunk)?;
+        time(
+            cases,
+            &format!("streamed f16 scan {count} x {DIM}, k 10"),
+            || {
+                streamed.top_k(gpu, here, &queries[..DIM], 10, None, &cancel)?;
+                Ok(())
+            },
+        )?;
     }
     Ok(())
 }
 
-fn weights(shape: EncoderShape) -> EncoderWeights<Vec<f32>> {
+fn search(
+    cases: &[Case],
+    case: &str,
+    owners: &[Owner<Gpu>],
+    codes: &Arc<Codes>,
+    queries: &[f32],
+) -> Outcome<()> {
+    let (cancel, rows) = (Cancel::new(), Arc::clone(codes));
+    let index = RowIndex::place(owners, rows, &cancel)?;
+    let mut at = 0;
+    time(cases, case, || {
+        at = (at + 1) % 64;
+        index.top_k(&queries[at * DIM..(at + 1) * DIM], 10, None, &cancel)?;
+        Ok(())
+    })
+}
+
+fn weights(shape: EncoderShape, layers: usize) -> EncoderWeights<Vec<f32>> {
     let (h, inner) = (shape.hidden, shape.inner);
-    let small = |n: usize, seed: u64| floats(n, seed).into_iter().map(|x| x * 0.05).collect();
+    let small = |n: usize, seed: u64| values(n, seed).into_iter().map(|x| x * 0.05).collect();
     let linear = |outputs: usize, inputs: usize, seed| Linear {
         weights: small(outputs * inputs, seed),
         bias: vec![0.0; outputs],
@@ -302,7 +460,7 @@ fn weights(shape: EncoderShape) -> EncoderWeights<Vec<f32>> {
         words: small(30_522 * h, 4),
         positions: small(512 * h, 5),
         norm: norm(),
-        layers: (0..6)
+        layers: (0..layers as u64)
             .map(|i| EncoderLayer {
                 qkv: linear(3 * h, h, 10 + i),
                 out: linear(h, h, 20 + i),
@@ -316,7 +474,7 @@ fn weights(shape: EncoderShape) -> EncoderWeights<Vec<f32>> {
 }
 
 /// Values from -1 to 1, always the same.
-fn floats(n: usize, seed: u64) -> Vec<f32> {
+fn values(n: usize, seed: u64) -> Vec<f32> {
     (0..n)
         .into_par_iter()
         .map(|i| (mix(i as u64 ^ seed << 40) >> 40) as f32 / (1_u64 << 23) as f32 - 1.0)

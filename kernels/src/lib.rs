@@ -35,5 +35,5 @@ pub use device::{Device, DeviceChoice, Picked, UnknownDevice, pick, pick_gpus};
 pub use dot::{dot_f32, dot_i8};
 pub use isa::Isa;
 pub use layer::{add_layer_norm, add_scaled_codes, gelu, l2_normalize, mean_rows, softmax_rows};
-pub use placed::{AnyRows, Placed};
-pub use rows::{RowsBits, RowsF16, RowsF32, RowsI8, ShapeError};
+pub use placed::Placed;
+pub use rows::{AnyRows, RowsBits, RowsF16, RowsF32, RowsI8, ShapeError};

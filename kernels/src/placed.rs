@@ -5,47 +5,7 @@ use indago_core::Cancel;
 use crate::cuda::{DeviceError, Gpu, Launcher, Rows};
 use crate::quantize::push_row_bits;
 use crate::scan::{ScanError, Scored, top_k_bits, top_k_f16, top_k_f32_where, top_k_i8_where};
-use crate::{Device, RowsBits, RowsF16, RowsF32, RowsI8, ShapeError};
-
-/// Rows of any kind that can be searched.
-#[derive(Clone, Copy, Debug)]
-pub enum AnyRows<'a> {
-    /// 32-bit floats.
-    F32(RowsF32<'a>),
-    /// 16-bit floats.
-    F16(RowsF16<'a>),
-    /// 8-bit codes with a scale a row.
-    I8(RowsI8<'a>),
-    /// Signs ([`push_row_bits`]); queries are given as floats and their signs are taken.
-    Bits(RowsBits<'a>),
-}
-
-impl AnyRows<'_> {
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::F32(rows) => rows.len(),
-            Self::F16(rows) => rows.len(),
-            Self::I8(rows) => rows.len(),
-            Self::Bits(rows) => rows.len(),
-        }
-    }
-
-    /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Values of a row.
-    pub fn dim(&self) -> usize {
-        match self {
-            Self::F32(rows) => rows.dim(),
-            Self::F16(rows) => rows.dim(),
-            Self::I8(rows) => rows.dim(),
-            Self::Bits(rows) => rows.dim(),
-        }
-    }
-}
+use crate::{AnyRows, Device, RowsBits, RowsF32, ShapeError};
 
 /// Rows where they are searched: here, or in the memory of a device.
 #[derive(Debug)]
@@ -75,12 +35,7 @@ impl<'a, L: Launcher> Placed<'a, L> {
     /// # Errors
     /// As [`Device::place`].
     pub fn on(device: L, rows: AnyRows<'a>) -> Result<Self, DeviceError> {
-        let there = match rows {
-            AnyRows::F32(rows) => Rows::f32(&device, rows),
-            AnyRows::F16(rows) => Rows::halves(&device, rows),
-            AnyRows::I8(rows) => Rows::i8(&device, rows),
-            AnyRows::Bits(rows) => Rows::bits(&device, rows),
-        }?;
+        let there = Rows::of(&device, rows)?;
         Ok(Self::There(device, there))
     }
 

@@ -227,6 +227,109 @@ impl std::fmt::Debug for RowsBits<'_> {
     }
 }
 
+/// Rows of any kind that can be searched.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyRows<'a> {
+    /// 32-bit floats.
+    F32(RowsF32<'a>),
+    /// 16-bit floats.
+    F16(RowsF16<'a>),
+    /// 8-bit codes with a scale a row.
+    I8(RowsI8<'a>),
+    /// Signs ([`push_row_bits`](crate::quantize::push_row_bits)); queries are given as floats and their signs are taken.
+    Bits(RowsBits<'a>),
+}
+
+impl<'a> AnyRows<'a> {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(rows) => rows.len(),
+            Self::F16(rows) => rows.len(),
+            Self::I8(rows) => rows.len(),
+            Self::Bits(rows) => rows.len(),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Values of a row.
+    pub fn dim(&self) -> usize {
+        match self {
+            Self::F32(rows) => rows.dim(),
+            Self::F16(rows) => rows.dim(),
+            Self::I8(rows) => rows.dim(),
+            Self::Bits(rows) => rows.dim(),
+        }
+    }
+
+    /// Rows `first` to `end`, exclusive.
+    ///
+    /// # Errors
+    /// When that range is not inside.
+    pub fn part(&self, first: usize, end: usize) -> Result<Self, ShapeError> {
+        fn cut<T>(
+            values: &[T],
+            first: usize,
+            end: usize,
+            width: usize,
+        ) -> Result<&[T], ShapeError> {
+            let outside = ShapeError {
+                what: "end of the rows",
+                found: end,
+                expected: values.len() / width.max(1),
+            };
+            values.get(first * width..end * width).ok_or(outside)
+        }
+        let dim = self.dim();
+        Ok(match self {
+            Self::F32(rows) => Self::F32(RowsF32::new(cut(rows.data, first, end, dim)?, dim)?),
+            Self::F16(rows) => Self::F16(RowsF16::new(cut(rows.bits, first, end, dim)?, dim)?),
+            Self::I8(rows) => Self::I8(RowsI8::new(
+                cut(rows.codes, first, end, dim)?,
+                cut(rows.scales, first, end, 1)?,
+                dim,
+            )?),
+            Self::Bits(rows) => {
+                let words = cut(rows.words, first, end, rows.words_per_row())?;
+                Self::Bits(RowsBits::new(words, dim)?)
+            }
+        })
+    }
+
+    /// All rows as they lie in memory. A device reads 64-bit words as pairs of 32 bits, the low one
+    /// first, which is what they are on the little-endian machines that have one.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        match self {
+            Self::F32(rows) => bytemuck::cast_slice(rows.data),
+            Self::F16(rows) => bytemuck::cast_slice(rows.bits),
+            Self::I8(rows) => bytemuck::cast_slice(rows.codes),
+            Self::Bits(rows) => bytemuck::cast_slice(rows.words),
+        }
+    }
+
+    /// Bytes of a row.
+    pub(crate) fn row_bytes(&self) -> usize {
+        match self {
+            Self::F32(rows) => rows.dim * 4,
+            Self::F16(rows) => rows.dim * 2,
+            Self::I8(rows) => rows.dim,
+            Self::Bits(rows) => rows.words_per_row() * 8,
+        }
+    }
+
+    /// One scale a row, for 8-bit codes.
+    pub(crate) fn scales(&self) -> Option<&'a [f32]> {
+        match self {
+            Self::I8(rows) => Some(rows.scales),
+            _ => None,
+        }
+    }
+}
+
 fn check_dim(len: usize, dim: usize) -> Result<(), ShapeError> {
     if dim == 0 || !len.is_multiple_of(dim) {
         return Err(ShapeError {
@@ -252,5 +355,26 @@ mod tests {
             RowsI8::new(&[0; 6], &[1.0; 2], 3).map(|rows| rows.len()),
             Ok(2)
         );
+    }
+
+    #[test]
+    fn parts_are_cut_by_rows_of_every_kind() {
+        let words = [1_u64, 2, 3, 4, 5, 6];
+        let halves = [1_u16, 2, 3, 4, 5, 6];
+        let (codes, scales) = ([1_i8, 2, 3, 4, 5, 6], [0.1_f32, 0.2, 0.3]);
+        for rows in [
+            AnyRows::F32(RowsF32::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2).unwrap()),
+            AnyRows::F16(RowsF16::new(&halves, 2).unwrap()),
+            AnyRows::I8(RowsI8::new(&codes, &scales, 2).unwrap()),
+            // Two words of 64 signs.
+            AnyRows::Bits(RowsBits::new(&words, 100).unwrap()),
+        ] {
+            let part = rows.part(1, 3).unwrap();
+            assert_eq!((part.len(), part.dim()), (2, rows.dim()));
+            assert_eq!(part.bytes(), &rows.bytes()[rows.row_bytes()..]);
+            assert_eq!(part.scales(), rows.scales().map(|scales| &scales[1..]));
+            assert!(rows.part(3, 3).unwrap().is_empty());
+            assert!(rows.part(1, 4).is_err());
+        }
     }
 }

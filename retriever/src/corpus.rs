@@ -11,7 +11,7 @@ use indago_core::ports::{
     SparseEncoder, StoreError,
 };
 use indago_core::{Cancel, Document, DocumentId, Filters, Hit, IndexCoverage, Passage, PassageId};
-use indago_kernels::cuda::CodeScanner;
+use indago_kernels::cuda::RowScanner;
 
 use crate::build::names;
 use crate::dense::Vectors;
@@ -167,7 +167,7 @@ impl Corpus {
 
     /// Scans vectors on devices from now on, in this corpus and its clones. Not for the CPU: that is
     /// what happens without.
-    pub fn scan_on(&self, scanner: &Arc<dyn CodeScanner>) {
+    pub fn scan_on(&self, scanner: &Arc<dyn RowScanner>) {
         for vectors in self.0.vectors.values() {
             vectors.scan_on(Arc::clone(scanner));
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indago_core::ports::{CorpusStats, DocumentStore, NameIndex, RetrieveError};
 use indago_core::{Cancel, DocumentId, Filters, Hit, Query, RetrieverWeight};
-use indago_kernels::cuda::{CodeScan, CodeScanner, DeviceError, HostRows};
+use indago_kernels::cuda::{DeviceError, HostRows, RowScan, RowScanner};
 use indago_kernels::scan::{Scored, top_k_i8_where};
 use indago_retriever::{Corpus, CorpusWriter, prepare};
 use support::{WordHasher, document_with, files, index, options, state};
@@ -340,8 +340,8 @@ struct Here {
 
 struct HereScan(Arc<dyn HostRows>);
 
-impl CodeScanner for Here {
-    fn place(&self, rows: Arc<dyn HostRows>, _: &Cancel) -> Result<Arc<dyn CodeScan>, DeviceError> {
+impl RowScanner for Here {
+    fn place(&self, rows: Arc<dyn HostRows>, _: &Cancel) -> Result<Arc<dyn RowScan>, DeviceError> {
         self.placed.fetch_add(1, Ordering::SeqCst);
         if self.is_lost {
             return Err(DeviceError::Lost("an uncorrectable error".into()));
@@ -350,7 +350,7 @@ impl CodeScanner for Here {
     }
 }
 
-impl CodeScan for HereScan {
+impl RowScan for HereScan {
     fn top_k(
         &self,
         queries: &[f32],
@@ -358,9 +358,8 @@ impl CodeScan for HereScan {
         filter: Option<&[u32]>,
         cancel: &Cancel,
     ) -> Result<Vec<Vec<Scored>>, DeviceError> {
-        let rows = self.0.rows()?;
-        let keep = |row: usize| filter.is_none_or(|words| words[row / 32] >> (row % 32) & 1 == 1);
-        Ok(top_k_i8_where(rows, queries, k, keep, cancel).unwrap())
+        let rows: Placed<'_> = Placed::Here(self.0.rows()?);
+        rows.top_k(queries, k, filter, cancel)
     }
 
     fn describe(&self) -> String {
@@ -392,7 +391,7 @@ fn vectors_that_are_scanned_elsewhere_give_the_same_hits() {
         placed: AtomicUsize::new(0),
         is_lost: false,
     });
-    let scanner: Arc<dyn CodeScanner> = here.clone();
+    let scanner: Arc<dyn RowScanner> = here.clone();
     elsewhere.scan_on(&scanner);
     let only_rivers = Filters {
         paths: vec!["Rivers".into()],
@@ -407,7 +406,7 @@ fn vectors_that_are_scanned_elsewhere_give_the_same_hits() {
     assert_eq!(here.placed.load(Ordering::SeqCst), 1);
 
     // A device that fails is an error, not another way of searching.
-    let scanner: Arc<dyn CodeScanner> = Arc::new(Here {
+    let scanner: Arc<dyn RowScanner> = Arc::new(Here {
         placed: AtomicUsize::new(0),
         is_lost: true,
     });

@@ -35,6 +35,14 @@ impl Gpu {
         Err(DeviceError::NotCompiled)
     }
 
+    /// Name and version of the library for matrix products.
+    ///
+    /// # Errors
+    /// Always [`DeviceError::NotCompiled`].
+    pub fn matrix_library() -> Result<String, DeviceError> {
+        Err(DeviceError::NotCompiled)
+    }
+
     /// What the driver calls it, with its memory.
     pub fn name(&self) -> &str {
         match self.0 {}

@@ -1,7 +1,7 @@
 //! A real device, through the driver that is loaded at run time.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUresult};
 use cudarc::driver::{
@@ -11,7 +11,8 @@ use cudarc::driver::{
 use cudarc::nvrtc::Ptx;
 
 use super::cache::machine_code;
-use super::{Arg, DeviceError, Launch, Launcher, Staging, Unit};
+use super::cublaslt::{self, Addresses, CublasLt};
+use super::{Arg, DeviceError, Launch, Launcher, Product, Staging, Unit};
 
 /// The oldest driver that will do: CUDA 13.0, whose compiler the kernels are built with.
 const NEEDED: i32 = 13_000;
@@ -21,6 +22,8 @@ const NEEDED: i32 = 13_000;
 pub struct Gpu(Arc<Inner>);
 
 struct Inner {
+    /// Started when a product is first asked for. Goes before the context it belongs to.
+    library: OnceLock<Result<CublasLt, DeviceError>>,
     context: Arc<CudaContext>,
     /// Kernels, and copies that they wait for.
     stream: Arc<CudaStream>,
@@ -31,6 +34,13 @@ struct Inner {
     blocks: u32,
     shared: u32,
     kernels: Mutex<Kernels>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The library gives back what it has on the device whose context is current.
+        let _ = self.context.bind_to_thread();
+    }
 }
 
 #[derive(Default)]
@@ -89,6 +99,7 @@ impl Gpu {
             blocks: processors as u32 * 8,
             shared: shared as u32,
             kernels: Mutex::default(),
+            library: OnceLock::new(),
             context,
         })))
     }
@@ -114,6 +125,22 @@ impl Gpu {
     pub fn driver() -> Result<String, DeviceError> {
         present()?;
         Ok(version_text(driver_version()?))
+    }
+
+    /// Name and version of the library for matrix products, as far as that is known without a device.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoLibrary`] with the reason.
+    pub fn matrix_library() -> Result<String, DeviceError> {
+        cublaslt::library()
+    }
+
+    fn cublaslt(&self) -> Result<&CublasLt, DeviceError> {
+        let started = self.0.library.get_or_init(|| {
+            self.0.context.bind_to_thread().map_err(lost)?;
+            CublasLt::start()
+        });
+        started.as_ref().map_err(Clone::clone)
     }
 
     /// What the driver calls it, with its memory.
@@ -195,7 +222,7 @@ impl Launcher for Gpu {
         // SAFETY: the content means nothing to callers, by the contract of `Launcher::alloc`.
         let slice = unsafe { self.0.stream.alloc::<u8>(bytes.max(1)) };
         slice.map(Memory).map_err(|error| {
-            if error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+            if is_out_of_memory(error) {
                 let free = self.0.context.mem_get_info().map_or(0, |(free, _)| free);
                 return DeviceError::OutOfMemory {
                     asked: bytes as u64,
@@ -285,6 +312,37 @@ impl Launcher for Gpu {
         // SAFETY: by the contract of `Launcher::launch`.
         unsafe { builder.launch(config) }.map(|_| ()).map_err(lost)
     }
+
+    fn library(&self) -> Result<String, DeviceError> {
+        self.cublaslt().map(|library| library.name().to_owned())
+    }
+
+    fn multiply(&self, product: &Product<'_, Memory>) -> Result<(), DeviceError> {
+        let library = self.cublaslt()?;
+        let [m, n, k] = product.shape;
+        for (memory, values) in [
+            (product.x, m * k),
+            (product.weights, n * k),
+            (product.bias, n),
+            (product.out, m * n),
+        ] {
+            inside(&memory.0, 0, 2 * values)?;
+        }
+        self.0.context.bind_to_thread().map_err(lost)?;
+        let stream = &self.0.stream;
+        let (x, _x) = product.x.0.device_ptr(stream);
+        let (weights, _weights) = product.weights.0.device_ptr(stream);
+        let (bias, _bias) = product.bias.0.device_ptr(stream);
+        let (out, _out) = product.out.0.device_ptr(stream);
+        let at = Addresses {
+            x,
+            weights,
+            bias,
+            out,
+        };
+        // SAFETY: the matrices are inside the memory, checked above, which is used on this stream.
+        unsafe { library.multiply(stream, product.format, product.shape, &at) }
+    }
 }
 
 /// Page-locked host memory.
@@ -304,7 +362,7 @@ impl Staging for Gpu {
                 .alloc_pinned_with_flags::<u8>(bytes.max(1), 0)
         };
         slice.map(Pinned).map_err(|error| {
-            if error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+            if is_out_of_memory(error) {
                 return DeviceError::OutOfMemory {
                     asked: bytes as u64,
                     free: 0,
@@ -418,6 +476,10 @@ fn driver_version() -> Result<i32, DeviceError> {
 
 fn version_text(version: i32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)
+}
+
+pub(super) fn is_out_of_memory(error: DriverError) -> bool {
+    error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY
 }
 
 fn lost(error: DriverError) -> DeviceError {

@@ -67,6 +67,30 @@ pub enum DeviceError {
     /// The device failed and cannot be used again by this process.
     #[error("the device failed: {0}; start the program again, or choose `--device cpu`")]
     Lost(String),
+    /// There is no library for matrix products that can be used; our own kernels make them.
+    #[error("the matrix library cuBLASLt is not used: {0}")]
+    NoLibrary(String),
+    /// The matrix library has no algorithm for a product.
+    #[error("cuBLASLt has no algorithm for a product of {m} x {n} x {k}")]
+    NoAlgorithm {
+        /// Rows of the output.
+        m: usize,
+        /// Columns of the output.
+        n: usize,
+        /// Length of the sums.
+        k: usize,
+    },
+    /// The matrix library failed, and the device goes on.
+    #[error(
+        "cuBLASLt failed: {function} gave {status}; take it off LD_LIBRARY_PATH (the program's own \
+         kernels are used then), or choose `--device cpu`"
+    )]
+    Library {
+        /// What was called.
+        function: &'static str,
+        /// What it gave.
+        status: String,
+    },
     /// The arguments do not fit each other.
     #[error(transparent)]
     Shape(#[from] ShapeError),

@@ -1,4 +1,4 @@
-//! 8-bit codes searched on one device or several: in their memory, or streamed through it.
+//! Rows searched on one device or several: in their memory, or streamed through it.
 
 use std::sync::Arc;
 
@@ -6,27 +6,27 @@ use indago_core::Cancel;
 
 use super::launch::{Launcher, Staging};
 use super::owner::{Kept, Owner};
-use super::scan::{Element, Rows};
+use super::rows::{Element, Rows};
 use super::streamed::{Streamed, merge};
 use super::{DeviceError, MAX_K};
 use crate::scan::Scored;
-use crate::{RowsF32, RowsI8, ShapeError};
+use crate::{AnyRows, RowsF32, ShapeError};
 
 /// Rows in host memory that outlive the search, such as a mapped file.
 pub trait HostRows: Send + Sync {
     /// The rows, always the same.
     ///
     /// # Errors
-    /// When codes and scales do not fit each other.
-    fn rows(&self) -> Result<RowsI8<'_>, ShapeError>;
+    /// When they have no shape, such as codes without their scales.
+    fn rows(&self) -> Result<AnyRows<'_>, ShapeError>;
 }
 
 /// Rows that were brought somewhere and can be searched there.
-pub trait CodeScan: Send + Sync {
-    /// As [`CodeIndex::top_k`].
+pub trait RowScan: Send + Sync {
+    /// As [`RowIndex::top_k`].
     ///
     /// # Errors
-    /// As [`CodeIndex::top_k`].
+    /// As [`RowIndex::top_k`].
     fn top_k(
         &self,
         queries: &[f32],
@@ -40,33 +40,33 @@ pub trait CodeScan: Send + Sync {
 }
 
 /// Something that brings rows to where they are searched.
-pub trait CodeScanner: Send + Sync {
+pub trait RowScanner: Send + Sync {
     /// Brings them there.
     ///
     /// # Errors
-    /// As [`CodeIndex::place`].
+    /// As [`RowIndex::place`].
     fn place(
         &self,
         rows: Arc<dyn HostRows>,
         cancel: &Cancel,
-    ) -> Result<Arc<dyn CodeScan>, DeviceError>;
+    ) -> Result<Arc<dyn RowScan>, DeviceError>;
 }
 
 /// Devices to search on.
 #[derive(Clone, Debug)]
 pub struct Devices<L>(pub Vec<Owner<L>>);
 
-impl<L: Staging + 'static> CodeScanner for Devices<L> {
+impl<L: Staging + 'static> RowScanner for Devices<L> {
     fn place(
         &self,
         rows: Arc<dyn HostRows>,
         cancel: &Cancel,
-    ) -> Result<Arc<dyn CodeScan>, DeviceError> {
-        Ok(Arc::new(CodeIndex::place(&self.0, rows, cancel)?))
+    ) -> Result<Arc<dyn RowScan>, DeviceError> {
+        Ok(Arc::new(RowIndex::place(&self.0, rows, cancel)?))
     }
 }
 
-impl<L: Staging + 'static> CodeScan for CodeIndex<L> {
+impl<L: Staging + 'static> RowScan for RowIndex<L> {
     fn top_k(
         &self,
         queries: &[f32],
@@ -91,7 +91,7 @@ const CHUNK_BYTES: u64 = 256 << 20;
 
 /// Rows spread over devices by even, contiguous shards. A shard that fits stays in its device's
 /// memory; one that does not is streamed. Ties go to the lower row, whatever the shards.
-pub struct CodeIndex<L: Staging + 'static> {
+pub struct RowIndex<L: Staging + 'static> {
     rows: Arc<dyn HostRows>,
     dim: usize,
     shards: Vec<Shard<L>>,
@@ -109,7 +109,7 @@ enum Place<L: Staging + 'static> {
     Streamed(Kept<L, Streamed<L>>),
 }
 
-impl<L: Staging + 'static> CodeIndex<L> {
+impl<L: Staging + 'static> RowIndex<L> {
     /// Brings rows to the devices.
     ///
     /// # Errors
@@ -161,8 +161,8 @@ impl<L: Staging + 'static> CodeIndex<L> {
     }
 
     /// For each query (`[q, dim]`) the best `k` rows, best first, ties by the lower row, as
-    /// [`top_k_i8_where`](crate::scan::top_k_i8_where) finds them. Row r may be found if bit
-    /// `r % 32` of word `r / 32` of the filter is set.
+    /// [`Placed::top_k`](crate::Placed::top_k) finds them. Row r may be found if bit `r % 32` of word
+    /// `r / 32` of the filter is set.
     ///
     /// # Errors
     /// Shapes that do not fit, `k` above [`MAX_K`], a device that failed, or cancelled.
@@ -201,7 +201,7 @@ impl<L: Staging + 'static> CodeIndex<L> {
                     Place::Streamed(kept) => {
                         let rows = Arc::clone(&self.rows);
                         kept.begin(cancel, move |device, streamed| {
-                            let part = part(rows.rows()?, first, end)?;
+                            let part = rows.rows()?.part(first, end)?;
                             let k = k.min(part.len());
                             streamed.top_k(device, part, &queries, k, words.as_deref(), &inner)
                         })
@@ -220,19 +220,10 @@ impl<L: Staging + 'static> CodeIndex<L> {
     }
 }
 
-impl<L: Staging + 'static> std::fmt::Debug for CodeIndex<L> {
+impl<L: Staging + 'static> std::fmt::Debug for RowIndex<L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CodeIndex({})", self.describe())
+        write!(f, "RowIndex({})", self.describe())
     }
-}
-
-fn part(rows: RowsI8<'_>, first: usize, end: usize) -> Result<RowsI8<'_>, ShapeError> {
-    let dim = rows.dim();
-    RowsI8::new(
-        &rows.codes()[first * dim..end * dim],
-        &rows.scales()[first..end],
-        dim,
-    )
 }
 
 fn place_shard<L: Staging + 'static>(
@@ -242,13 +233,13 @@ fn place_shard<L: Staging + 'static>(
     end: usize,
     cancel: &Cancel,
 ) -> Result<Place<L>, DeviceError> {
-    let dim = rows.rows()?.dim();
-    let row = Element::I8.width(dim) as u64 + 4;
+    let (element, dim) = (Element::of(&rows.rows()?), rows.rows()?.dim());
+    let row = element.bytes_of_row(dim) as u64;
     let free = device.run(cancel, Launcher::free_bytes)?;
     if (end - first) as u64 * row <= free / SHARE.1 * SHARE.0 {
         let rows = Arc::clone(rows);
         let kept = device.keep(cancel, move |device| {
-            Rows::i8(device, part(rows.rows()?, first, end)?)
+            Rows::of(device, rows.rows()?.part(first, end)?)
         });
         match kept {
             Ok(kept) => return Ok(Place::Resident(kept)),
@@ -260,6 +251,8 @@ fn place_shard<L: Staging + 'static>(
     let bytes = CHUNK_BYTES.min(free / 4);
     let chunk = usize::try_from(bytes / row).unwrap_or(usize::MAX);
     let chunk = chunk.min((end - first).div_ceil(2));
-    let kept = device.keep(cancel, move |device| Streamed::i8(device, dim, chunk))?;
+    let kept = device.keep(cancel, move |device| {
+        Streamed::new(device, element, dim, chunk)
+    })?;
     Ok(Place::Streamed(kept))
 }

@@ -4,7 +4,7 @@ use indago_core::Cancel;
 
 use super::DeviceError;
 use super::launch::{Arg, Launch, Launcher, blocks, download, upload};
-use super::scan::check_len;
+use super::rows::check_len;
 use crate::{RowsF32, ShapeError};
 
 /// What came of a clustering.

@@ -1,6 +1,7 @@
 //! Where kernels run: memory, copies and launches, and nothing else.
 
 use super::DeviceError;
+use super::float16::Float16;
 
 /// An argument of a kernel, in the order of its parameters.
 #[derive(Debug)]
@@ -33,6 +34,24 @@ pub struct Launch {
     pub block: u32,
     /// Bytes of dynamic shared memory.
     pub shared: u32,
+}
+
+/// A product for [`Launcher::multiply`]: `out[m, n] = x[m, k] weights[n, k]^T + bias[n]`, everything
+/// row-major in one 16-bit format, sums in 32-bit floats.
+#[derive(Debug)]
+pub struct Product<'a, M> {
+    /// Format of all four.
+    pub format: Float16,
+    /// m, n and k; n and k are multiples of 8.
+    pub shape: [usize; 3],
+    /// `[m, k]`.
+    pub x: &'a M,
+    /// `[n, k]`.
+    pub weights: &'a M,
+    /// `[n]`.
+    pub bias: &'a M,
+    /// `[m, n]`, none of the others.
+    pub out: &'a M,
 }
 
 /// A device, or something that stands in for one. Launches and copies happen in order.
@@ -83,6 +102,24 @@ pub trait Launcher {
         launch: Launch,
         args: &[Arg<'_, Self::Memory>],
     ) -> Result<(), DeviceError>;
+
+    /// Name and version of the library that makes [`Launcher::multiply`]'s products here.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoLibrary`] with the reason, where there is none.
+    fn library(&self) -> Result<String, DeviceError> {
+        Err(DeviceError::NoLibrary("this launcher has none".to_owned()))
+    }
+
+    /// Starts a product of that library; may return before it is done.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoLibrary`]; [`DeviceError::NoAlgorithm`] when it does not do this shape;
+    /// memory that is too short; what the library says.
+    fn multiply(&self, product: &Product<'_, Self::Memory>) -> Result<(), DeviceError> {
+        let _ = product;
+        self.library().map(drop)
+    }
 }
 
 /// A launcher that copies from page-locked host memory beside its kernels: what indexes larger than

@@ -2,7 +2,7 @@
 
 use super::DeviceError;
 use super::launch::{Arg, Launch, Launcher, blocks, download, upload};
-use super::scan::{check_len, to_halves};
+use super::rows::{check_len, to_halves};
 use crate::{RowsF32, ShapeError};
 
 /// Most tokens of a query.

@@ -20,15 +20,19 @@ mod cache;
 #[cfg(feature = "cuda")]
 mod compile;
 #[cfg(feature = "cuda")]
+mod cublaslt;
+#[cfg(feature = "cuda")]
 mod driver;
 mod encode;
 mod error;
+mod float16;
 mod index;
 mod k_means;
 mod launch;
 mod max_sim;
 mod owner;
 mod page_rank;
+mod rows;
 mod scan;
 mod source;
 mod sparse;
@@ -42,17 +46,19 @@ pub use compile::{KernelReport, compile};
 #[cfg(feature = "cuda")]
 pub use driver::Gpu;
 pub use encode::{
-    EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm, Pooling, ScoreHead,
-    Sequence, in_batches,
+    Arithmetic, EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm, Pooling,
+    Products, ScoreHead, Sequence, in_batches,
 };
 pub use error::DeviceError;
-pub use index::{CodeIndex, CodeScan, CodeScanner, Devices, HostRows};
+pub use float16::Float16;
+pub use index::{Devices, HostRows, RowIndex, RowScan, RowScanner};
 pub use k_means::{KMeans, k_means};
-pub use launch::{Arg, Launch, Launcher, Staging};
+pub use launch::{Arg, Launch, Launcher, Product, Staging};
 pub use max_sim::{MAX_QUERY_TOKENS, TokenRows};
 pub use owner::{Kept, Owner, Pending};
 pub use page_rank::Graph;
-pub use scan::{Element, MAX_K, Rows};
+pub use rows::{Element, Rows};
+pub use scan::MAX_K;
 pub use source::{KERNELS, Unit};
 pub use sparse::SparseRows;
 pub use streamed::Streamed;

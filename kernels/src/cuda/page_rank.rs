@@ -4,7 +4,7 @@ use indago_core::Cancel;
 
 use super::DeviceError;
 use super::launch::{Arg, Launch, Launcher, blocks, download, upload};
-use super::scan::check_len;
+use super::rows::check_len;
 use crate::ShapeError;
 
 /// A weighted graph by its incoming edges, in device memory.

@@ -25,6 +25,7 @@ impl Unit {
 
 const PRELUDE: &str = include_str!("source/prelude.cuh");
 const SCAN: &str = include_str!("source/scan.cu");
+const ENCODER: &str = include_str!("source/encoder.cu");
 
 /// All units. A new kernel is one file and one entry here.
 pub const KERNELS: &[Unit] = &[
@@ -66,16 +67,31 @@ pub const KERNELS: &[Unit] = &[
         kernels: &["kmeans_assign", "kmeans_update"],
     },
     Unit {
-        name: "encoder",
-        files: &[PRELUDE, include_str!("source/encoder.cu")],
+        name: "encoder_f16",
+        files: &[PRELUDE, include_str!("source/encoder_f16.cuh"), ENCODER],
         kernels: &[
-            "embed_norm",
-            "add_norm",
+            "embed_norm_f16",
+            "add_norm_f16",
             "linear_f16",
-            "attention_short",
-            "pool_rows",
-            "first_rows",
-            "score_rows",
+            "activate_f16",
+            "attention_short_f16",
+            "pool_rows_f16",
+            "first_rows_f16",
+            "score_rows_f16",
+        ],
+    },
+    Unit {
+        name: "encoder_bf16",
+        files: &[PRELUDE, include_str!("source/encoder_bf16.cuh"), ENCODER],
+        kernels: &[
+            "embed_norm_bf16",
+            "add_norm_bf16",
+            "linear_bf16",
+            "activate_bf16",
+            "attention_short_bf16",
+            "pool_rows_bf16",
+            "first_rows_bf16",
+            "score_rows_bf16",
         ],
     },
 ];

@@ -4,7 +4,8 @@ use indago_core::Cancel;
 
 use super::DeviceError;
 use super::launch::{Arg, Launch, Launcher, blocks, upload};
-use super::scan::{check_len, scan_all, to_halves};
+use super::rows::{check_len, to_halves};
+use super::scan::scan_all;
 use crate::ShapeError;
 use crate::scan::Scored;
 

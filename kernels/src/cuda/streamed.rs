@@ -4,9 +4,9 @@ use indago_core::Cancel;
 use rayon::prelude::*;
 
 use super::launch::Staging;
-use super::scan::{Element, Rows};
+use super::rows::{Element, Rows};
 use super::{DeviceError, MAX_K};
-use crate::RowsI8;
+use crate::AnyRows;
 use crate::scan::Scored;
 
 /// Rows a chunk has at least: fewer cost more in launches than in copies.
@@ -18,13 +18,15 @@ const FEWEST: usize = 32;
 /// Belongs to one shape of rows; the rows themselves come with every scan.
 pub struct Streamed<L: Staging> {
     chunk: usize,
+    element: Element,
     dim: usize,
     slots: [Slot<L>; 2],
 }
 
 struct Slot<L: Staging> {
-    codes: L::Pinned,
-    scales: L::Pinned,
+    data: L::Pinned,
+    /// Of 8-bit codes.
+    scales: Option<L::Pinned>,
     rows: Rows<L::Memory>,
 }
 
@@ -35,15 +37,20 @@ impl<L: Staging> std::fmt::Debug for Streamed<L> {
 }
 
 impl<L: Staging> Streamed<L> {
-    /// Buffers for rows of `dim` 8-bit codes, `chunk` rows at a time (rounded up to 32, as filters
-    /// are cut at words). Where the device has not the memory, half the chunk is tried, and so on.
+    /// Buffers for rows of `dim` values, `chunk` rows at a time (rounded up to 32, as filters are cut
+    /// at words). Where the device has not the memory, half the chunk is tried, and so on.
     ///
     /// # Errors
     /// [`DeviceError::OutOfMemory`] when not even the smallest chunk fits.
-    pub fn i8(device: &L, dim: usize, chunk: usize) -> Result<Self, DeviceError> {
+    pub fn new(
+        device: &L,
+        element: Element,
+        dim: usize,
+        chunk: usize,
+    ) -> Result<Self, DeviceError> {
         let mut chunk = chunk.max(FEWEST).next_multiple_of(FEWEST);
         loop {
-            match Self::of(device, dim, chunk) {
+            match Self::of(device, element, dim, chunk) {
                 Err(DeviceError::OutOfMemory { .. }) if chunk > FEWEST => {
                     chunk = (chunk / 2).next_multiple_of(FEWEST);
                 }
@@ -52,17 +59,18 @@ impl<L: Staging> Streamed<L> {
         }
     }
 
-    fn of(device: &L, dim: usize, chunk: usize) -> Result<Self, DeviceError> {
-        let width = Element::I8.width(dim);
+    fn of(device: &L, element: Element, dim: usize, chunk: usize) -> Result<Self, DeviceError> {
         let slot = || {
+            let scales = element.has_scales().then(|| device.pinned(chunk * 4));
             Ok::<_, DeviceError>(Slot {
-                codes: device.pinned(chunk * width)?,
-                scales: device.pinned(chunk * 4)?,
-                rows: Rows::room_for_i8(device, chunk, dim)?,
+                data: device.pinned(chunk * element.row_bytes(dim))?,
+                scales: scales.transpose()?,
+                rows: Rows::room(device, element, chunk, dim)?,
             })
         };
         Ok(Self {
             chunk,
+            element,
             dim,
             slots: [slot()?, slot()?],
         })
@@ -81,13 +89,20 @@ impl<L: Staging> Streamed<L> {
     pub fn top_k(
         &mut self,
         device: &L,
-        rows: RowsI8<'_>,
+        rows: AnyRows<'_>,
         queries: &[f32],
         k: usize,
         filter: Option<&[u32]>,
         cancel: &Cancel,
     ) -> Result<Vec<Vec<Scored>>, DeviceError> {
         crate::ShapeError::check("length of a row", rows.dim(), self.dim)?;
+        if Element::of(&rows) != self.element {
+            return Err(DeviceError::Shape(crate::ShapeError {
+                what: "bytes of a row",
+                found: rows.row_bytes(),
+                expected: self.element.row_bytes(self.dim),
+            }));
+        }
         if let Some(filter) = filter {
             crate::ShapeError::check("filter", filter.len(), rows.len().div_ceil(32))?;
         }
@@ -130,12 +145,12 @@ impl<L: Staging> Streamed<L> {
     fn pass(
         &mut self,
         device: &L,
-        rows: RowsI8<'_>,
+        rows: AnyRows<'_>,
         under_way: &mut Vec<L::Copy>,
         cancel: &Cancel,
         mut scan: impl FnMut(&Rows<L::Memory>, usize, usize, &Cancel) -> Result<(), DeviceError>,
     ) -> Result<(), DeviceError> {
-        let (chunk, dim) = (self.chunk, self.dim);
+        let chunk = self.chunk;
         let span = |i: usize| i * chunk..rows.len().min((i + 1) * chunk);
         let chunks = rows.len().div_ceil(chunk);
         let [first, second] = &mut self.slots;
@@ -144,7 +159,7 @@ impl<L: Staging> Streamed<L> {
         if chunks > 1 {
             fill(device, slots[1], rows, span(1))?;
         }
-        start(device, slots[0], span(0).len(), dim, under_way)?;
+        start(device, slots[0], span(0).len(), under_way)?;
         for i in 0..chunks {
             cancel.check()?;
             for copy in under_way.drain(..) {
@@ -152,25 +167,21 @@ impl<L: Staging> Streamed<L> {
             }
             if i + 1 < chunks {
                 // The scan of this slot's chunk is over: its results have been read.
-                start(
-                    device,
-                    slots[(i + 1) % 2],
-                    span(i + 1).len(),
-                    dim,
-                    under_way,
-                )?;
+                start(device, slots[(i + 1) % 2], span(i + 1).len(), under_way)?;
             }
             let Slot {
-                codes,
+                data,
                 scales,
                 rows: on_device,
             } = &mut *slots[i % 2];
             on_device.set_len(span(i).len());
-            let (codes, scales) = (device.bytes(codes)?, device.bytes(scales)?);
+            let data = device.bytes(data)?;
+            let scales = scales.as_mut().map(|scales| device.bytes(scales));
+            let scales = scales.transpose()?;
             std::thread::scope(|threads| {
                 // The page-locked buffer of this slot has been read: it takes the chunk after next.
                 let filler = (i + 2 < chunks)
-                    .then(|| threads.spawn(move || copy_rows(codes, scales, rows, span(i + 2))));
+                    .then(|| threads.spawn(move || copy_rows(data, scales, rows, span(i + 2))));
                 let scanned = scan(on_device, i * chunk, span(i).len(), cancel);
                 let filled = filler.map_or(Ok(()), std::thread::ScopedJoinHandle::join);
                 filled
@@ -185,49 +196,53 @@ impl<L: Staging> Streamed<L> {
 fn fill<L: Staging>(
     device: &L,
     slot: &mut Slot<L>,
-    rows: RowsI8<'_>,
+    rows: AnyRows<'_>,
     span: std::ops::Range<usize>,
 ) -> Result<(), DeviceError> {
-    let codes = device.bytes(&mut slot.codes)?;
-    let scales = device.bytes(&mut slot.scales)?;
-    copy_rows(codes, scales, rows, span);
+    let data = device.bytes(&mut slot.data)?;
+    let scales = slot.scales.as_mut().map(|scales| device.bytes(scales));
+    copy_rows(data, scales.transpose()?, rows, span);
     Ok(())
 }
 
 /// Copies rows and their scales, rows padded with zeros; on all cores, since one alone is slower
 /// than the link.
-fn copy_rows(codes: &mut [u8], scales: &mut [u8], rows: RowsI8<'_>, span: std::ops::Range<usize>) {
-    let dim = rows.dim();
-    let width = Element::I8.width(dim);
-    let from: &[u8] = bytemuck::cast_slice(&rows.codes()[span.start * dim..span.end * dim]);
-    codes
-        .par_chunks_exact_mut(width)
-        .zip(from.par_chunks_exact(dim))
+fn copy_rows(
+    data: &mut [u8],
+    scales: Option<&mut [u8]>,
+    rows: AnyRows<'_>,
+    span: std::ops::Range<usize>,
+) {
+    let row = rows.row_bytes();
+    let padded = Element::of(&rows).row_bytes(rows.dim());
+    data.par_chunks_exact_mut(padded)
+        .zip(rows.bytes()[span.start * row..span.end * row].par_chunks_exact(row))
         .with_min_len(4096)
         .for_each(|(to, from)| {
-            to[..dim].copy_from_slice(from);
-            to[dim..].fill(0);
+            to[..row].copy_from_slice(from);
+            to[row..].fill(0);
         });
-    let from: &[u8] = bytemuck::cast_slice(&rows.scales()[span]);
-    scales[..from.len()].copy_from_slice(from);
+    if let (Some(to), Some(from)) = (scales, rows.scales()) {
+        let from: &[u8] = bytemuck::cast_slice(&from[span]);
+        to[..from.len()].copy_from_slice(from);
+    }
 }
 
 fn start<L: Staging>(
     device: &L,
     slot: &Slot<L>,
     n: usize,
-    dim: usize,
     under_way: &mut Vec<L::Copy>,
 ) -> Result<(), DeviceError> {
-    let width = Element::I8.width(dim);
-    let (codes, scales) = slot.rows.memory();
+    let (data, scales) = slot.rows.memory();
+    let bytes = n * slot.rows.row_bytes();
     // SAFETY: the buffers live in `self.slots`; nothing writes to the host's nor uses the device's
     // before `finish_copy`, which comes before the scan of this chunk, and in every other case
     // before `top_k` returns.
-    under_way.push(unsafe { device.start_copy(&slot.codes, n * width, codes) }?);
-    if let Some(scales) = scales {
+    under_way.push(unsafe { device.start_copy(&slot.data, bytes, data) }?);
+    if let (Some(from), Some(to)) = (&slot.scales, scales) {
         // SAFETY: as above.
-        under_way.push(unsafe { device.start_copy(&slot.scales, n * 4, scales) }?);
+        under_way.push(unsafe { device.start_copy(from, n * 4, to) }?);
     }
     Ok(())
 }

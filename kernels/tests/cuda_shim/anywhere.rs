@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use indago_kernels::cuda::{Arg, DeviceError, Gpu, Launch, Launcher, Staging};
+use indago_kernels::cuda::{Arg, DeviceError, Gpu, Launch, Launcher, Product, Staging};
 use indago_kernels::{Device, pick};
 
 use super::launcher::{HostCopy, HostMemory, Shim};
@@ -118,6 +118,30 @@ impl Launcher for Host {
             .collect();
         // SAFETY: passed on as it came.
         unsafe { self.shim().launch(launch, &args) }
+    }
+
+    fn library(&self) -> Result<String, DeviceError> {
+        device().map_or_else(|| self.shim().library(), Launcher::library)
+    }
+
+    fn multiply(&self, product: &Product<'_, Memory>) -> Result<(), DeviceError> {
+        fn there(memory: &Memory) -> &<Gpu as Launcher>::Memory {
+            match memory {
+                Memory::There(memory) => memory,
+                Memory::Here(_) => panic!("{MIXED}"),
+            }
+        }
+        let Some(gpu) = device() else {
+            return self.library().map(drop);
+        };
+        gpu.multiply(&Product {
+            format: product.format,
+            shape: product.shape,
+            x: there(product.x),
+            weights: there(product.weights),
+            bias: there(product.bias),
+            out: there(product.out),
+        })
     }
 }
 

@@ -108,6 +108,12 @@ int copy(void *to, const void *from, size_t bytes) {
 #define API extern "C" __attribute__((visibility("default"))) int
 static int anything;
 
+// For the stand-ins of libraries that work on device memory.
+API stand_in_inside(uint64_t address, size_t bytes) {
+    std::lock_guard<std::recursive_mutex> guard(lock);
+    return inside(address, bytes);
+}
+
 API cuInit(unsigned) { return devices() > 0 ? OK : NO_DEVICE; }
 API cuDriverGetVersion(int *version) {
     *version = int(setting("STAND_IN_VERSION", 13000));

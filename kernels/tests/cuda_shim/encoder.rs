@@ -2,8 +2,8 @@
 
 use indago_core::Cancel;
 use indago_kernels::cuda::{
-    EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Linear, Norm, Pooling, ScoreHead,
-    Sequence, in_batches,
+    Arithmetic, EncoderLayer, EncoderShape, EncoderWeights, Float16, GpuEncoder, Launcher as _,
+    Linear, Norm, Pooling, Products, ScoreHead, Sequence, in_batches,
 };
 use indago_kernels::{Heads, reference};
 use proptest::prelude::*;
@@ -12,6 +12,32 @@ use super::anywhere::Host;
 
 /// Longest sequence.
 const POSITIONS: usize = 131;
+
+/// Both formats, each by our own kernels and, on a device that has one, by its library.
+fn arithmetics() -> Vec<Arithmetic> {
+    let host = Host {
+        order: 0,
+        blocks: 1,
+    };
+    let ways = match host.library() {
+        Ok(_) => vec![Products::Own, Products::Library],
+        Err(_) => vec![Products::Own],
+    };
+    let formats = [Float16::F16, Float16::Bf16];
+    let all = formats.into_iter().flat_map(|format| {
+        let ways = ways.iter();
+        ways.map(move |&products| Arithmetic { format, products })
+    });
+    all.collect()
+}
+
+/// How far from 1 a cosine may be: activations of 11 bits, or of 8.
+fn apart(arithmetic: Arithmetic) -> f32 {
+    match arithmetic.format {
+        Float16::F16 => 1e-4,
+        Float16::Bf16 => 4e-3,
+    }
+}
 
 /// A small generator, so that the weights are the same everywhere.
 struct Random(u64);
@@ -153,6 +179,7 @@ proptest! {
         pooling in prop::sample::select(vec![Pooling::Mean, Pooling::First, Pooling::Max]),
         order in 0_u32..5,
         blocks in 1_u32..3,
+        arithmetic in prop::sample::select(arithmetics()),
     ) {
         let shape = EncoderShape { hidden, heads, inner, types: 1, eps: 1e-12 };
         let weights = weights(shape, 1);
@@ -160,7 +187,7 @@ proptest! {
         let ids: Vec<Vec<u32>> = lengths.iter()
             .map(|&n| (0..n as u32).map(|i| i * 7 % 50).collect()).collect();
         let sequences: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
-        let encoder = GpuEncoder::new(&host, shape, &weights).unwrap();
+        let encoder = GpuEncoder::new(&host, shape, &weights, arithmetic).unwrap();
         let found = encoder.encode(&host, &texts(&sequences), pooling).unwrap();
         prop_assert_eq!(found.len(), ids.len() * hidden);
         for (ids, vector) in ids.iter().zip(found.chunks_exact(hidden)) {
@@ -170,7 +197,8 @@ proptest! {
             }
             let expected = plain(shape, &weights, ids, pooling);
             let cosine: f32 = expected.iter().zip(vector).map(|(a, b)| a * b).sum();
-            prop_assert!(cosine > 0.9999, "{}: {}", ids.len(), cosine);
+            let least = 1.0 - apart(arithmetic);
+            prop_assert!(cosine > least, "{} {}: {}", encoder.describe(), ids.len(), cosine);
         }
     }
 }
@@ -182,7 +210,11 @@ fn texts<'a>(ids: &[&'a [u32]]) -> Vec<Sequence<'a>> {
 
 #[test]
 fn the_forward_pass_equals_its_pieces() {
-    for (hidden, heads, inner) in [(64, 2, 136), (96, 3, 64)] {
+    let shapes = [(64, 2, 136), (96, 3, 64)];
+    let cases = arithmetics()
+        .into_iter()
+        .flat_map(|a| shapes.map(|s| (a, s)));
+    for (arithmetic, (hidden, heads, inner)) in cases {
         let shape = EncoderShape {
             hidden,
             heads,
@@ -193,7 +225,7 @@ fn the_forward_pass_equals_its_pieces() {
         let weights = weights(shape, 2);
         for order in [0, 1, 7] {
             let host = Host { order, blocks: 2 };
-            let encoder = GpuEncoder::new(&host, shape, &weights).unwrap();
+            let encoder = GpuEncoder::new(&host, shape, &weights, arithmetic).unwrap();
             let long: Vec<u32> = (0..37).map(|i| i * 11 % 50).collect();
             let sequences: [&[u32]; 4] = [&[3, 1, 4, 1, 5], &[9], &[], &long];
             let found = encoder
@@ -206,7 +238,12 @@ fn the_forward_pass_equals_its_pieces() {
                 }
                 let expected = plain(shape, &weights, ids, Pooling::Mean);
                 let cosine: f32 = expected.iter().zip(vector).map(|(a, b)| a * b).sum();
-                assert!(cosine > 0.99995, "{hidden} {order} {}: {cosine}", ids.len());
+                let (least, how) = (1.0 - apart(arithmetic) / 2.0, encoder.describe());
+                assert!(
+                    cosine > least,
+                    "{how} {hidden} {order} {}: {cosine}",
+                    ids.len()
+                );
             }
         }
     }
@@ -225,7 +262,7 @@ fn ids_and_lengths_beyond_the_model_are_refused() {
         order: 0,
         blocks: 1,
     };
-    let encoder = GpuEncoder::new(&host, shape, &weights(shape, 1)).unwrap();
+    let encoder = GpuEncoder::new(&host, shape, &weights(shape, 1), Arithmetic::default()).unwrap();
     assert!(
         encoder
             .encode(&host, &texts(&[&[50]]), Pooling::Mean)
@@ -246,11 +283,15 @@ fn ids_and_lengths_beyond_the_model_are_refused() {
         hidden: 33,
         ..shape
     };
-    assert!(GpuEncoder::new(&host, odd, &weights(shape, 1)).is_err());
+    assert!(GpuEncoder::new(&host, odd, &weights(shape, 1), Arithmetic::default()).is_err());
 }
 
 #[test]
 fn pairs_are_scored_as_their_pieces_say() {
+    arithmetics().into_iter().for_each(pairs_are_scored);
+}
+
+fn pairs_are_scored(arithmetic: Arithmetic) {
     let shape = EncoderShape {
         hidden: 64,
         heads: 2,
@@ -278,7 +319,7 @@ fn pairs_are_scored_as_their_pieces_say() {
         order: 3,
         blocks: 2,
     };
-    let encoder = GpuEncoder::new(&host, shape, &weights).unwrap();
+    let encoder = GpuEncoder::new(&host, shape, &weights, arithmetic).unwrap();
     for with_pooler in [true, false] {
         let head = ScoreHead {
             pooler: head.pooler.clone().filter(|_| with_pooler),
@@ -296,8 +337,15 @@ fn pairs_are_scored_as_their_pieces_say() {
                 first = apply(pooler, &first).iter().map(|x| x.tanh()).collect();
             }
             let expected = apply(&head.classifier, &first)[0];
-            // Sixteen-bit activations through two layers: about 11 bits a value.
-            assert!((found - expected).abs() < 4e-3, "{found} {expected}");
+            // Activations through two layers: about 11 bits a value, or 8.
+            let most = match arithmetic.format {
+                Float16::F16 => 4e-3,
+                Float16::Bf16 => 4e-2,
+            };
+            assert!(
+                (found - expected).abs() < most,
+                "{arithmetic:?} {found} {expected}"
+            );
         }
     }
     // The second text's type shows.
@@ -309,4 +357,45 @@ fn pairs_are_scored_as_their_pieces_say() {
     );
     assert!((two[0] - one[0]).abs() > 1e-4);
     assert_eq!(two[1], one[1]);
+}
+
+/// f16 ends at 65,504: what overflows there is no number from then on, and in bf16 it is.
+#[test]
+fn values_beyond_f16_are_numbers_in_bf16() {
+    let shape = EncoderShape {
+        hidden: 64,
+        heads: 2,
+        inner: 72,
+        types: 1,
+        eps: 1e-12,
+    };
+    let mut weights = weights(shape, 1);
+    let large = 2.0_f32.powi(18);
+    let Linear { weights: up, bias } = &mut weights.layers[0].up;
+    for x in up.iter_mut().chain(bias) {
+        *x *= large;
+    }
+    let down = &mut weights.layers[0].down.weights;
+    for x in down {
+        *x /= large;
+    }
+    let host = Host {
+        order: 0,
+        blocks: 2,
+    };
+    let ids: Vec<u32> = (0..9).collect();
+    for arithmetic in arithmetics() {
+        let encoder = GpuEncoder::new(&host, shape, &weights, arithmetic).unwrap();
+        let found = encoder
+            .encode(&host, &texts(&[&ids]), Pooling::Mean)
+            .unwrap();
+        let expected = plain(shape, &weights, &ids, Pooling::Mean);
+        let cosine: f32 = expected.iter().zip(&found).map(|(a, b)| a * b).sum();
+        let alike = cosine > 1.0 - apart(arithmetic);
+        assert_eq!(
+            alike,
+            arithmetic.format == Float16::Bf16,
+            "{arithmetic:?} {cosine}"
+        );
+    }
 }

@@ -178,7 +178,10 @@ static T exchange(T mine, unsigned from, unsigned line) {
 
 }  // namespace shim
 
-#define KERNEL(name) static shim::Register register_##name(#name, shim::Caller<&name>::call);
+// Twice, so that a name that is a macro is replaced first.
+#define KERNEL(name) KERNEL_CALLED(name)
+#define KERNEL_CALLED(name) \
+    static shim::Register register_##name(#name, shim::Caller<&name>::call);
 #define DYNAMIC_SHARED(type, name) type *name = reinterpret_cast<type *>(shim::shared_bytes.data())
 #define __syncthreads() shim::yield(shim::Wait::Block, __LINE__)
 #define __syncwarp() shim::yield(shim::Wait::Warp, __LINE__)
@@ -238,14 +241,15 @@ static inline unsigned short float_to_half(float x) {
 
 // The matrix unit over a warp: every lane shows its fragments, then computes its four sums from
 // those of its group. Layout as in the PTX ISA for "mma.m16n8k16".
-static inline void mma_m16n8k16(float d[4], const unsigned a[4], const unsigned b[2]) {
+template <class ToFloat>
+static inline void mma_of(ToFloat to_float, float d[4], const unsigned a[4], const unsigned b[2]) {
     std::vector<float> &all = shim::fragments;
     const unsigned lane = shim::lane();
     float *mine = &all[shim::current * 12];
     for (int i = 0; i < 6; ++i) {
         const unsigned word = i < 4 ? a[i] : b[i - 4];
-        mine[2 * i] = half_to_float((unsigned short)(word & 0xffffu));
-        mine[2 * i + 1] = half_to_float((unsigned short)(word >> 16));
+        mine[2 * i] = to_float((unsigned short)(word & 0xffffu));
+        mine[2 * i + 1] = to_float((unsigned short)(word >> 16));
     }
     shim::yield(shim::Wait::Warp, 1000001);
     const float *warp = &all[shim::current / 32 * 32 * 12];
@@ -264,6 +268,12 @@ static inline void mma_m16n8k16(float d[4], const unsigned a[4], const unsigned 
         d[e] = sum;
     }
     shim::yield(shim::Wait::Warp, 1000002);
+}
+static inline void mma_m16n8k16(float d[4], const unsigned a[4], const unsigned b[2]) {
+    mma_of(half_to_float, d, a, b);
+}
+static inline void mma_m16n8k16_bf16(float d[4], const unsigned a[4], const unsigned b[2]) {
+    mma_of([](unsigned short bits) { return __uint_as_float(unsigned(bits) << 16); }, d, a, b);
 }
 
 // Launches `name`; 0, or a message.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use indago_core::Cancel;
 use indago_core::ports::{EncodeError, Encoder, Matrix, PairScorer, Role};
-use indago_kernels::cuda::{GpuEncoder, Kept, Launcher, Owner, Pooling, Sequence, in_batches};
+use indago_kernels::cuda::{
+    Arithmetic, GpuEncoder, Kept, Launcher, Owner, Pooling, Sequence, in_batches,
+};
 use indago_kernels::dot_f32;
 
 use super::MiniLm;
@@ -49,7 +51,7 @@ impl<L: Launcher + 'static> DeviceMiniLm<L> {
             .map_err(|error| error.of_model(Encoder::name(&*model)))?;
         let encoder = owner
             .keep(cancel, move |device| {
-                GpuEncoder::new(device, shape, &weights)
+                GpuEncoder::new(device, shape, &weights, Arithmetic::default())
             })
             .map_err(|error| failed(Encoder::name(&*model), error))?;
         let this = Self {
@@ -61,6 +63,16 @@ impl<L: Launcher + 'static> DeviceMiniLm<L> {
         let there = this.encode(&PROBE, Role::Passage, cancel)?;
         vectors_alike(Encoder::name(&this), &this.device, &here, &there)?;
         Ok(this)
+    }
+
+    /// Which format and what product the device computes with, and why, in words.
+    ///
+    /// # Errors
+    /// When the device was lost.
+    pub fn describe(&self, cancel: &Cancel) -> Result<String, EncodeError> {
+        self.encoder
+            .with(cancel, |_, encoder| Ok(encoder.describe()))
+            .map_err(|error| failed(Encoder::name(self), error))
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use indago_core::Cancel;
 use indago_core::ports::{EncodeError, Encoder, Matrix, PairScorer, Role};
 use indago_kernels::cuda::{
-    DeviceError, EncoderLayer, EncoderShape, EncoderWeights, GpuEncoder, Kept, Launcher, Linear,
-    Norm, Owner, Pooling as DevicePooling, ScoreHead, Sequence as DeviceSequence, in_batches,
+    Arithmetic, DeviceError, EncoderLayer, EncoderShape, EncoderWeights, Float16, GpuEncoder, Kept,
+    Launcher, Linear, Norm, Owner, Pooling as DevicePooling, Products, ScoreHead,
+    Sequence as DeviceSequence, in_batches,
 };
 
 use super::bert::Sequence;
@@ -45,20 +46,34 @@ impl<L: Launcher + 'static> DeviceSentenceEncoder<L> {
                 Ok((SentenceEncoder::of(folder, read)?, shape, weights))
             })
             .map_err(|error| error.of_model(&folder.display().to_string()))?;
-        let encoder = owner
-            .keep(cancel, move |device| {
-                GpuEncoder::new(device, shape, &weights)
-            })
-            .map_err(|error| failed(Encoder::name(&model), error))?;
-        let this = Self {
-            model: Arc::new(model),
-            encoder,
-            device: owner.name().to_owned(),
-        };
-        let here = this.model.encode(&PROBE, Role::Passage, cancel)?;
-        let there = this.encode(&PROBE, Role::Passage, cancel)?;
-        vectors_alike(Encoder::name(&this), &this.device, &here, &there)?;
-        Ok(this)
+        let (model, weights) = (Arc::new(model), Arc::new(weights));
+        let here = model.encode(&PROBE, Role::Passage, cancel)?;
+        in_either_format(|arithmetic| {
+            let weights = Arc::clone(&weights);
+            let encoder = owner
+                .keep(cancel, move |device| {
+                    GpuEncoder::new(device, shape, &weights, arithmetic)
+                })
+                .map_err(|error| failed(Encoder::name(&*model), error))?;
+            let this = Self {
+                model: Arc::clone(&model),
+                encoder,
+                device: owner.name().to_owned(),
+            };
+            let there = this.encode(&PROBE, Role::Passage, cancel)?;
+            let alike = vectors_alike(Encoder::name(&this), &this.device, &here, &there);
+            Ok((this, alike))
+        })
+    }
+
+    /// Which format and what product the device computes with, and why, in words.
+    ///
+    /// # Errors
+    /// When the device was lost.
+    pub fn describe(&self, cancel: &Cancel) -> Result<String, EncodeError> {
+        self.encoder
+            .with(cancel, |_, encoder| Ok(encoder.describe()))
+            .map_err(|error| failed(Encoder::name(self), error))
     }
 }
 
@@ -133,7 +148,7 @@ type Scorer<M> = (GpuEncoder<M>, ScoreHead<M>);
 
 /// A [`CrossEncoder`] on a device: pairs of token ids go there, scores come back.
 pub struct DeviceCrossEncoder<L: Launcher + 'static> {
-    model: CrossEncoder,
+    model: Arc<CrossEncoder>,
     scorer: Kept<L, Scorer<L::Memory>>,
     device: String,
 }
@@ -148,29 +163,48 @@ impl<L: Launcher + 'static> DeviceCrossEncoder<L> {
     pub fn open(folder: &Path, owner: &Owner<L>, cancel: &Cancel) -> Result<Self, EncodeError> {
         let (model, shape, weights, head) =
             Self::read(folder).map_err(|error| error.of_model(&folder.display().to_string()))?;
-        let scorer = owner
-            .keep(cancel, move |device| {
-                let encoder = GpuEncoder::new(device, shape, &weights)?;
-                let head = encoder.head(device, &head)?;
-                Ok((encoder, head))
-            })
-            .map_err(|error| failed(PairScorer::name(&model), error))?;
-        let this = Self {
-            model,
-            scorer,
-            device: owner.name().to_owned(),
-        };
-        let here = this.model.score(PROBE[0], &PROBE, cancel)?;
-        let there = this.score(PROBE[0], &PROBE, cancel)?;
-        for (here, there) in here.iter().zip(&there) {
+        let (model, pieces) = (Arc::new(model), Arc::new((weights, head)));
+        let here = model.score(PROBE[0], &PROBE, cancel)?;
+        in_either_format(|arithmetic| {
+            let pieces = Arc::clone(&pieces);
+            let scorer = owner
+                .keep(cancel, move |device| {
+                    let encoder = GpuEncoder::new(device, shape, &pieces.0, arithmetic)?;
+                    let head = encoder.head(device, &pieces.1)?;
+                    Ok((encoder, head))
+                })
+                .map_err(|error| failed(PairScorer::name(&*model), error))?;
+            let this = Self {
+                model: Arc::clone(&model),
+                scorer,
+                device: owner.name().to_owned(),
+            };
+            let there = this.score(PROBE[0], &PROBE, cancel)?;
+            let alike = this.scores_alike(&here, &there);
+            Ok((this, alike))
+        })
+    }
+
+    /// As [`DeviceSentenceEncoder::describe`].
+    ///
+    /// # Errors
+    /// When the device was lost.
+    pub fn describe(&self, cancel: &Cancel) -> Result<String, EncodeError> {
+        self.scorer
+            .with(cancel, |_, (encoder, _)| Ok(encoder.describe()))
+            .map_err(|error| failed(self.name(), error))
+    }
+
+    fn scores_alike(&self, here: &[f32], there: &[f32]) -> Result<(), EncodeError> {
+        for (here, there) in here.iter().zip(there) {
             let apart = (here - there).abs() / (1.0 + here.abs());
             // A difference that is no number is not small either.
             if apart.is_nan() || apart > SCORES_ALIKE {
                 let what = format!("scores ({there:.3} for {here:.3})");
-                return Err(other_numbers(this.name(), &this.device, &what));
+                return Err(other_numbers(self.name(), &self.device, &what));
             }
         }
-        Ok(this)
+        Ok(())
     }
 
     #[expect(clippy::type_complexity, reason = "read once, taken apart at once")]
@@ -207,7 +241,7 @@ impl<L: Launcher + 'static> DeviceCrossEncoder<L> {
 
 impl<L: Launcher + 'static> PairScorer for DeviceCrossEncoder<L> {
     fn name(&self) -> &str {
-        PairScorer::name(&self.model)
+        PairScorer::name(&*self.model)
     }
 
     /// As on the CPU; checks `cancel` between batches of 32,768 tokens.
@@ -228,6 +262,23 @@ impl<L: Launcher + 'static> std::fmt::Debug for DeviceCrossEncoder<L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} on {}", self.model, self.device)
     }
+}
+
+/// Opens in f16, and in bf16 where what f16 computes is not what the CPU does: its range is that of
+/// 32-bit floats. When neither will do, the error is f16's.
+fn in_either_format<T>(
+    open: impl Fn(Arithmetic) -> Result<(T, Result<(), EncodeError>), EncodeError>,
+) -> Result<T, EncodeError> {
+    let products = Products::default();
+    let [f16, bf16] = [Float16::F16, Float16::Bf16].map(|format| Arithmetic { format, products });
+    let (first, alike) = open(f16)?;
+    let Err(error) = alike else {
+        return Ok(first);
+    };
+    // Gives its memory back before the other one takes some.
+    drop(first);
+    let (second, alike) = open(bf16)?;
+    alike.map_or(Err(error), |()| Ok(second))
 }
 
 fn views(sequences: &[Sequence]) -> Vec<DeviceSequence<'_>> {

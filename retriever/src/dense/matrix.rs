@@ -12,10 +12,10 @@ use std::sync::{Arc, OnceLock};
 
 use indago_core::ports::RetrieveError;
 use indago_core::{Cancel, PassageId};
-use indago_kernels::cuda::{CodeScan, CodeScanner, DeviceError, HostRows};
+use indago_kernels::cuda::{DeviceError, HostRows, RowScan, RowScanner};
 use indago_kernels::quantize::push_row_i8;
 use indago_kernels::scan::{ScanError, Scored, top_k_i8_where};
-use indago_kernels::{RowsI8, ShapeError};
+use indago_kernels::{AnyRows, RowsI8, ShapeError};
 
 use super::links::Links;
 use super::log::{LogReader, VectorLog};
@@ -83,8 +83,8 @@ struct Codes {
     dim: usize,
 }
 
-impl HostRows for Codes {
-    fn rows(&self) -> Result<RowsI8<'_>, ShapeError> {
+impl Codes {
+    fn i8(&self) -> Result<RowsI8<'_>, ShapeError> {
         RowsI8::new(
             bytemuck::cast_slice(&self.file.bytes()[self.span.clone()]),
             &self.scales,
@@ -93,10 +93,16 @@ impl HostRows for Codes {
     }
 }
 
+impl HostRows for Codes {
+    fn rows(&self) -> Result<AnyRows<'_>, ShapeError> {
+        self.i8().map(AnyRows::I8)
+    }
+}
+
 /// A device that scans instead of this CPU; the codes are brought there by the first search.
 struct Elsewhere {
-    scanner: Arc<dyn CodeScanner>,
-    scan: OnceLock<Result<Arc<dyn CodeScan>, DeviceError>>,
+    scanner: Arc<dyn RowScanner>,
+    scan: OnceLock<Result<Arc<dyn RowScan>, DeviceError>>,
 }
 
 impl std::fmt::Debug for Elsewhere {
@@ -164,7 +170,7 @@ impl Vectors {
     }
 
     /// Scans on devices from now on; the first call counts.
-    pub(crate) fn scan_on(&self, scanner: Arc<dyn CodeScanner>) {
+    pub(crate) fn scan_on(&self, scanner: Arc<dyn RowScanner>) {
         // A later call finds the place taken, as documented.
         let _ = self.elsewhere.set(Elsewhere {
             scanner,
@@ -183,7 +189,7 @@ impl Vectors {
 
     /// All rows as 8-bit codes.
     pub(super) fn codes(&self) -> Result<RowsI8<'_>, RetrieveError> {
-        let rows = self.codes.rows();
+        let rows = self.codes.i8();
         rows.map_err(|e| misfit(self.path(), &e.to_string()))
     }
 

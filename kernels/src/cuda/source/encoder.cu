@@ -1,6 +1,7 @@
 // The pieces of a transformer encoder (BERT: Devlin et al. 2019; Vaswani et al. 2017, section 3),
-// activations in f16, every sum in f32. Sequences stand end to end without padding: sequence s has
-// the rows starts[s] .. starts[s + 1].
+// activations in 16-bit floats, every sum in f32. Compiled once for f16 and once for bf16: the file
+// before this one says what NAME, to_float, from_float and mma_16 are. Sequences stand end to end
+// without padding: sequence s has the rows starts[s] .. starts[s + 1].
 
 // The rows of a layer norm by one warp: out = (x - mean) / sqrt(variance + eps) * gain + bias.
 // `values[i]` holds column lane + 32 * i. Two passes, so no cancellation in the variance.
@@ -25,14 +26,14 @@ __device__ __forceinline__ void norm_row(float values[NORM_COLUMNS], u32 width, 
 #pragma unroll
     for (u32 i = 0; i < NORM_COLUMNS; ++i) {
         const u32 c = lane + 32 * i;
-        if (c < width) out[c] = float_to_half(fmaf(values[i] * inverse, gain[c], bias[c]));
+        if (c < width) out[c] = from_float(fmaf(values[i] * inverse, gain[c], bias[c]));
     }
 }
 
 // hidden[row] = norm(words[ids[row]] + positions[places[row]]); token types are folded into the
 // positions by the host. One warp a row.
 extern "C" __global__ void __launch_bounds__(256)
-    embed_norm(const u32 *ids, const u32 *places, const u16 *words, const u16 *positions, u32 rows,
+    NAME(embed_norm)(const u32 *ids, const u32 *places, const u16 *words, const u16 *positions, u32 rows,
                u32 width, const float *gain, const float *bias, float eps, u16 *hidden) {
     const u32 lane = threadIdx.x % 32;
     const u32 row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
@@ -43,15 +44,15 @@ extern "C" __global__ void __launch_bounds__(256)
 #pragma unroll
     for (u32 i = 0; i < NORM_COLUMNS; ++i) {
         const u32 c = lane + 32 * i;
-        values[i] = c < width ? half_to_float(word[c]) + half_to_float(place[c]) : 0.0f;
+        values[i] = c < width ? to_float(word[c]) + to_float(place[c]) : 0.0f;
     }
     norm_row(values, width, lane, gain, bias, eps, hidden + (u64)row * width);
 }
-KERNEL(embed_norm)
+KERNEL(NAME(embed_norm))
 
 // hidden = norm(hidden + added), row by row. One warp a row.
 extern "C" __global__ void __launch_bounds__(256)
-    add_norm(u16 *hidden, const u16 *added, u32 rows, u32 width, const float *gain,
+    NAME(add_norm)(u16 *hidden, const u16 *added, u32 rows, u32 width, const float *gain,
              const float *bias, float eps) {
     const u32 lane = threadIdx.x % 32;
     const u32 row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
@@ -60,17 +61,23 @@ extern "C" __global__ void __launch_bounds__(256)
 #pragma unroll
     for (u32 i = 0; i < NORM_COLUMNS; ++i) {
         const u32 c = lane + 32 * i;
-        values[i] = c < width ? half_to_float(hidden[(u64)row * width + c]) +
-                                    half_to_float(added[(u64)row * width + c])
+        values[i] = c < width ? to_float(hidden[(u64)row * width + c]) +
+                                    to_float(added[(u64)row * width + c])
                               : 0.0f;
     }
     norm_row(values, width, lane, gain, bias, eps, hidden + (u64)row * width);
 }
-KERNEL(add_norm)
+KERNEL(NAME(add_norm))
 
 // The exact GELU, x / 2 * (1 + erf(x / sqrt(2))).
 __device__ __forceinline__ float gelu(float x) {
     return 0.5f * x * (1.0f + erff(x * 0.70710678f));
+}
+
+// `activation` 1 for GELU, 2 for tanh, 0 for none.
+__device__ __forceinline__ float activated(float x, u32 activation) {
+    if (activation == 1) return gelu(x);
+    return activation == 2 ? tanhf(x) : x;
 }
 
 #define LINEAR_M 64
@@ -78,11 +85,11 @@ __device__ __forceinline__ float gelu(float x) {
 #define LINEAR_K 32
 #define LINEAR_STRIDE (LINEAR_K + 8)
 
-// out[m, n] = act(x[m, k] weights[n, k]^T + bias[n]); f16 in and out, f32 sums; `activate` 1 for
-// GELU, 2 for tanh. k is a multiple of 8. A block makes 64 x 128 of the product, 8 warps of 32 x 32 each.
+// out[m, n] = act(x[m, k] weights[n, k]^T + bias[n]); 16 bits in and out, f32 sums. k is a multiple
+// of 8. A block makes 64 x 128 of the product, 8 warps of 32 x 32 each.
 extern "C" __global__ void __launch_bounds__(256)
-    linear_f16(const u16 *x, const u16 *weights, const float *bias, u32 m, u32 n, u32 k,
-               u32 activate, u16 *out) {
+    NAME(linear)(const u16 *x, const u16 *weights, const u16 *bias, u32 m, u32 n, u32 k,
+                 u32 activation, u16 *out) {
     __shared__ __align__(16) u16 x_tile[LINEAR_M * LINEAR_STRIDE];
     __shared__ __align__(16) u16 weight_tile[LINEAR_N * LINEAR_STRIDE];
     const u32 warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -134,7 +141,7 @@ extern "C" __global__ void __launch_bounds__(256)
 #pragma unroll
             for (int i = 0; i < 2; ++i)
 #pragma unroll
-                for (int j = 0; j < 4; ++j) mma_m16n8k16(sums[i][j], a[i], b[j]);
+                for (int j = 0; j < 4; ++j) mma_16(sums[i][j], a[i], b[j]);
         }
         __syncthreads();
     }
@@ -147,21 +154,37 @@ extern "C" __global__ void __launch_bounds__(256)
                 const u32 row = first_m + warp_m + i * 16 + group + (e / 2) * 8;
                 const u32 column = first_n + warp_n + j * 8 + member * 2 + e % 2;
                 if (row < m && column < n) {
-                    float value = sums[i][j][e] + bias[column];
-                    if (activate == 1) value = gelu(value);
-                    if (activate == 2) value = tanhf(value);
-                    out[(u64)row * n + column] = float_to_half(value);
+                    const float value = sums[i][j][e] + to_float(bias[column]);
+                    out[(u64)row * n + column] = from_float(activated(value, activation));
                 }
             }
 }
-KERNEL(linear_f16)
+KERNEL(NAME(linear))
+
+// values = act(values), row by row, in place: what a library's product leaves to do. The width is a
+// multiple of 8. One warp a row.
+extern "C" __global__ void __launch_bounds__(256)
+    NAME(activate)(u16 *values, u32 rows, u32 width, u32 activation) {
+    const u32 lane = threadIdx.x % 32;
+    const u32 row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+    if (row >= rows) return;
+    u16 *own = values + (u64)row * width;
+    for (u32 c = lane * 8; c < width; c += 32 * 8) {
+        __align__(16) u16 eight[8];
+        *reinterpret_cast<uint4 *>(eight) = *reinterpret_cast<const uint4 *>(own + c);
+#pragma unroll
+        for (int i = 0; i < 8; ++i) eight[i] = from_float(activated(to_float(eight[i]), activation));
+        *reinterpret_cast<uint4 *>(own + c) = *reinterpret_cast<const uint4 *>(eight);
+    }
+}
+KERNEL(NAME(activate))
 
 // Bidirectional attention of each sequence on itself. `qkv` [rows, 3, heads, head_dim]; `out`
 // [rows, heads, head_dim]. A block takes one sequence and one head: keys and values stand in dynamic
-// shared memory as f16 (4 * longest * head_dim bytes, beside 8 rows of `longest` scores), a warp
+// shared memory in 16 bits (4 * longest * head_dim bytes, beside 8 rows of `longest` scores), a warp
 // takes a query row at a time. head_dim is a multiple of 32 up to 128.
 extern "C" __global__ void __launch_bounds__(256)
-    attention_short(const u16 *qkv, const u32 *starts, u32 heads, u32 head_dim, u32 longest,
+    NAME(attention_short)(const u16 *qkv, const u32 *starts, u32 heads, u32 head_dim, u32 longest,
                     float scale, u16 *out) {
     DYNAMIC_SHARED(u16, shared);
     const u32 sequence = blockIdx.x, head = blockIdx.y;
@@ -184,13 +207,13 @@ extern "C" __global__ void __launch_bounds__(256)
     __syncthreads();
     for (u32 row = warp; row < length; row += blockDim.x / 32) {
         const u16 *at = qkv + (u64)(start + row) * 3 * width + head * head_dim;
-        for (u32 d = lane; d < head_dim; d += 32) query[d] = half_to_float(at[d]) * scale;
+        for (u32 d = lane; d < head_dim; d += 32) query[d] = to_float(at[d]) * scale;
         __syncwarp();
         float top = NEGATIVE_INFINITY;
         for (u32 key = lane; key < length; key += 32) {
             float sum = 0.0f;
             for (u32 d = 0; d < head_dim; ++d)
-                sum = fmaf(query[d], half_to_float(keys[key * stride + d]), sum);
+                sum = fmaf(query[d], to_float(keys[key * stride + d]), sum);
             scores[key] = sum;
             top = fmaxf(top, sum);
         }
@@ -206,19 +229,19 @@ extern "C" __global__ void __launch_bounds__(256)
         for (u32 d = lane; d < head_dim; d += 32) {
             float sum = 0.0f;
             for (u32 key = 0; key < length; ++key)
-                sum = fmaf(scores[key], half_to_float(values[key * stride + d]), sum);
-            out[(u64)(start + row) * width + head * head_dim + d] = float_to_half(sum * inverse);
+                sum = fmaf(scores[key], to_float(values[key * stride + d]), sum);
+            out[(u64)(start + row) * width + head * head_dim + d] = from_float(sum * inverse);
         }
         __syncwarp();
     }
 }
-KERNEL(attention_short)
+KERNEL(NAME(attention_short))
 
 // pooled[s] = mean (`how` 0), first (1) or greatest values (2) of the rows of sequence s, scaled to
 // length 1 (zeros stay zeros; so does a sequence without rows). One block a sequence; `width` floats
 // of dynamic shared memory.
 extern "C" __global__ void __launch_bounds__(256)
-    pool_rows(const u16 *hidden, const u32 *starts, u32 width, u32 how, float *pooled) {
+    NAME(pool_rows)(const u16 *hidden, const u32 *starts, u32 width, u32 how, float *pooled) {
     DYNAMIC_SHARED(float, means);
     const u32 sequence = blockIdx.x;
     const u32 start = starts[sequence], end = starts[sequence + 1];
@@ -226,7 +249,7 @@ extern "C" __global__ void __launch_bounds__(256)
     for (u32 c = threadIdx.x; c < width; c += blockDim.x) {
         float sum = 0.0f, most = NEGATIVE_INFINITY;
         for (u32 row = start; row < last; ++row) {
-            const float value = half_to_float(hidden[(u64)row * width + c]);
+            const float value = to_float(hidden[(u64)row * width + c]);
             sum += value;
             most = fmaxf(most, value);
         }
@@ -243,31 +266,31 @@ extern "C" __global__ void __launch_bounds__(256)
             pooled[(u64)sequence * width + c] = means[c] * inverse;
     }
 }
-KERNEL(pool_rows)
+KERNEL(NAME(pool_rows))
 
 // first[s] = the first row of sequence s (zeros where it is empty): what classifiers read. One block
 // a sequence.
 extern "C" __global__ void __launch_bounds__(256)
-    first_rows(const u16 *hidden, const u32 *starts, u32 width, u16 *first) {
+    NAME(first_rows)(const u16 *hidden, const u32 *starts, u32 width, u16 *first) {
     const u32 sequence = blockIdx.x;
     const u32 start = starts[sequence];
     const bool empty = starts[sequence + 1] == start;
     for (u32 c = threadIdx.x; c < width; c += blockDim.x)
         first[(u64)sequence * width + c] = empty ? 0 : hidden[(u64)start * width + c];
 }
-KERNEL(first_rows)
+KERNEL(NAME(first_rows))
 
 // scores[r] = x[r] weights + bias[0]: a classifier of one output. One warp a row.
 extern "C" __global__ void __launch_bounds__(256)
-    score_rows(const u16 *x, const u16 *weights, const float *bias, u32 rows, u32 width,
+    NAME(score_rows)(const u16 *x, const u16 *weights, const float *bias, u32 rows, u32 width,
                float *scores) {
     const u32 lane = threadIdx.x % 32;
     const u32 row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
     if (row >= rows) return;
     float sum = 0.0f;
     for (u32 c = lane; c < width; c += 32)
-        sum = fmaf(half_to_float(x[(u64)row * width + c]), half_to_float(weights[c]), sum);
+        sum = fmaf(to_float(x[(u64)row * width + c]), to_float(weights[c]), sum);
     sum = group_sum(sum, 32);
     if (lane == 0) scores[row] = sum + bias[0];
 }
-KERNEL(score_rows)
+KERNEL(NAME(score_rows))

@@ -1,114 +1,20 @@
 //! A transformer encoder's forward pass that stays on the device: token ids in, one vector or one
 //! score a sequence out.
 
-use indago_core::Cancel;
+mod linear;
+mod sequences;
+mod weights;
+
+use linear::{Activation, Way};
+pub use linear::{Arithmetic, Products};
+pub use sequences::{Pooling, Sequence, in_batches};
+use weights::Uploader;
+pub use weights::{EncoderLayer, EncoderShape, EncoderWeights, Linear, Norm, ScoreHead};
 
 use super::DeviceError;
+use super::float16::Float16;
 use super::launch::{Arg, Launch, Launcher, download, upload};
-use super::scan::to_halves;
 use crate::ShapeError;
-
-/// Sizes of an encoder.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EncoderShape {
-    /// Length of a token's vector: a multiple of 8, at most 1024.
-    pub hidden: usize,
-    /// Attention heads; `hidden / heads` is the length of each.
-    pub heads: usize,
-    /// Length of the inner vector of the feed-forward part: a multiple of 8.
-    pub inner: usize,
-    /// Token types, at least 1: how often the positions are repeated.
-    pub types: usize,
-    /// Added to the variance in layer norms.
-    pub eps: f32,
-}
-
-/// A text, or two that are read together.
-#[derive(Clone, Copy, Debug)]
-pub struct Sequence<'a> {
-    /// Token ids, special tokens included.
-    pub ids: &'a [u32],
-    /// Where the second text begins: tokens from here on are of type 1.
-    pub second: usize,
-}
-
-impl<'a> From<&'a [u32]> for Sequence<'a> {
-    fn from(ids: &'a [u32]) -> Self {
-        let second = ids.len();
-        Self { ids, second }
-    }
-}
-
-/// How the vectors of a sequence's tokens become one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pooling {
-    /// Their mean.
-    #[default]
-    Mean,
-    /// The first one.
-    First,
-    /// The greatest value in each place.
-    Max,
-}
-
-/// What turns the first token's vector into a score: `tanh` of a linear layer where there is one
-/// (BERT's pooler), then one output.
-#[derive(Clone, Debug)]
-pub struct ScoreHead<V> {
-    /// `[hidden, hidden]`.
-    pub pooler: Option<Linear<V>>,
-    /// `[1, hidden]`.
-    pub classifier: Linear<V>,
-}
-
-/// A linear layer: `weights` `[outputs, inputs]`, row-major, and `bias` `[outputs]`.
-#[derive(Clone, Debug)]
-pub struct Linear<V> {
-    /// Weights.
-    pub weights: V,
-    /// Bias.
-    pub bias: V,
-}
-
-/// A layer norm: `gain` and `bias` of `hidden` values each.
-#[derive(Clone, Debug)]
-pub struct Norm<V> {
-    /// Gain.
-    pub gain: V,
-    /// Bias.
-    pub bias: V,
-}
-
-/// One layer.
-#[derive(Clone, Debug)]
-pub struct EncoderLayer<V> {
-    /// Queries, keys and values: `[3 * hidden, hidden]`.
-    pub qkv: Linear<V>,
-    /// Output of the attention: `[hidden, hidden]`.
-    pub out: Linear<V>,
-    /// Norm behind the attention.
-    pub out_norm: Norm<V>,
-    /// `[inner, hidden]`.
-    pub up: Linear<V>,
-    /// `[hidden, inner]`.
-    pub down: Linear<V>,
-    /// Norm behind the feed-forward part.
-    pub down_norm: Norm<V>,
-}
-
-/// All weights of an encoder: `V` is a vector of 32-bit floats on the host, memory on the device.
-#[derive(Clone, Debug)]
-pub struct EncoderWeights<V> {
-    /// Word vectors `[vocabulary, hidden]`.
-    pub words: V,
-    /// For each token type the position vectors with that type's vector added:
-    /// `[types * positions, hidden]`.
-    pub positions: V,
-    /// Norm behind the embedding.
-    pub norm: Norm<V>,
-    /// The layers, first to last.
-    pub layers: Vec<EncoderLayer<V>>,
-}
 
 /// An encoder in device memory. (BERT: Devlin et al. 2019; mean pooling: Reimers & Gurevych 2019.)
 #[derive(Debug)]
@@ -117,10 +23,12 @@ pub struct GpuEncoder<M> {
     weights: EncoderWeights<M>,
     vocabulary: usize,
     positions: usize,
+    format: Float16,
+    way: Way,
 }
 
 impl<M> GpuEncoder<M> {
-    /// Copies weights to the device: matrices in 16-bit floats, biases and norms in 32.
+    /// Copies weights to the device: matrices and their biases in 16-bit floats, norms in 32.
     ///
     /// # Errors
     /// Shapes that do not fit, or a device without the memory.
@@ -128,79 +36,28 @@ impl<M> GpuEncoder<M> {
         device: &L,
         shape: EncoderShape,
         weights: &EncoderWeights<Vec<f32>>,
+        arithmetic: Arithmetic,
     ) -> Result<Self, DeviceError> {
-        let EncoderShape {
-            hidden,
-            heads,
-            inner,
-            ..
-        } = shape;
-        let odd = hidden == 0
-            || heads == 0
-            || shape.types == 0
-            || !hidden.is_multiple_of(8)
-            || !inner.is_multiple_of(8)
-            || hidden > 1024
-            || !hidden.is_multiple_of(heads);
-        if odd {
-            return Err(DeviceError::Shape(ShapeError {
-                what: "hidden (multiple of 8 and of the heads, at most 1024)",
-                found: hidden,
-                expected: 1024,
-            }));
-        }
-        let check = |what, found: &[f32], expected| ShapeError::check(what, found.len(), expected);
-        let halves = |what, values: &[f32], expected| {
-            check(what, values, expected)?;
-            upload(device, &to_halves(values))
+        shape.check()?;
+        let vocabulary = weights.words.len() / shape.hidden;
+        let positions = weights.positions.len() / shape.hidden / shape.types;
+        let uploader = Uploader {
+            device,
+            format: arithmetic.format,
         };
-        let floats = |what, values: &[f32], expected| {
-            check(what, values, expected)?;
-            upload(device, values)
-        };
-        let linear = |layer: &Linear<Vec<f32>>, outputs: usize, inputs: usize| {
-            Ok::<_, DeviceError>(Linear {
-                weights: halves("weights", &layer.weights, outputs * inputs)?,
-                bias: floats("bias", &layer.bias, outputs)?,
-            })
-        };
-        let norm = |norm: &Norm<Vec<f32>>| {
-            Ok::<_, DeviceError>(Norm {
-                gain: floats("gain", &norm.gain, hidden)?,
-                bias: floats("bias", &norm.bias, hidden)?,
-            })
-        };
-        let layers = weights
-            .layers
-            .iter()
-            .map(|layer| {
-                Ok(EncoderLayer {
-                    qkv: linear(&layer.qkv, 3 * hidden, hidden)?,
-                    out: linear(&layer.out, hidden, hidden)?,
-                    out_norm: norm(&layer.out_norm)?,
-                    up: linear(&layer.up, inner, hidden)?,
-                    down: linear(&layer.down, hidden, inner)?,
-                    down_norm: norm(&layer.down_norm)?,
-                })
-            })
-            .collect::<Result<Vec<_>, DeviceError>>()?;
-        let vocabulary = weights.words.len() / hidden;
-        let positions = weights.positions.len() / hidden / shape.types;
         Ok(Self {
             shape,
-            weights: EncoderWeights {
-                words: halves("words", &weights.words, vocabulary * hidden)?,
-                positions: halves(
-                    "positions",
-                    &weights.positions,
-                    shape.types * positions * hidden,
-                )?,
-                norm: norm(&weights.norm)?,
-                layers,
-            },
+            weights: uploader.encoder(shape, weights, vocabulary, positions)?,
             vocabulary,
             positions,
+            format: arithmetic.format,
+            way: Way::choose(device, arithmetic),
         })
+    }
+
+    /// Which format and what product it computes with, and why, in words.
+    pub fn describe(&self) -> String {
+        self.way.describe()
     }
 
     /// Copies a head for [`GpuEncoder::score`] to the device.
@@ -213,21 +70,20 @@ impl<M> GpuEncoder<M> {
         head: &ScoreHead<Vec<f32>>,
     ) -> Result<ScoreHead<M>, DeviceError> {
         let hidden = self.shape.hidden;
-        let layer = |layer: &Linear<Vec<f32>>, outputs: usize| {
-            ShapeError::check("weights", layer.weights.len(), outputs * hidden)?;
-            ShapeError::check("bias", layer.bias.len(), outputs)?;
-            Ok::<_, DeviceError>(Linear {
-                weights: upload(device, &to_halves(&layer.weights))?,
-                bias: upload(device, &layer.bias)?,
-            })
+        let uploader = Uploader {
+            device,
+            format: self.format,
         };
+        let pooler = head.pooler.as_ref();
+        let classifier = &head.classifier;
         Ok(ScoreHead {
-            pooler: head
-                .pooler
-                .as_ref()
-                .map(|pooler| layer(pooler, hidden))
+            pooler: pooler
+                .map(|pooler| uploader.linear(pooler, hidden, hidden))
                 .transpose()?,
-            classifier: layer(&head.classifier, 1)?,
+            classifier: Linear {
+                weights: uploader.halves("weights", &classifier.weights, hidden)?,
+                bias: uploader.floats("bias", &classifier.bias, 1)?,
+            },
         })
     }
 
@@ -252,7 +108,7 @@ impl<M> GpuEncoder<M> {
         };
         let pooled = device.alloc(sequences.len() * hidden * 4)?;
         let launch = Launch {
-            kernel: "pool_rows",
+            kernel: self.format.kernels().pool_rows,
             grid: [sequences.len() as u32, 1],
             block: 256,
             shared: hidden as u32 * 4,
@@ -299,7 +155,7 @@ impl<M> GpuEncoder<M> {
         };
         let first = device.alloc(n * hidden * 2)?;
         let launch = Launch {
-            kernel: "first_rows",
+            kernel: self.format.kernels().first_rows,
             grid: [n as u32, 1],
             block: 256,
             shared: 0,
@@ -321,14 +177,15 @@ impl<M> GpuEncoder<M> {
             Some(pooler) => {
                 let pooled = device.alloc(n * hidden * 2)?;
                 let shape = [n, hidden, hidden];
-                linear(device, pooler, &first, &pooled, shape, Activation::Tanh)?;
+                self.way
+                    .linear(device, pooler, &first, &pooled, shape, Activation::Tanh)?;
                 pooled
             }
             None => first,
         };
         let scores = device.alloc(n * 4)?;
         let launch = Launch {
-            kernel: "score_rows",
+            kernel: self.format.kernels().score_rows,
             grid: [(n as u32).div_ceil(8), 1],
             block: 256,
             shared: 0,
@@ -415,12 +272,11 @@ impl<M> GpuEncoder<M> {
             shared: 0,
         };
         let weights = &self.weights;
-        let eps = self.shape.eps;
         // SAFETY: the arguments are those of `embed_norm`: ids below the vocabulary and places below
         // the positions, checked above.
         unsafe {
             device.launch(
-                by_row("embed_norm"),
+                by_row(self.format.kernels().embed_norm),
                 &[
                     Arg::Memory(&ids),
                     Arg::Memory(&places),
@@ -430,13 +286,13 @@ impl<M> GpuEncoder<M> {
                     Arg::U32(hidden as u32),
                     Arg::Memory(&weights.norm.gain),
                     Arg::Memory(&weights.norm.bias),
-                    Arg::F32(eps),
+                    Arg::F32(self.shape.eps),
                     Arg::Memory(&state),
                 ],
             )?;
         }
         for layer in &weights.layers {
-            linear(
+            self.way.linear(
                 device,
                 &layer.qkv,
                 &state,
@@ -445,7 +301,7 @@ impl<M> GpuEncoder<M> {
                 Activation::None,
             )?;
             let launch = Launch {
-                kernel: "attention_short",
+                kernel: self.format.kernels().attention_short,
                 grid: [sequences.len() as u32, heads as u32],
                 block: 256,
                 shared: attention_shared as u32,
@@ -468,7 +324,7 @@ impl<M> GpuEncoder<M> {
             }
             // The product reads `narrow` and the norm adds `narrow`, so the output goes by `wide`,
             // whose queries, keys and values are spent.
-            linear(
+            self.way.linear(
                 device,
                 &layer.out,
                 &narrow,
@@ -476,8 +332,8 @@ impl<M> GpuEncoder<M> {
                 [rows, hidden, hidden],
                 Activation::None,
             )?;
-            add_norm(device, &wide, &state, rows, hidden, &layer.out_norm, eps)?;
-            linear(
+            self.add_norm(device, &wide, &state, rows, &layer.out_norm)?;
+            self.way.linear(
                 device,
                 &layer.up,
                 &state,
@@ -485,7 +341,7 @@ impl<M> GpuEncoder<M> {
                 [rows, inner, hidden],
                 Activation::Gelu,
             )?;
-            linear(
+            self.way.linear(
                 device,
                 &layer.down,
                 &wide,
@@ -493,13 +349,45 @@ impl<M> GpuEncoder<M> {
                 [rows, hidden, inner],
                 Activation::None,
             )?;
-            add_norm(device, &narrow, &state, rows, hidden, &layer.down_norm, eps)?;
+            self.add_norm(device, &narrow, &state, rows, &layer.down_norm)?;
         }
         Ok(Some(States {
             state,
             starts,
             narrow,
         }))
+    }
+
+    /// `state = norm(state + added)`, row by row.
+    fn add_norm<L: Launcher<Memory = M>>(
+        &self,
+        device: &L,
+        added: &M,
+        state: &M,
+        rows: usize,
+        norm: &Norm<M>,
+    ) -> Result<(), DeviceError> {
+        let launch = Launch {
+            kernel: self.format.kernels().add_norm,
+            grid: [(rows as u32).div_ceil(8), 1],
+            block: 256,
+            shared: 0,
+        };
+        // SAFETY: the arguments are those of `add_norm`; both buffers hold at least `[rows, hidden]`.
+        unsafe {
+            device.launch(
+                launch,
+                &[
+                    Arg::Memory(state),
+                    Arg::Memory(added),
+                    Arg::U32(rows as u32),
+                    Arg::U32(self.shape.hidden as u32),
+                    Arg::Memory(&norm.gain),
+                    Arg::Memory(&norm.bias),
+                    Arg::F32(self.shape.eps),
+                ],
+            )
+        }
     }
 }
 
@@ -510,116 +398,4 @@ struct States<M> {
     starts: M,
     /// Work space that is free again.
     narrow: M,
-}
-
-/// Runs `run` over sequences, at most `tokens` at a time; where the device has not the memory
-/// for a batch, over half as many from there on. Checks `cancel` between batches.
-///
-/// # Errors
-/// What `run` says; [`DeviceError::OutOfMemory`] when one sequence alone is too much.
-pub fn in_batches(
-    sequences: &[Sequence<'_>],
-    tokens: usize,
-    cancel: &Cancel,
-    mut run: impl FnMut(&[Sequence<'_>]) -> Result<Vec<f32>, DeviceError>,
-) -> Result<Vec<f32>, DeviceError> {
-    let mut out = Vec::new();
-    let mut most = tokens.max(1);
-    let mut rest = sequences;
-    while !rest.is_empty() {
-        cancel.check()?;
-        let mut sum = 0;
-        let n = rest.iter().take_while(|sequence| {
-            sum += sequence.ids.len();
-            sum <= most
-        });
-        let n = n.count().max(1);
-        match run(&rest[..n]) {
-            Ok(values) => {
-                out.extend(values);
-                rest = &rest[n..];
-            }
-            Err(DeviceError::OutOfMemory { .. }) if n > 1 => {
-                let held: usize = rest[..n].iter().map(|s| s.ids.len()).sum();
-                most = (held / 2).max(1);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(out)
-}
-
-/// What a linear layer applies to its output.
-#[derive(Clone, Copy)]
-enum Activation {
-    None = 0,
-    Gelu = 1,
-    Tanh = 2,
-}
-
-/// `state = norm(state + added)`, row by row.
-fn add_norm<L: Launcher>(
-    device: &L,
-    added: &L::Memory,
-    state: &L::Memory,
-    rows: usize,
-    hidden: usize,
-    norm: &Norm<L::Memory>,
-    eps: f32,
-) -> Result<(), DeviceError> {
-    let launch = Launch {
-        kernel: "add_norm",
-        grid: [(rows as u32).div_ceil(8), 1],
-        block: 256,
-        shared: 0,
-    };
-    // SAFETY: the arguments are those of `add_norm`; both buffers hold at least `[rows, hidden]`.
-    unsafe {
-        device.launch(
-            launch,
-            &[
-                Arg::Memory(state),
-                Arg::Memory(added),
-                Arg::U32(rows as u32),
-                Arg::U32(hidden as u32),
-                Arg::Memory(&norm.gain),
-                Arg::Memory(&norm.bias),
-                Arg::F32(eps),
-            ],
-        )
-    }
-}
-
-/// `out[m, n] = act(x[m, k] weights[n, k]^T + bias)`.
-fn linear<L: Launcher>(
-    device: &L,
-    layer: &Linear<L::Memory>,
-    x: &L::Memory,
-    out: &L::Memory,
-    [m, n, k]: [usize; 3],
-    activation: Activation,
-) -> Result<(), DeviceError> {
-    let launch = Launch {
-        kernel: "linear_f16",
-        grid: [(n as u32).div_ceil(128), (m as u32).div_ceil(64)],
-        block: 256,
-        shared: 0,
-    };
-    // SAFETY: the arguments are those of `linear_f16`, with the shapes checked when the weights were
-    // copied; k is a multiple of 8.
-    unsafe {
-        device.launch(
-            launch,
-            &[
-                Arg::Memory(x),
-                Arg::Memory(&layer.weights),
-                Arg::Memory(&layer.bias),
-                Arg::U32(m as u32),
-                Arg::U32(n as u32),
-                Arg::U32(k as u32),
-                Arg::U32(activation as u32),
-                Arg::Memory(out),
-            ],
-        )
-    }
 }
