@@ -110,10 +110,12 @@ impl Compute {
             .first()
             .map(|owner| DeviceMiniLm::new(model, owner, cancel))
             .transpose()?;
+        let products = encoder.as_ref().map(|encoder| encoder.describe(cancel));
+        let products = products.transpose()?.unwrap_or_default();
         Ok(Self {
             encoder: encoder.map(|encoder| Arc::new(encoder) as Arc<dyn Encoder>),
             owners,
-            said: format!("{}; {why}", names.join(", ")),
+            said: format!("{}; {why}; {products}", names.join(", ")),
             fell_back: false,
         })
     }
@@ -155,7 +157,9 @@ impl Compute {
             }
             (name, Some(owner)) => {
                 let folder = wire::weights_of(name);
-                Arc::new(DeviceSentenceEncoder::open(&folder, owner, &cancel)?)
+                let encoder = DeviceSentenceEncoder::open(&folder, owner, &cancel)?;
+                tracing::info!("{name}: {}", encoder.describe(&cancel)?);
+                Arc::new(encoder)
             }
         })
     }
@@ -176,7 +180,9 @@ impl Compute {
                 let folder = wire::weights_of(name);
                 match FolderKind::of(&folder) {
                     Ok(FolderKind::CrossEncoder) => {
-                        Arc::new(DeviceCrossEncoder::open(&folder, owner, &cancel)?)
+                        let scorer = DeviceCrossEncoder::open(&folder, owner, &cancel)?;
+                        tracing::info!("{name}: {}", scorer.describe(&cancel)?);
+                        Arc::new(scorer)
                     }
                     _ => Arc::new(DeviceSentenceEncoder::open(&folder, owner, &cancel)?),
                 }

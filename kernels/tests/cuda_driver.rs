@@ -21,6 +21,8 @@ use indago_kernels::{AnyRows, Device, DeviceChoice, Placed, RowsF32, pick};
 #[path = "cuda_shim/launcher.rs"]
 #[allow(dead_code, clippy::panic, reason = "only its libraries are wanted")]
 mod launcher;
+#[path = "cuda_driver/library.rs"]
+mod library;
 
 /// The folder with the driver and the kernels it runs.
 fn stand_in() -> &'static Path {
@@ -29,21 +31,36 @@ fn stand_in() -> &'static Path {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stand-in");
         std::fs::create_dir_all(&folder).unwrap();
         launcher::build_units(&folder);
-        let source = folder.join("driver.cpp");
-        std::fs::write(&source, include_str!("cuda_shim/driver.cpp")).unwrap();
-        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
-        let library = folder.join("libcuda.so.1");
-        let flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-o"];
-        let built = Command::new(compiler)
-            .args(flags)
-            .args([&library, &source])
-            .arg("-ldl")
-            .status();
-        assert!(built.unwrap().success());
+        build(
+            &folder,
+            "libcuda.so.1",
+            include_str!("cuda_shim/driver.cpp"),
+            &[],
+        );
         println!("{}", folder.display());
         folder
     })
 }
+
+/// Compiles a library of one C++ source into `folder`.
+fn build(folder: &Path, name: &str, text: &str, more: &[&str]) {
+    std::fs::create_dir_all(folder).unwrap();
+    let source = folder.join(format!("{name}.cpp"));
+    std::fs::write(&source, text).unwrap();
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    let built = Command::new(compiler)
+        .args(["-std=c++17", "-O2", "-shared", "-fPIC"])
+        .args(more)
+        .arg(format!("-Wl,-soname,{name}"))
+        .arg("-o")
+        .args([&folder.join(name), &source])
+        .arg("-ldl")
+        .status();
+    assert!(built.unwrap().success());
+}
+
+/// A setting of [`scenario`] that is no variable: a folder whose libraries are found first.
+const FOLDER_FIRST: &str = "FOLDER_FIRST";
 
 /// Runs the ignored test `name` in a process of its own, whose driver is set up by `setting`.
 fn scenario(name: &str, driver: bool, setting: &[(&str, &str)]) {
@@ -52,6 +69,10 @@ fn scenario(name: &str, driver: bool, setting: &[(&str, &str)]) {
         format!("{}:{before}", stand_in().display())
     } else {
         before
+    };
+    let path = match setting.iter().find(|(name, _)| *name == FOLDER_FIRST) {
+        Some((_, folder)) => format!("{folder}:{path}"),
+        None => path,
     };
     let out = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", name, "--nocapture"])
@@ -68,12 +89,15 @@ fn scenario(name: &str, driver: bool, setting: &[(&str, &str)]) {
 }
 
 fn has_compiler() -> bool {
-    let there = indago_kernels::cuda::compile(&indago_kernels::cuda::KERNELS[1], "sm_90");
-    let there = !matches!(there, Err(DeviceError::NoCompiler));
-    if !there {
-        println!("left out: there is no libnvrtc.so.13 on LD_LIBRARY_PATH");
-    }
-    there
+    static THERE: OnceLock<bool> = OnceLock::new();
+    *THERE.get_or_init(|| {
+        let there = indago_kernels::cuda::compile(&indago_kernels::cuda::KERNELS[1], "sm_90");
+        let there = !matches!(there, Err(DeviceError::NoCompiler));
+        if !there {
+            println!("left out: there is no libnvrtc.so.13 on LD_LIBRARY_PATH");
+        }
+        there
+    })
 }
 
 fn opens_with() -> DeviceError {

@@ -15,6 +15,7 @@ use indago_kernels::cuda::{DeviceError, Owner};
 use indago_models::{
     CrossEncoder, DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, MiniLm, SentenceEncoder,
 };
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 #[path = "../../kernels/tests/cuda_shim/launcher.rs"]
 mod launcher;
@@ -60,6 +61,64 @@ fn the_device_gives_the_vectors_of_the_cpu() {
     cancel.cancel();
     let cancelled = device.encode(&TEXTS, Role::Query, &cancel);
     assert!(matches!(cancelled, Err(EncodeError::Cancelled(_))));
+}
+
+/// A checkpoint whose tensors are multiplied by what `by` says of their names.
+fn scaled(bytes: &[u8], by: impl Fn(&str) -> f32) -> Vec<u8> {
+    let read = SafeTensors::deserialize(bytes).unwrap();
+    let scaled: Vec<(String, Vec<usize>, Vec<u8>)> = read
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| {
+            let values = view.data().chunks_exact(4);
+            let values = values.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            let scaled = values.flat_map(|x| (x * by(&name)).to_le_bytes()).collect();
+            (name, view.shape().to_vec(), scaled)
+        })
+        .collect();
+    let views = scaled.iter().map(|(name, shape, data)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), data).unwrap();
+        (name.clone(), view)
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// f16 ends at 65,504. A model whose values go beyond is opened in bf16, and says so.
+#[test]
+fn a_model_whose_values_overflow_f16_computes_in_bf16() {
+    let (owner, cancel) = (shim("wide"), Cancel::new());
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["config.json", "tokenizer.json"] {
+        std::fs::copy(tiny("encoder").join(file), folder.path().join(file)).unwrap();
+    }
+    let bytes = std::fs::read(tiny("encoder").join("model.safetensors")).unwrap();
+    let wide = |name: &str| match name {
+        name if name.contains("intermediate.dense") => 2.0_f32.powi(24),
+        // Not the output of the attention.
+        name if name.ends_with("0.output.dense.weight") => 2.0_f32.powi(-24),
+        name if name.ends_with("1.output.dense.weight") => 2.0_f32.powi(-24),
+        _ => 1.0,
+    };
+    std::fs::write(
+        folder.path().join("model.safetensors"),
+        scaled(&bytes, wide),
+    )
+    .unwrap();
+
+    let plain = DeviceSentenceEncoder::open(&tiny("encoder"), &owner, &cancel).unwrap();
+    let said = plain.describe(&cancel).unwrap();
+    assert!(said.starts_with("f16 products by own kernels; "), "{said}");
+    let wide = DeviceSentenceEncoder::open(folder.path(), &owner, &cancel).unwrap();
+    let said = wide.describe(&cancel).unwrap();
+    assert!(said.starts_with("bf16 "), "{said}");
+    let model = SentenceEncoder::open(folder.path()).unwrap();
+    let here = model.encode(&TEXTS, Role::Passage, &cancel).unwrap();
+    let there = wide.encode(&TEXTS, Role::Passage, &cancel).unwrap();
+    for i in [0, 2, 3] {
+        let pairs = here.row(i).iter().zip(there.row(i));
+        let cosine: f32 = pairs.map(|(a, b)| a * b).sum();
+        assert!(cosine > 0.999, "{cosine}");
+    }
 }
 
 fn tiny(name: &str) -> std::path::PathBuf {

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indago_core::ports::{CorpusStats, DocumentStore, NameIndex, RetrieveError};
 use indago_core::{Cancel, DocumentId, Filters, Hit, Query, RetrieverWeight};
+use indago_kernels::Placed;
 use indago_kernels::cuda::{DeviceError, HostRows, RowScan, RowScanner};
-use indago_kernels::scan::{Scored, top_k_i8_where};
+use indago_kernels::scan::Scored;
 use indago_retriever::{Corpus, CorpusWriter, prepare};
 use support::{WordHasher, document_with, files, index, options, state};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use indago_core::RunState;
 use indago_core::ports::RetrieveError;
-use indago_kernels::cuda::Gpu;
+use indago_kernels::cuda::{Gpu, Launcher as _};
 use indago_kernels::{Device, DeviceChoice};
 use indago_workflows::journal::Journal;
 use serde::Serialize;
@@ -125,20 +125,29 @@ fn checks(project: &Project, settings: &Settings) -> Vec<Check> {
 
 /// Which devices there are and what would run where; a machine without a GPU is no problem.
 fn check_device() -> Check {
+    let cpu = Device::Cpu(indago_kernels::Isa::active());
+    let driver = Gpu::driver().unwrap_or_else(|error| error.to_string());
+    let all = Gpu::list().unwrap_or_default().join(", ");
     let detail = match indago_kernels::pick(DeviceChoice::Auto) {
         Ok(picked) => match picked.device {
-            Device::Cuda(_) => {
-                let driver = Gpu::driver().unwrap_or_else(|error| error.to_string());
-                let all = Gpu::list().map_or_else(|error| error.to_string(), |all| all.join(", "));
+            Device::Cuda(gpu) => {
+                let products = match gpu.library() {
+                    Ok(library) => format!("by {library}"),
+                    Err(why) => format!("by own kernels ({why})"),
+                };
                 format!(
                     "{all} (driver: CUDA {driver}); `index` encodes there, `search` and `ask` \
                      search and rerank there from {} vectors or when it is named, the rest runs \
-                     on {}",
+                     on {cpu}; products of encoders {products}",
                     crate::AUTO_SCAN_FROM,
-                    Device::Cpu(indago_kernels::Isa::active())
                 )
             }
-            Device::Cpu(_) => format!("{}; {}; all runs here", picked.device, picked.why),
+            Device::Cpu(_) if all.is_empty() => format!("{cpu}; {}; all runs here", picked.why),
+            // There is a device, and something of what it needs is not.
+            Device::Cpu(_) => format!(
+                "{cpu}; {all} (driver: CUDA {driver}) is not used: {}; all runs here",
+                picked.why
+            ),
         },
         Err(error) => error.to_string(),
     };

@@ -117,6 +117,12 @@ fn a_device_gives_what_the_cpu_gives() {
     let indexed = there.run(&["index", "docs", "--device", &device, "--json"]);
     assert_eq!(indexed.code, Some(0), "{indexed:?}");
     assert!(indexed.stderr.contains(&format!("device: {device}")));
+    assert!(indexed.stderr.contains("f16 products by "), "{indexed:?}");
+    let doctor = there.run(&["doctor"]);
+    assert!(
+        doctor.stdout.contains("products of encoders by "),
+        "{doctor:?}"
+    );
     assert_eq!(
         here.run(&["index", "docs", "--device", "cpu"]).code,
         Some(0)
@@ -125,11 +131,13 @@ fn a_device_gives_what_the_cpu_gives() {
     for more in [
         &["--retriever", "dense"][..],
         &["--retriever", "bm25", "--rerank", &cross],
+        // The filter goes to the device as bits.
+        &["--retriever", "dense", "--path", "docs/*.md", "--k", "1"],
     ] {
         let ranked = |sandbox: &Sandbox, device: &str| -> Vec<(String, f64)> {
             let mut line = vec![
                 "search",
-                "who built the light",
+                "the engineer of the lighthouse",
                 "--json",
                 "--device",
                 device,

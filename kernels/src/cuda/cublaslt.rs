@@ -6,6 +6,7 @@
 //! the rows of the result. (cuBLAS library manual, "Using the cuBLASLt API".)
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::ffi::{c_int, c_void};
 use std::ptr::{null_mut, without_provenance};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -143,7 +144,9 @@ fn load() -> Result<Loaded, DeviceError> {
         let library = match unsafe { libloading::Library::new(file) } {
             Ok(library) => library,
             Err(error) => {
-                let said = error.to_string();
+                let said = error
+                    .source()
+                    .map_or_else(|| error.to_string(), ToString::to_string);
                 // One that is there and cannot be loaded says more than one that is not.
                 if !said.contains("No such file") {
                     reason = format!("{file} cannot be loaded: {said}");
