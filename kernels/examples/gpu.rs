@@ -4,9 +4,14 @@
 //! Needs no GPU. `gpu [cuda:N] [tiny] [ROWS ...]`: the same with the median and the 99th percentile in
 //! seconds. ROWS are those of the large scans, 10 and 100 million unless given. `tiny` takes sizes
 //! that a driver without a device gets through (`.ci/cuda all`): it shows that all of it runs.
-#![expect(clippy::print_stdout, reason = "its output is its purpose")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its output is its purpose"
+)]
 #![expect(unsafe_code, reason = "times a copy from page-locked memory")]
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,11 +28,21 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const DIM: usize = 256;
 
-fn main() -> Outcome<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome<()> {
     let mut args = std::env::args().skip(1).peekable();
     let only_count = args.next_if(|arg| arg == "count").is_some();
     let name = args
-        .next_if(|arg| arg.starts_with("cuda"))
+        .next_if(|arg| arg != "tiny" && arg.parse::<usize>().is_err())
         .unwrap_or_else(|| "cuda:0".to_owned());
     let sizes = match args.next_if(|arg| arg == "tiny") {
         Some(_) => TINY,
@@ -62,7 +77,7 @@ fn main() -> Outcome<()> {
     late(&gpu, &sizes, &cases)?;
     passes(&gpu, &sizes, &cases)?;
     for n in rows {
-        scans(&gpu, &cases, n)?;
+        scans(&gpu, &sizes, &cases, n)?;
     }
     Ok(())
 }
@@ -93,7 +108,11 @@ struct Sizes {
     linked: usize,
     /// Candidates of late interaction, tokens of each, their dim, tokens of the query.
     late: [usize; 4],
+    /// Layers, width, heads and inner width of an encoder: MiniLM's.
     layers: usize,
+    hidden: usize,
+    heads: usize,
+    inner: usize,
     /// Texts that are encoded at once, tokens of each.
     batches: &'static [usize],
     tokens: usize,
@@ -102,11 +121,26 @@ struct Sizes {
     rows: &'static [usize],
 }
 
+impl Sizes {
+    fn shape(&self) -> EncoderShape {
+        EncoderShape {
+            hidden: self.hidden,
+            heads: self.heads,
+            inner: self.inner,
+            types: 1,
+            eps: 1e-12,
+        }
+    }
+}
+
 const FULL: Sizes = Sizes {
     copied: 4 << 30,
     linked: 1 << 30,
     late: [1000, 128, 128, 32],
     layers: 6,
+    hidden: 384,
+    heads: 12,
+    inner: 1536,
     batches: &[1, 32, 256],
     tokens: 128,
     pairs: [100, 256],
@@ -118,6 +152,9 @@ const TINY: Sizes = Sizes {
     linked: 1 << 20,
     late: [10, 8, 16, 4],
     layers: 1,
+    hidden: 64,
+    heads: 2,
+    inner: 128,
     batches: &[1],
     tokens: 4,
     pairs: [2, 6],
@@ -163,7 +200,12 @@ fn pair_name([pairs, tokens]: [usize; 2], how: &str) -> String {
 
 /// Bytes and operations of a pass of `texts` of `tokens` through an encoder of MiniLM's sizes.
 fn pass_costs(sizes: &Sizes, texts: usize, tokens: usize) -> (usize, usize) {
-    let (hidden, inner) = (384, 1536);
+    let &Sizes {
+        layers,
+        hidden,
+        inner,
+        ..
+    } = sizes;
     // Sixteen-bit weights once, and what a token's activations are read and written: products (in
     // and out), attention, both sums with their norms.
     let values = (hidden + 3 * hidden)
@@ -171,12 +213,10 @@ fn pass_costs(sizes: &Sizes, texts: usize, tokens: usize) -> (usize, usize) {
         + 2 * hidden
         + 2 * (hidden + inner)
         + 2 * 3 * hidden;
-    let weights = sizes.layers * 12 * hidden * hidden;
-    // The products (12 hidden^2 a token and layer) and attention.
-    let per_text =
-        sizes.layers * (2 * 12 * hidden * hidden * tokens + 4 * tokens * tokens * hidden);
-    let bytes = 2 * (weights + sizes.layers * texts * tokens * values);
-    (bytes, texts * per_text)
+    let weights = layers * (4 * hidden * hidden + 2 * hidden * inner);
+    let bytes = 2 * (weights + layers * texts * tokens * values);
+    let attention = layers * 4 * tokens * tokens * hidden;
+    (bytes, texts * (2 * weights * tokens + attention))
 }
 
 /// All cases, counted before anything is timed.
@@ -289,22 +329,17 @@ fn late(gpu: &Gpu, sizes: &Sizes, cases: &[Case]) -> Outcome<()> {
 
 /// Encoding and reranking, in both formats, by the library where there is one and by own kernels.
 fn passes(gpu: &Gpu, sizes: &Sizes, cases: &[Case]) -> Outcome<()> {
-    let shape = EncoderShape {
-        hidden: 384,
-        heads: 12,
-        inner: 1536,
-        types: 1,
-        eps: 1e-12,
-    };
+    let shape = sizes.shape();
+    let hidden = shape.hidden;
     let weights = weights(shape, sizes.layers);
     let small = |n, seed| values(n, seed).into_iter().map(|x| x * 0.05).collect();
     let head = ScoreHead {
         pooler: Some(Linear {
-            weights: small(384 * 384, 6),
-            bias: vec![0.0; 384],
+            weights: small(hidden * hidden, 6),
+            bias: vec![0.0; hidden],
         }),
         classifier: Linear {
-            weights: small(384, 7),
+            weights: small(hidden, 7),
             bias: vec![0.0],
         },
     };
@@ -345,7 +380,7 @@ impl HostRows for Codes {
     }
 }
 
-fn scans(gpu: &Gpu, cases: &[Case], n: usize) -> Outcome<()> {
+fn scans(gpu: &Gpu, sizes: &Sizes, cases: &[Case], n: usize) -> Outcome<()> {
     let cancel = Cancel::new();
     let count = count_text(n);
     let codes = Arc::new(Codes {
@@ -373,8 +408,8 @@ fn scans(gpu: &Gpu, cases: &[Case], n: usize) -> Outcome<()> {
         cases,
         &format!("search {count} x {DIM}, k 10"),
         &owners,
+        sizes,
         &codes,
-        &queries,
     )?;
     let devices = Gpu::list()?.len();
     if devices > 1 {
@@ -385,7 +420,7 @@ fn scans(gpu: &Gpu, cases: &[Case], n: usize) -> Outcome<()> {
             })?);
         }
         let case = format!("sharded search {count} x {DIM}, k 10");
-        search(cases, &case, &owners, &codes, &queries)?;
+        search(cases, &case, &owners, sizes, &codes)?;
     }
     drop(owners);
     let chunk = 1_000_000.min(n.div_ceil(3));
@@ -428,19 +463,30 @@ fn scans(gpu: &Gpu, cases: &[Case], n: usize) -> Outcome<()> {
     Ok(())
 }
 
+/// What a search does: encodes a query of 16 tokens on the first device, and scans on all.
 fn search(
     cases: &[Case],
     case: &str,
     owners: &[Owner<Gpu>],
+    sizes: &Sizes,
     codes: &Arc<Codes>,
-    queries: &[f32],
 ) -> Outcome<()> {
     let (cancel, rows) = (Cancel::new(), Arc::clone(codes));
     let index = RowIndex::place(owners, rows, &cancel)?;
+    let (shape, layers) = (sizes.shape(), sizes.layers);
+    let first = owners.first().ok_or("no device")?;
+    let encoder = first.keep(&cancel, move |gpu| {
+        GpuEncoder::new(gpu, shape, &weights(shape, layers), Arithmetic::default())
+    })?;
     let mut at = 0;
     time(cases, case, || {
-        at = (at + 1) % 64;
-        index.top_k(&queries[at * DIM..(at + 1) * DIM], 10, None, &cancel)?;
+        at += 1;
+        let query: Vec<u32> = (at..at + 16).map(|i| i * 37 % 30_000).collect();
+        let vector = encoder.with(&cancel, move |gpu, encoder| {
+            encoder.encode(gpu, &[query.as_slice().into()], Pooling::Mean)
+        })?;
+        let vector: Vec<f32> = vector.into_iter().cycle().take(DIM).collect();
+        index.top_k(&vector, 10, None, &cancel)?;
         Ok(())
     })
 }

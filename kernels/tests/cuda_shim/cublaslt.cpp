@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 
@@ -47,7 +48,8 @@ struct Heuristic {
     float waves;
     int reserved[4];
 };
-int handle;
+std::recursive_mutex lock;  // two devices have two threads
+std::set<void *> handles;
 std::set<void *> alive;
 std::map<std::string, int> calls;
 
@@ -162,6 +164,7 @@ int make(void **out, Object *object) {
 }
 template <class Object>
 int unmake(void *object) {
+    std::lock_guard<std::recursive_mutex> guard(lock);
     if (!alive.erase(object)) return complain("destroyed twice, or never made");
     delete static_cast<Object *>(object);
     return SUCCESS;
@@ -170,7 +173,9 @@ int unmake(void *object) {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 #define API EXPORT int
+#define LOCKED std::lock_guard<std::recursive_mutex> guard(lock)
 #define FAIL_IF_WANTED(name) \
+    LOCKED;                  \
     if (int status = wanted(name)) return status
 
 EXPORT size_t cublasLtGetVersion() {
@@ -180,16 +185,20 @@ EXPORT size_t cublasLtGetVersion() {
 #ifndef WITHOUT_CREATE
 API cublasLtCreate(void **out) {
     FAIL_IF_WANTED("cublasLtCreate");
-    *out = &handle;
+    *out = malloc(1);
+    handles.insert(*out);
     return SUCCESS;
 }
 #endif
 API cublasLtDestroy(void *given) {
-    for (void *left : alive) {
-        fprintf(stderr, "stand-in cuBLASLt: %p was never destroyed\n", left);
+    LOCKED;
+    if (!handles.erase(given)) return NOT_INITIALIZED;
+    free(given);
+    if (handles.empty() && !alive.empty()) {
+        fprintf(stderr, "stand-in cuBLASLt: %zu descriptors outlive the last handle\n", alive.size());
         abort();
     }
-    return given == &handle ? SUCCESS : NOT_INITIALIZED;
+    return SUCCESS;
 }
 API cublasLtMatmulDescCreate(void **out, int compute, int scale) {
     FAIL_IF_WANTED("cublasLtMatmulDescCreate");
@@ -225,6 +234,7 @@ API cublasLtMatmulPreferenceCreate(void **out) {
 }
 API cublasLtMatmulPreferenceDestroy(void *preference) { return unmake<Preference>(preference); }
 API cublasLtMatmulPreferenceSetAttribute(void *given, int attribute, const void *at, size_t bytes) {
+    LOCKED;
     Preference *preference = known<Preference>(given);
     if (!preference) return complain("no such preference");
     if (attribute == 1 && bytes == 8) {
@@ -245,7 +255,7 @@ API cublasLtMatmulAlgoGetHeuristic(void *given, void *product, void *a, void *b,
     const Layout *la = known<Layout>(a), *lb = known<Layout>(b), *lc = known<Layout>(c),
                  *ld = known<Layout>(d);
     const Preference *preference = known<Preference>(given_preference);
-    if (given != &handle) return NOT_INITIALIZED;
+    if (!handles.count(given)) return NOT_INITIALIZED;
     if (!p || !la || !lb || !lc || !ld || !preference || most < 1)
         return complain("a descriptor that is not alive");
     if (const char *what = wrong(*p, *la, *lb, *lc, *ld)) return complain(what);
@@ -269,7 +279,7 @@ API cublasLtMatmul(void *given, void *product, const float *alpha, const uint16_
     const Product *p = known<Product>(product);
     const Layout *la = known<Layout>(a_layout), *lb = known<Layout>(b_layout),
                  *lc = known<Layout>(c_layout), *ld = known<Layout>(d_layout);
-    if (given != &handle) return NOT_INITIALIZED;
+    if (!handles.count(given)) return NOT_INITIALIZED;
     if (!p || !la || !lb || !lc || !ld) return complain("a descriptor that is not alive");
     if (const char *what = wrong(*p, *la, *lb, *lc, *ld)) return complain(what);
     if (!algorithm || algorithm[0] != product_key(*p, *la, *lb, *ld))
