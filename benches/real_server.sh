@@ -18,7 +18,7 @@ fi
 work=$(mktemp -d)
 "$venv/bin/python" benches/tiny_gguf.py "$work/tiny.gguf"
 # The format whose tool calls are forced by a grammar.
-"$venv/bin/python" -m llama_cpp.server --model "$work/tiny.gguf" --model_alias tiny --n_ctx 1024 \
+"$venv/bin/python" -m llama_cpp.server --model "$work/tiny.gguf" --model_alias tiny --n_ctx 4096 \
     --chat_format chatml-function-calling --host 127.0.0.1 --port "$port" >"$work/server.log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
@@ -28,5 +28,5 @@ for _ in $(seq 100); do
     sleep 0.3
 done
 INDAGO_REAL_SERVER="http://127.0.0.1:$port/v1" \
-    cargo test -p indago-models --test remote -- --ignored --test-threads 1 real_server \
+    cargo test --workspace --test remote -- --ignored --test-threads 1 real_server \
     || { tail -n 40 "$work/server.log" >&2; exit 1; }

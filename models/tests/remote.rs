@@ -219,6 +219,14 @@ fn every_dialect_is_brought_to_write_json() {
             },
             4,
         ),
+        (
+            Dialect {
+                json_schema: false,
+                refuses: false,
+                ..Dialect::default()
+            },
+            2,
+        ),
     ];
     for (dialect, requests) in dialects {
         let brain = |call: &Call| match call.tools().as_slice() {
@@ -674,7 +682,7 @@ fn vectors_and_scores_come_through_their_ports() {
 fn real_server() -> ModelConfig {
     let url = std::env::var("INDAGO_REAL_SERVER").unwrap();
     ModelConfig {
-        window: Some(1024),
+        window: Some(4096),
         max_tokens: 48,
         concurrent: 1,
         ..ModelConfig::new(url, "tiny")
@@ -746,7 +754,7 @@ fn real_server_writes_json_in_every_form_it_takes() {
 #[test]
 #[ignore = "needs a server: benches/real_server.sh"]
 fn real_server_is_refused_what_does_not_fit_and_says_why_it_fails() {
-    let long = "word ".repeat(4000);
+    let long = "word ".repeat(8000);
     let error = ask(&model(real_server()), short(&long)).unwrap_err();
     assert!(
         matches!(error, LanguageModelError::ContextWindow { .. }),

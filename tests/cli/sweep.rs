@@ -15,7 +15,7 @@ use crate::model::{KEY, QUESTION, holds_key, oracle};
 use crate::support::Sandbox;
 
 /// Faults that are planted by one thread after another; most of a run is waiting.
-const THREADS: usize = 4;
+const THREADS: usize = 8;
 
 /// Longest time of a run: its calls, each with all its attempts. Only a hang takes longer.
 const LONGEST: Duration = Duration::from_mins(2);

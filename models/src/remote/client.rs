@@ -459,6 +459,11 @@ impl RemoteModel {
                 needed: 0,
                 window: self.config.window.unwrap_or(0),
             },
+            // Some servers report a request they cannot read as a failure of their own: the same
+            // request would fail again.
+            500 if said.contains("validation error") => {
+                LanguageModelError::Refused { model, reason }
+            }
             429 if code == "insufficient_quota" => LanguageModelError::Refused { model, reason },
             429 => LanguageModelError::RateLimited {
                 model,
@@ -490,7 +495,7 @@ fn add(sum: &mut TokenUsage, more: TokenUsage) {
 /// Whether a refusal is about the form of structured output rather than the request.
 fn about_format(reason: &str) -> bool {
     let reason = reason.to_lowercase();
-    reason.starts_with("status 4")
+    reason.starts_with("status ")
         && [
             "response_format",
             "json_schema",

@@ -175,7 +175,10 @@ impl<'a> Reading<'a> {
         if let Some(id) = call["id"].as_str().filter(|id| !id.is_empty()) {
             id.clone_into(&mut entry.id);
         }
-        if let Some(name) = function["name"].as_str() {
+        if let Some(name) = function["name"].as_str()
+            // llama-cpp-python says the whole name again with every piece of the arguments.
+            && entry.name != name
+        {
             entry.name.push_str(name);
         }
         match &function["arguments"] {

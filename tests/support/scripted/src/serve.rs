@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::record::Log;
 use crate::{Brain, Call, Fault, Recorded, Reply, wire};
 
-/// Which parts of the protocol a server understands; what it does not is refused with 422.
+/// Which parts of the protocol a server understands; what it does not is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// `response_format: json_schema`.
@@ -32,6 +32,9 @@ pub struct Dialect {
     pub logprobs: bool,
     /// `usage` in answers.
     pub usage: bool,
+    /// Whether what it does not understand is refused with 422, or like llama-cpp-python's server
+    /// reports it, as a failure of its own with the validation's words in it.
+    pub refuses: bool,
 }
 
 impl Default for Dialect {
@@ -43,6 +46,7 @@ impl Default for Dialect {
             tools: true,
             logprobs: true,
             usage: true,
+            refuses: true,
         }
     }
 }
@@ -273,7 +277,11 @@ async fn chat(
 ) -> Answer {
     let dialect = shared.settings.dialect;
     if let Some(reason) = refused(dialect, &recorded.body) {
-        return json_answer(422, &wire::error("invalid_request_error", &reason));
+        if dialect.refuses {
+            return json_answer(422, &wire::error("invalid_request_error", &reason));
+        }
+        let reason = format!("1 validation error: {{'type': 'literal_error', 'msg': '{reason}'}}");
+        return json_answer(500, &wire::error("internal_server_error", &reason));
     }
     let number = shared.chats.fetch_add(1, Ordering::SeqCst);
     let call = Call {

@@ -133,17 +133,18 @@ pub(crate) fn chunks(recorded: &Recorded, number: usize, reply: &Reply) -> Vec<V
         );
     }
     for mut call in tool_calls(reply, number) {
-        // Name and id first, arguments in two pieces, as real servers send them.
+        // Name and id first, arguments in two pieces, as real servers send them; with the second one
+        // name and id come again, as some do.
         let arguments = call["function"]["arguments"]
             .as_str()
             .unwrap_or_default()
             .to_owned();
         call["function"]["arguments"] = json!("");
-        let index = call["index"].clone();
-        all.push(chunk(json!({ "tool_calls": [call] }), None, None));
         let (front, back) = arguments.split_at(arguments.floor_char_boundary(arguments.len() / 2));
-        for piece in [front, back] {
-            let part = json!({ "index": index, "function": { "arguments": piece } });
+        let first = json!({ "index": call["index"], "function": { "arguments": front } });
+        let mut again = call.clone();
+        again["function"]["arguments"] = json!(back);
+        for part in [call, first, again] {
             all.push(chunk(json!({ "tool_calls": [part] }), None, None));
         }
     }
