@@ -18,16 +18,14 @@ use crate::dense::Vectors;
 use crate::error::{corrupt, read_error};
 use crate::filter::Allowed;
 use crate::lexical::{FieldWeights, Lexical};
-use crate::manifest::{FileSum, Manifest, SparseSet, VectorSet};
+use crate::manifest::{Manifest, SparseSet, VectorSet};
 use crate::names::Names;
 use crate::sparse::SparseFile;
 use crate::store::Store;
-use crate::{multivector, near_duplicate, retrievers};
+use crate::{health, multivector, near_duplicate, retrievers};
 
 /// How often a state that a writer replaced while it was being opened is tried anew.
 const ATTEMPTS: usize = 50;
-/// Size of an inverted index up to which it is checked whenever it is opened.
-const MAX_CHECKED_BYTES: u64 = 512 << 20;
 /// Sets of filters whose documents are remembered.
 const MAX_FILTERS: usize = 16;
 
@@ -89,7 +87,7 @@ impl Corpus {
         if u64::from(store.n_passages()) != manifest.passages {
             return Err(corrupt(&path, "the manifest counts other passages"));
         }
-        verify_lexical(dir, manifest)?;
+        health::verify_lexical(dir, manifest)?;
         let lexical = generation.join(names::LEXICAL);
         // All is opened now, because a writer may remove the files later.
         let mut vectors = HashMap::new();
@@ -299,7 +297,7 @@ impl Corpus {
 
     /// Reads every file through and compares it with its checksum.
     pub fn health(&self) -> Vec<RetrieveError> {
-        check(&self.0.dir, &self.0.manifest)
+        health::check(&self.0.dir, &self.0.manifest)
     }
 
     pub(crate) fn sparse_file(&self, fingerprint: &str) -> Option<Arc<SparseFile>> {
@@ -526,71 +524,6 @@ pub fn list(root: &Path) -> Result<Vec<Listed>, RetrieveError> {
     }
     corpora.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(corpora)
-}
-
-/// Reads every file of a corpus through and compares it with its checksum, also where the corpus
-/// cannot be opened.
-///
-/// # Errors
-/// When the manifest itself cannot be read.
-pub fn verify(dir: &Path) -> Result<Vec<RetrieveError>, RetrieveError> {
-    Ok(Manifest::read(dir)?.map_or_else(Vec::new, |manifest| check(dir, &manifest)))
-}
-
-/// Compares a file with what the manifest says of it.
-fn check_file(dir: &Path, sum: &FileSum) -> Result<(), RetrieveError> {
-    let path = dir.join(&sum.path);
-    let (xxh3, bytes) = crate::disk::hash_file(&path)?;
-    if bytes != sum.bytes {
-        return Err(corrupt(
-            &path,
-            format!("{bytes} bytes, should be {}", sum.bytes),
-        ));
-    }
-    if xxh3 != sum.xxh3 {
-        return Err(corrupt(&path, "does not match its checksum"));
-    }
-    Ok(())
-}
-
-/// tantivy takes the bytes of its files for granted and may panic on damaged ones, so they are
-/// compared with their checksums before it sees them; that reads some 10 GB/s from memory.
-fn verify_lexical(dir: &Path, manifest: &Manifest) -> Result<(), RetrieveError> {
-    let folder = format!("/{}/", names::LEXICAL);
-    let files: Vec<&FileSum> = manifest
-        .files
-        .iter()
-        .filter(|sum| sum.path.contains(&folder))
-        .collect();
-    // An index beyond this size would take longer to check than to search.
-    if files.iter().map(|sum| sum.bytes).sum::<u64>() > MAX_CHECKED_BYTES {
-        return Ok(());
-    }
-    files.into_iter().try_for_each(|sum| check_file(dir, sum))
-}
-
-fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
-    let mut problems: Vec<RetrieveError> = manifest
-        .files
-        .iter()
-        .filter_map(|sum| check_file(dir, sum).err())
-        .collect();
-    let generation = dir.join(Manifest::generation_dir(manifest.generation));
-    let store = Store::open(&generation.join(names::STORE)).map(Arc::new);
-    for set in &manifest.vectors {
-        if let Ok(store) = &store {
-            problems.extend(Vectors::open(dir, set, Arc::clone(store)).err());
-        }
-        let log = dir.join(&set.log);
-        problems.extend(crate::dense::check_log(&log, &set.fingerprint, set.dim).err());
-    }
-    for set in manifest.tokens.iter().filter(|set| !set.is_forgotten()) {
-        problems.extend(multivector::TokenFile::open(&dir.join(&set.file)).err());
-    }
-    for set in &manifest.sparse {
-        problems.extend(SparseFile::open(&dir.join(&set.file)).err());
-    }
-    problems
 }
 
 /// A retrieval error as the document store's.

@@ -18,6 +18,7 @@ mod error;
 mod filter;
 pub mod fuse;
 pub mod graph;
+mod health;
 mod lexical;
 mod manifest;
 pub mod metrics;
@@ -33,8 +34,9 @@ mod store;
 pub mod vamana;
 
 pub use build::{Committed, CorpusWriter, FileState, Generation, Plan, Stage, WriterOptions};
-pub use corpus::{Approximation, Corpus, Listed, SourceInfo, Summary, list, verify};
+pub use corpus::{Approximation, Corpus, Listed, SourceInfo, Summary, list};
 pub use error::IndexError;
+pub use health::verify;
 pub use lexical::{BadFieldWeights, FieldWeights, MAX_QUERY_TERMS};
 pub use manifest::FORMAT_VERSION;
 pub use prepare::{Prepared, indexed_text, prepare};

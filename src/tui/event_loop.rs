@@ -76,6 +76,7 @@ pub fn open(options: Options) -> Result<Ended, crate::Error> {
     let guard = Guard::take(options.mouse).map_err(io_error)?;
     listen(&tell);
     watch_signals(&tell);
+    watch_terminal(&tell);
     let mut screen = guard.screen().map_err(io_error)?;
     let signal = run(&mut app, &engine, &told, &mut screen);
     drop(screen);
@@ -268,14 +269,44 @@ fn watch_signals(tell: &SyncSender<Told>) {
             let Some(number) = wait_for_signal() else {
                 return;
             };
-            let _gone = tell.try_send(Told::Signal(number));
-            std::thread::sleep(GRACE);
-            // The loop is stuck, most likely in a write to a terminal that is gone.
-            terminal::restore();
-            #[expect(clippy::exit, reason = "asked to end, and the loop did not")]
-            std::process::exit(128 + number);
+            leave(&tell, number);
         });
 }
+
+/// Has the loop end in order, and ends the program when it does not.
+fn leave(tell: &SyncSender<Told>, number: i32) {
+    let _gone = tell.try_send(Told::Signal(number));
+    std::thread::sleep(GRACE);
+    // The loop is stuck, most likely in a write to a terminal that is gone.
+    terminal::restore();
+    #[expect(clippy::exit, reason = "asked to end, and the loop did not")]
+    std::process::exit(128 + number);
+}
+
+/// Ends the interface when its terminal is gone. The signal that says so goes to the first process
+/// of the session only, which may ignore it; and reading the keyboard of a terminal that is gone
+/// neither fails nor waits.
+#[cfg(unix)]
+fn watch_terminal(tell: &SyncSender<Told>) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::io::Errno;
+    let tell = tell.clone();
+    let _thread = std::thread::Builder::new()
+        .name("terminal".to_owned())
+        .spawn(move || {
+            let terminal = std::io::stdout();
+            // Nothing is asked for, so that it answers once the terminal hangs up.
+            let mut watched = [PollFd::new(&terminal, PollFlags::empty())];
+            while let Err(Errno::INTR) = poll(&mut watched, None) {}
+            let gone = PollFlags::HUP | PollFlags::ERR;
+            if watched[0].revents().intersects(gone) {
+                leave(&tell, 1);
+            }
+        });
+}
+
+#[cfg(not(unix))]
+fn watch_terminal(_tell: &SyncSender<Told>) {}
 
 #[cfg(unix)]
 fn wait_for_signal() -> Option<i32> {

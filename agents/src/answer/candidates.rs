@@ -121,6 +121,31 @@ fn may_be_counted(asked: &Asked) -> bool {
     focus.is_none_or(|noun| COUNTED.iter().any(|c| noun.eq_ignore_ascii_case(c)))
 }
 
+/// Whether the question asks for the version of something, which is written with numbers.
+fn is_version(asked: &Asked) -> bool {
+    let focus = asked.analysis.focus.as_deref();
+    focus.is_some_and(|noun| {
+        noun.eq_ignore_ascii_case("version") || noun.eq_ignore_ascii_case("versions")
+    })
+}
+
+/// Numbers of versions: `2.23`, `v1.6.2-rc0`.
+fn versions(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+    let words = text.split(move |c| !is_part(c)).map(move |word| {
+        let start = word.as_ptr() as usize - text.as_ptr() as usize;
+        let word = word.trim_end_matches(['.', '-', '_', '+']);
+        (start, word)
+    });
+    words.filter_map(|(start, word)| {
+        let number = word.strip_prefix(['v', 'V']).unwrap_or(word);
+        let (major, minor) = number.split_once('.')?;
+        let is_number = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+        let whole = !major.is_empty() && major.bytes().all(|b| b.is_ascii_digit());
+        (whole && is_number(minor)).then(|| start..start + word.len())
+    })
+}
+
 /// Spans of `candidate` that an answer of `kind` may be and that the question does not name.
 /// `phrases` lets common phrases in.
 pub(super) fn found(
@@ -143,7 +168,13 @@ pub(super) fn found(
             });
         }
     };
+    let versioned = kind == AnswerKind::Entity && is_version(asked);
     match kind {
+        _ if versioned => {
+            for range in versions(text) {
+                add(range, Form::Name);
+            }
+        }
         AnswerKind::Time => dates(text, &mut add),
         AnswerKind::Quantity => numbers(text, &mut add),
         AnswerKind::Person => names(text, false, &mut add),
@@ -158,7 +189,14 @@ pub(super) fn found(
             }
         }
     }
-    if !matches!(kind, AnswerKind::Time | AnswerKind::Quantity) {
+    if versioned {
+        let title = candidate.passage.title.as_str();
+        found.extend(versions(title).map(|range| Found {
+            text: title[range].to_owned(),
+            range: 0..0,
+            form: Form::Title,
+        }));
+    } else if !matches!(kind, AnswerKind::Time | AnswerKind::Quantity) {
         titles(asked, candidate, &mut found);
     }
     if !counted {
@@ -288,7 +326,14 @@ fn undated(title: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::undated;
+    use super::{undated, versions};
+
+    #[test]
+    fn versions_are_numbers_with_points() {
+        let text = "Git v2.7.1 (was 1.6.2-rc0), since 2.23. No: 2019, e.g. 3, a.b, v.2, 10.";
+        let found: Vec<&str> = versions(text).map(|range| &text[range]).collect();
+        assert_eq!(found, ["v2.7.1", "1.6.2-rc0", "2.23"]);
+    }
 
     #[test]
     fn years_are_no_part_of_a_name() {
