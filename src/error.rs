@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use indago_core::Cancelled;
 use indago_core::ports::{EncodeError, RetrieveError, RunError, StoreError, TaskError};
+use indago_egress::EgressError;
+use indago_models::pull::PullError;
 use indago_retriever::ingest::WalkError;
 use indago_retriever::{BadFieldWeights, IndexError};
 
@@ -151,6 +153,9 @@ pub enum Error {
     /// The run failed or could not be recorded.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A model could not be fetched.
+    #[error(transparent)]
+    Pull(#[from] PullError),
     /// The operating system refused.
     #[error("cannot {action} `{}`", path.display())]
     Io {
@@ -182,6 +187,7 @@ impl Error {
             self,
             Self::Index(IndexError::Locked { .. })
                 | Self::Run(RunError::Locked { .. } | RunError::Hosted(_))
+                | Self::Pull(PullError::Busy(_))
         )
     }
 
@@ -200,6 +206,7 @@ impl Error {
                 | Self::Offline(_)
                 | Self::Config(_)
                 | Self::FieldWeights(_)
+                | Self::Pull(PullError::BadSource { .. })
                 | Self::Run(RunError::BadSteering(_))
                 | Self::Retrieve(
                     RetrieveError::UnknownRetriever(_) | RetrieveError::BadFilter { .. }
@@ -220,6 +227,7 @@ impl Error {
                 | Self::Retrieve(RetrieveError::Cancelled(_))
                 | Self::Encode(EncodeError::Cancelled(_))
                 | Self::Run(RunError::Failed(TaskError::Cancelled))
+                | Self::Pull(PullError::Cancelled(_))
         )
     }
 
@@ -295,6 +303,7 @@ impl Error {
             Self::Encode(EncodeError::Model { .. }) => {
                 "`indago models verify` checks the models; reinstall if it complains".to_owned()
             }
+            Self::Pull(error) => return of_pull(error),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "check the permissions".to_owned()
             }
@@ -316,6 +325,43 @@ fn by(model: Option<&str>) -> String {
         Some(model) => format!("with the model `{model}`"),
         None => "without a model".to_owned(),
     }
+}
+
+fn of_pull(error: &PullError) -> Option<String> {
+    let network = |source: &EgressError| match source {
+        EgressError::Offline { .. } => {
+            "take `offline` out of [network] in indago.toml, or bring the folder here and use \
+             `indago models add`"
+        }
+        EgressError::Forbidden { .. } => {
+            "[network] in indago.toml says what may be reached: `models_url` names a mirror, \
+             `only_hosts` what is allowed"
+        }
+        EgressError::Connect { .. } => {
+            "check the address and the network; behind a proxy, set `proxy` in [network]"
+        }
+        _ => "run the same command again: it goes on where it ended",
+    };
+    let hint = match error {
+        PullError::Network { source, .. } => network(source),
+        PullError::NotFound { .. } => "check owner, name and revision, or the address",
+        PullError::Refused { .. } => {
+            "set `models_key_env` in [network] to the variable that holds your key, and accept the \
+             model's terms on its page where it has some"
+        }
+        PullError::NotAModel { .. } => {
+            "BERT-type encoders, cross-encoders and sparse encoders with model.safetensors can be used"
+        }
+        PullError::Mismatch { .. } => "run the same command again; if it stays so, do not use it",
+        PullError::Status { .. } => "the server has a problem; try again later",
+        error if error.is_disk_full() => {
+            "free some space and run the same command again: it goes on where it ended"
+        }
+        PullError::Disk { .. } => "check the permissions; `INDAGO_MODELS` names another folder",
+        PullError::Model(_) => "`indago models rm NAME` removes a model that is not sound",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn of_read(error: &RetrieveError) -> Option<String> {

@@ -43,6 +43,7 @@ mod error;
 pub mod eval;
 mod indexing;
 mod project;
+mod pulling;
 mod reasoner;
 pub mod remote;
 pub mod report;
@@ -56,12 +57,15 @@ pub use corpora::{MAX_QUESTION_BYTES, check_question, documents, open, remove, r
 pub use error::Error;
 pub use indago_agents::model::Models;
 pub use indago_core as core;
+pub use indago_models::pull::{PullError, Pulled, Pulling};
+pub use indago_models::registry::FolderOptions;
 pub use indago_models::remote as models;
 pub use indago_retriever::{Approximation, Corpus};
 pub use indexing::{
     IndexRequest, Indexed, Progress, embed, embed_tokens, index, index_sparse, link,
 };
 pub use project::Project;
+pub use pulling::pull;
 pub use reasoner::{
     DEFAULT_CALLS, DEFAULT_LOOP, DEFAULT_WORDS, ModelChoice, ModelReasoner, loop_named, loops,
 };

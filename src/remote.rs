@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use indago_egress::{Door, EgressLog, LogEntry, Policy, SystemResolver};
+use indago_egress::{Door, EgressLog, LogEntry, Origin, Policy, SystemResolver};
 use indago_models::remote::{ConfigProblem, ModelConfig, ModelSet, ResponseCache, SetOptions};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,10 @@ pub struct NetworkConfig {
     pub ca_files: Vec<PathBuf>,
     /// When not empty, only these hosts besides the configured servers.
     pub only_hosts: Vec<String>,
+    /// The hub that `models pull` asks instead of the usual one, such as a mirror.
+    pub models_url: Option<String>,
+    /// Environment variable with the key that the hub wants.
+    pub models_key_env: Option<String>,
 }
 
 /// The configured models of a project and what they share.
@@ -48,28 +52,7 @@ impl Remote {
         network: &NetworkConfig,
         keep: bool,
     ) -> Result<Self, ConfigProblem> {
-        let problem = |reason: String| ConfigProblem {
-            model: "(network)".to_owned(),
-            reason,
-        };
-        let mut authorities_pem = Vec::new();
-        for file in &network.ca_files {
-            let path = project.root().join(file);
-            let pem = std::fs::read(&path)
-                .map_err(|e| problem(format!("cannot read `{}`: {e}", path.display())))?;
-            authorities_pem.push(pem);
-        }
-        let policy = Policy {
-            only_hosts: network.only_hosts.clone(),
-            origins: ModelSet::origins(&configs)?,
-            offline: network.offline,
-            proxy: network.proxy.clone(),
-            proxy_credentials: None,
-            authorities_pem,
-        };
-        let log = LogFile::at(&project.journal_dir().join("egress.jsonl"));
-        let door = Door::with(policy, Arc::new(SystemResolver), Some(Arc::new(log)))
-            .map_err(|e| problem(e.to_string()))?;
+        let door = door(project, network, ModelSet::origins(&configs)?)?;
         let cache =
             keep.then(|| Arc::new(ResponseCache::at(project.journal_dir().join("responses"))));
         let options = SetOptions {
@@ -83,6 +66,40 @@ impl Remote {
             cache,
         })
     }
+}
+
+/// The door of a project: what `network` says, and `origins` as servers that somebody configured. What
+/// is sent is recorded in `.indago/egress.jsonl`.
+///
+/// # Errors
+/// When a certificate or proxy cannot be used.
+pub(crate) fn door(
+    project: &Project,
+    network: &NetworkConfig,
+    origins: Vec<Origin>,
+) -> Result<Door, ConfigProblem> {
+    let problem = |reason: String| ConfigProblem {
+        model: "(network)".to_owned(),
+        reason,
+    };
+    let mut authorities_pem = Vec::new();
+    for file in &network.ca_files {
+        let path = project.root().join(file);
+        let pem = std::fs::read(&path)
+            .map_err(|e| problem(format!("cannot read `{}`: {e}", path.display())))?;
+        authorities_pem.push(pem);
+    }
+    let policy = Policy {
+        only_hosts: network.only_hosts.clone(),
+        origins,
+        offline: network.offline,
+        proxy: network.proxy.clone(),
+        proxy_credentials: None,
+        authorities_pem,
+    };
+    let log = LogFile::at(&project.journal_dir().join("egress.jsonl"));
+    Door::with(policy, Arc::new(SystemResolver), Some(Arc::new(log)))
+        .map_err(|e| problem(e.to_string()))
 }
 
 /// Appends what was sent where, a line each. Made with the first line.

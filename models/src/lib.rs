@@ -8,6 +8,7 @@
 mod build;
 mod encoder;
 mod error;
+pub mod pull;
 pub mod registry;
 pub mod remote;
 pub mod text_estimate;

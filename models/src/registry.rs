@@ -2,7 +2,7 @@
 //!
 //! A model in the folder is one file, either an int8 encoder ([`crate::quantize`]) or a static
 //! table ([`crate::distill`]), named by its file name; or a folder of published weights
-//! ([`crate::FolderKind`]) with the checksums of its files. Nothing is downloaded here.
+//! ([`crate::FolderKind`]) with the checksums of its files. Fetching them is [`crate::pull`]'s.
 
 mod folders;
 
@@ -15,6 +15,7 @@ use crate::weights::container::Container;
 use crate::{FolderKind, ModelError};
 
 pub use folders::FolderOptions;
+pub(crate) use folders::is_name;
 
 /// What a model file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +166,25 @@ impl Registry {
     /// When the folder holds no model of a known kind, a model of that name is there with other
     /// content, or it cannot be copied.
     pub fn add_folder(&self, from: &Path, options: &FolderOptions) -> Result<PathBuf, ModelError> {
-        folders::add(&self.folder, from, options)
+        folders::add(&self.folder, from, options, folders::Means::Copy)
+    }
+
+    /// The same for a folder that is given up: its files are moved, which takes no second room where
+    /// both folders are on one file system.
+    ///
+    /// # Errors
+    /// As [`Self::add_folder`].
+    pub fn adopt_folder(
+        &self,
+        from: &Path,
+        options: &FolderOptions,
+    ) -> Result<PathBuf, ModelError> {
+        folders::add(&self.folder, from, options, folders::Means::Move)
+    }
+
+    /// Where models are added.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The folder of the published weights that were added as `name`.

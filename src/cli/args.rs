@@ -749,6 +749,24 @@ pub(super) enum ModelsCommand {
         #[arg(long, value_name = "TEXT")]
         passage_prefix: Option<String>,
     },
+    /// Fetch published weights and add them; going on where an earlier attempt ended
+    Pull {
+        /// `owner/name` or `owner/name@revision` of the hub, or the address of a folder
+        #[arg(value_name = "MODEL", required = true)]
+        models: Vec<String>,
+        /// Address of the hub [default: `models_url` of [network], or https://huggingface.co]
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
+        /// Name to know it by [default: its own]
+        #[arg(long)]
+        name: Option<String>,
+        /// What the model wants before queries, such as `query: `
+        #[arg(long, value_name = "TEXT")]
+        query_prefix: Option<String>,
+        /// What the model wants before passages, such as `passage: `
+        #[arg(long, value_name = "TEXT")]
+        passage_prefix: Option<String>,
+    },
     /// Remove a model that was added
     Rm {
         /// Its name

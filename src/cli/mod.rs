@@ -17,6 +17,7 @@ mod folder;
 mod index;
 mod interrupt;
 mod models;
+mod models_pull;
 mod models_test;
 mod pages;
 mod printer;

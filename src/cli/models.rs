@@ -1,4 +1,4 @@
-//! `indago models list|add|rm|verify|quantize|distill`.
+//! `indago models list|add|pull|rm|verify|quantize|distill`.
 
 use indago_core::Cancel;
 use indago_core::ports::Encoder as _;
@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::Exit;
 use super::args::{ModelsArgs, ModelsCommand};
-use super::models_test;
 use super::printer::Printer;
 use super::progress::megabytes;
 use super::settings::Settings;
 use super::table::Table;
+use super::{models_pull, models_test};
 use crate::wire::{self, Carried};
 
 /// A model's check.
@@ -96,6 +96,24 @@ pub(super) fn run(
             printer.note(&format!("added: {}", target.display()));
             Ok(Exit::Done)
         }
+        ModelsCommand::Pull {
+            models,
+            from,
+            name,
+            query_prefix,
+            passage_prefix,
+        } => {
+            let wanted = models_pull::Wanted {
+                models,
+                from: from.as_deref(),
+                options: FolderOptions {
+                    name: name.clone(),
+                    query_prefix: query_prefix.clone(),
+                    passage_prefix: passage_prefix.clone(),
+                },
+            };
+            models_pull::run(&wanted, settings, json, printer, cancel)
+        }
         ModelsCommand::Rm { name } => {
             wire::registry().remove(name)?;
             printer.note(&format!("removed `{name}`"));
@@ -144,7 +162,7 @@ fn added() -> anyhow::Result<Vec<Added>> {
     Ok(added.map(one).collect())
 }
 
-fn what_it_is(kind: ModelKind) -> &'static str {
+pub(super) fn what_it_is(kind: ModelKind) -> &'static str {
     match kind {
         ModelKind::Encoder | ModelKind::Folder(FolderKind::Encoder) => "sentence encoder",
         ModelKind::Table => "table of word pieces",

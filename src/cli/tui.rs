@@ -47,6 +47,7 @@ pub(super) fn run(
         mouse: settings.tui_mouse.value,
         threads: settings.threads.value,
         vectors: settings.index_vectors.value,
+        network: settings.network.clone(),
     };
     match crate::tui::open(options) {
         Ok(ended) => Ok(farewell(&ended, printer)),

@@ -19,9 +19,10 @@ use indago_workflows::new_run_id;
 use super::event_loop::Told;
 use super::host::{self, Hosts};
 use super::model::report::ExportFormat;
-use super::model::{Effect, Reply};
+use super::model::{Effect, Job, Reply};
 use super::update::Message;
 use super::{Options, journal, library};
+use crate::remote::NetworkConfig;
 use crate::report::Contexts;
 use crate::{Corpus, Error, Project, Runs};
 
@@ -44,6 +45,7 @@ struct Shared {
     hosts: Hosts,
     threads: usize,
     vectors: bool,
+    network: NetworkConfig,
     tell: SyncSender<Told>,
     /// Open corpora by name.
     corpora: Mutex<HashMap<String, Corpus>>,
@@ -51,8 +53,8 @@ struct Shared {
     journal: Mutex<Option<Arc<Runs>>>,
     /// Stops the watcher of the run that is shown.
     watching: Mutex<Cancel>,
-    /// Stops indexing.
-    indexing: Mutex<Option<Cancel>>,
+    /// Stops indexing or a download.
+    working: Mutex<Option<Cancel>>,
 }
 
 impl Engine {
@@ -67,7 +69,8 @@ impl Engine {
             corpora: Mutex::default(),
             journal: Mutex::default(),
             watching: Mutex::default(),
-            indexing: Mutex::default(),
+            working: Mutex::default(),
+            network: options.network.clone(),
         });
         let (effects, queue) = channel();
         let working = Arc::clone(&shared);
@@ -85,8 +88,8 @@ impl Engine {
     /// Does something outside; what comes of it is told.
     pub(super) fn perform(&self, effect: Effect) {
         // Stopping must not wait behind what it stops.
-        if effect == Effect::CancelIndex {
-            if let Some(cancel) = &*lock(&self.shared.indexing) {
+        if effect == Effect::CancelJob {
+            if let Some(cancel) = &*lock(&self.shared.working) {
                 cancel.cancel();
             }
             return;
@@ -99,14 +102,13 @@ impl Engine {
     /// Stops what this process does. Runs are hosted elsewhere and go on.
     pub(super) fn stop(self) {
         lock(&self.shared.watching).cancel();
-        let indexing = lock(&self.shared.indexing).clone();
+        let working = lock(&self.shared.working).clone();
         drop(self.effects);
-        if let Some(cancel) = indexing {
+        if let Some(cancel) = working {
             cancel.cancel();
-            // What is indexed so far is kept, which takes a moment.
+            // What is done so far is kept, which takes a moment.
             let since = Instant::now();
-            while lock(&self.shared.indexing).is_some() && since.elapsed() < Duration::from_secs(5)
-            {
+            while lock(&self.shared.working).is_some() && since.elapsed() < Duration::from_secs(5) {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
@@ -129,6 +131,7 @@ fn work(shared: &Arc<Shared>, queue: &Receiver<Effect>) {
                 | Effect::Watch { .. }
                 | Effect::Search { .. }
                 | Effect::Index { .. }
+                | Effect::Pull(_)
                 | Effect::LoadDocuments(_)
         );
         if own_thread {
@@ -234,6 +237,7 @@ impl Shared {
                 self.reply(Reply::Hits(query, lists));
             }
             Effect::Index { corpus, paths } => self.index(corpus, paths)?,
+            Effect::Pull(model) => self.pull(&model)?,
             Effect::Export {
                 report,
                 corpus,
@@ -243,7 +247,7 @@ impl Shared {
                 self.export(&report, &corpus, format, &path)?;
                 self.reply(Reply::Done(format!("written: {}", path.display())));
             }
-            Effect::CancelIndex
+            Effect::CancelJob
             | Effect::Copy(_)
             | Effect::Mouse(_)
             | Effect::Redraw
@@ -358,38 +362,49 @@ impl Shared {
     }
 
     fn index(&self, corpus: String, paths: Vec<std::path::PathBuf>) -> Result<(), Error> {
+        let request = library::request(corpus.clone(), paths, self.threads);
+        let stopped = "indexing stopped; what was done is kept";
+        self.work(stopped, |tell, cancel| {
+            let done = library::index(&self.project, &request, self.vectors, tell, cancel);
+            lock(&self.corpora).remove(&corpus);
+            done
+        })
+    }
+
+    fn pull(&self, model: &str) -> Result<(), Error> {
+        let stopped = "the download stopped; asked for again, it goes on where it was";
+        self.work(stopped, |tell, cancel| {
+            library::pull(&self.project, &self.network, model, tell, cancel)
+        })
+    }
+
+    /// Does long work that can be stopped and tells how it stands, one at a time.
+    fn work(
+        &self,
+        stopped: &str,
+        job: impl FnOnce(&mut (dyn FnMut(Job) + Send), &Cancel) -> Result<String, Error>,
+    ) -> Result<(), Error> {
         let cancel = Cancel::new();
         {
-            let mut running = lock(&self.indexing);
-            if running.is_some() {
+            let mut working = lock(&self.working);
+            if working.is_some() {
                 return Ok(());
             }
-            *running = Some(cancel.clone());
+            *working = Some(cancel.clone());
         }
-        let request = library::request(corpus.clone(), paths, self.threads);
         let mut last = None::<Instant>;
-        let result = library::index(
-            &self.project,
-            &request,
-            self.vectors,
-            &mut |job| {
-                if last.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-                    last = Some(Instant::now());
-                    self.reply(Reply::Job(Some(job)));
-                }
-            },
-            &cancel,
-        );
-        lock(&self.corpora).remove(&corpus);
-        *lock(&self.indexing) = None;
+        let mut tell = |job: Job| {
+            if last.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                last = Some(Instant::now());
+                self.reply(Reply::Job(Some(job)));
+            }
+        };
+        let result = job(&mut tell, &cancel);
+        *lock(&self.working) = None;
         self.reply(Reply::Job(None));
         match result {
             Ok(said) => self.reply(Reply::Done(said)),
-            Err(error) if error.is_cancelled() => {
-                self.reply(Reply::Done(
-                    "indexing stopped; what was done is kept".to_owned(),
-                ));
-            }
+            Err(error) if error.is_cancelled() => self.reply(Reply::Done(stopped.to_owned())),
             Err(error) => return Err(error),
         }
         Ok(())

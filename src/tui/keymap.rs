@@ -96,7 +96,8 @@ actions! {
     Theme "theme" Everywhere ["T"] "next theme: dark, light, mono";
     Zoom "zoom" Everywhere ["z"] "give the pane all the room, or take it back";
     Redraw "redraw" Everywhere ["ctrl-l"] "draw everything again";
-    CancelIndex "cancel-index" Everywhere ["ctrl-x"] "stop indexing; what is done is kept";
+    PullModel "pull-model" Everywhere ["D"] "download a model: an encoder or a reranker";
+    CancelJob "cancel-job" Everywhere ["ctrl-x"] "stop indexing or a download; what is done is kept";
 
     Ask "ask" Start ["ctrl-j"] "ask the question";
     AskPaused "ask-paused" Start ["alt-enter", "ctrl-o"] "ask, but wait for the plan to be approved";

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use indago_core::ports::DocumentStore as _;
 use indago_core::{Cancel, DocumentId, Query, RunId};
+use indago_models::FolderKind;
 use indago_retriever::Stage;
 use indago_workflows::journal::{Journal as _, SqliteJournal};
 
@@ -12,7 +13,8 @@ use super::model::Job;
 use super::model::library::{CorpusRow, DocumentRow, HitList, HitRow, PassageRow};
 use super::model::report::OpenDocument;
 use super::text::{clean, clean_bounded};
-use crate::{Corpus, Error, IndexRequest, Progress, Project, wire};
+use crate::remote::NetworkConfig;
+use crate::{Corpus, Error, FolderOptions, IndexRequest, Progress, Project, Pulling, wire};
 
 /// Documents that are listed.
 const MAX_DOCUMENTS: usize = 5_000;
@@ -234,7 +236,7 @@ pub(super) fn index(
     cancel: &Cancel,
 ) -> Result<String, Error> {
     let mut job = Job {
-        corpus: request.corpus.clone(),
+        name: request.corpus.clone(),
         what: "listing files".to_owned(),
         done: 0,
         total: 0,
@@ -290,6 +292,49 @@ pub(super) fn index(
         )?;
     }
     Ok(said)
+}
+
+/// Downloads a model and tells how it goes on.
+pub(super) fn pull(
+    project: &Project,
+    network: &NetworkConfig,
+    model: &str,
+    tell: &mut (dyn FnMut(Job) + Send),
+    cancel: &Cancel,
+) -> Result<String, Error> {
+    let mut job = Job {
+        name: clean_bounded(model, 120),
+        what: "asking for its files".to_owned(),
+        done: 0,
+        total: 0,
+        is_stopping: false,
+    };
+    tell(job.clone());
+    let mut told = |pulling: Pulling<'_>| {
+        job.what = match pulling.total {
+            Some(total) => format!("fetching {}, {:.1} MB", pulling.file, total as f64 / 1e6),
+            None => format!("fetching {}", pulling.file),
+        };
+        (job.done, job.total) = (pulling.done, pulling.total.unwrap_or(0));
+        tell(job.clone());
+    };
+    let options = FolderOptions::default();
+    let pulled = crate::pull(project, network, model, &options, &mut told, cancel)?;
+    let name = &pulled.name;
+    if pulled.was_there {
+        return Ok(format!("`{name}` is there already"));
+    }
+    Ok(match pulled.kind {
+        FolderKind::Encoder => {
+            format!("added `{name}`: indago index --vectors-only --encoder {name} uses it")
+        }
+        FolderKind::CrossEncoder => {
+            format!("added `{name}`: indago search --rerank {name} uses it")
+        }
+        FolderKind::SparseEncoder => {
+            format!("added `{name}`: indago index --sparse {name} uses it")
+        }
+    })
 }
 
 /// What indexing is asked for.

@@ -46,6 +46,7 @@ pub use theme::ThemeName;
 use std::path::PathBuf;
 
 use crate::Project;
+use crate::remote::NetworkConfig;
 
 /// How the interface is opened.
 #[derive(Clone, Debug)]
@@ -73,6 +74,8 @@ pub struct Options {
     pub threads: usize,
     /// Whether indexing makes vectors.
     pub vectors: bool,
+    /// How the network is used when models are downloaded.
+    pub network: NetworkConfig,
 }
 
 /// What `indago tui` was given.

@@ -15,6 +15,7 @@ mod faults;
 mod index;
 mod model;
 mod models;
+mod pull;
 mod runs;
 mod servers;
 mod support;

@@ -38,7 +38,7 @@ pub struct FolderOptions {
 }
 
 /// Whether a name can be that of a file or folder beside others.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
@@ -132,6 +132,7 @@ pub(super) fn add(
     registry: &Path,
     from: &Path,
     options: &FolderOptions,
+    means: Means,
 ) -> Result<PathBuf, ModelError> {
     check(from)?;
     let what = from.display().to_string();
@@ -147,7 +148,7 @@ pub(super) fn add(
     let target = registry.join(&name);
     // Written under another name first, so that no reader sees half a model.
     let partial = registry.join(format!(".{name}.{}", std::process::id()));
-    if let Err(error) = copy(from, &partial, options) {
+    if let Err(error) = bring(from, &partial, options, means) {
         // The failure to report is the first one; a leftover folder is not listed.
         let _ = fs::remove_dir_all(&partial);
         return Err(error);
@@ -166,12 +167,22 @@ pub(super) fn add(
     Ok(target)
 }
 
-fn copy(from: &Path, to: &Path, options: &FolderOptions) -> Result<(), ModelError> {
+/// What becomes of the folder that is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Means {
+    Copy,
+    Move,
+}
+
+fn bring(from: &Path, to: &Path, options: &FolderOptions, means: Means) -> Result<(), ModelError> {
     let pooling = to.join("1_Pooling");
     fs::create_dir_all(&pooling).map_err(ModelError::io(&pooling))?;
     for file in FILES {
         let (source, target) = (from.join(file), to.join(file));
-        if source.is_file() {
+        if !source.is_file() {
+            continue;
+        }
+        if means == Means::Copy || fs::rename(&source, &target).is_err() {
             fs::copy(&source, &target).map_err(ModelError::io(&source))?;
         }
     }

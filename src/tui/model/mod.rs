@@ -137,6 +137,8 @@ pub(crate) enum Purpose {
     FollowUp,
     /// Files and folders to index.
     Index,
+    /// The model to download.
+    Pull,
     /// The file to export to.
     Export,
 }
@@ -183,11 +185,11 @@ pub(crate) struct Message {
     pub(crate) until_ms: u64,
 }
 
-/// Long work on a corpus.
+/// Long work: indexing, or a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Job {
-    /// The corpus.
-    pub(crate) corpus: String,
+    /// The corpus, or the model.
+    pub(crate) name: String,
     /// What is being done.
     pub(crate) what: String,
     /// How much of it is done.
@@ -238,8 +240,10 @@ pub(crate) enum Effect {
     Search { corpus: String, query: String },
     /// Bring a corpus up to date.
     Index { corpus: String, paths: Vec<PathBuf> },
-    /// Stop doing so.
-    CancelIndex,
+    /// Download a model.
+    Pull(String),
+    /// Stop indexing or downloading.
+    CancelJob,
     /// Write a report to a file.
     Export {
         report: Arc<Report>,

@@ -132,9 +132,6 @@ fn header(painter: &mut Painter<'_>, app: &App, area: Rect) {
 fn footer(painter: &mut Painter<'_>, app: &App, area: Rect) {
     let theme = painter.theme;
     let y = area.bottom() - 1;
-    if let Some(job) = &app.job {
-        return overlay::job(painter, job, Rect::new(area.x, y, area.width, 1), app);
-    }
     if let Some(message) = &app.message {
         let style = match message.level {
             Level::Info => theme.good,
@@ -144,6 +141,9 @@ fn footer(painter: &mut Painter<'_>, app: &App, area: Rect) {
         return;
     }
     let mut x = area.x + 1;
+    if let Some(job) = &app.job {
+        x += overlay::job(painter, job, Rect::new(x, y, area.width - 1, 1), app) + 2;
+    }
     for (action, word) in hints(app) {
         let typing = app.screen == Screen::Start && app.start.pane == StartPane::Question;
         let keys = app.keys.keys(action);

@@ -6,7 +6,7 @@ use ratatui::widgets::{Clear, Widget as _};
 use super::paint::{Painter, Piece};
 use crate::tui::keymap::{ACTIONS, Action, Scope};
 use crate::tui::model::{App, Job, Overlay, Purpose};
-use crate::tui::text::{fit, wrap};
+use crate::tui::text::{columns, fit, wrap};
 
 pub(super) fn draw(painter: &mut Painter<'_>, app: &App, area: Rect) {
     match &app.overlay {
@@ -173,6 +173,10 @@ fn words(purpose: &Purpose) -> (String, &'static str) {
             "Index files or folders".to_owned(),
             "Separated by spaces; quotes keep spaces together. Empty updates what the corpus is made from.",
         ),
+        Purpose::Pull => (
+            "Download a model".to_owned(),
+            "owner/name of the hub, or the address of a folder. What was interrupted goes on where it was.",
+        ),
         Purpose::Export => (
             "Export the report to".to_owned(),
             "The ending says the format: .md, .html, .json, .csv. An existing file is not overwritten.",
@@ -181,10 +185,10 @@ fn words(purpose: &Purpose) -> (String, &'static str) {
     (title, hint)
 }
 
-/// Long work: what, how far, and how to stop it.
-pub(super) fn job(painter: &mut Painter<'_>, job: &Job, area: Rect, app: &App) {
+/// Long work: what, how far, and how to stop it. Gives the columns it takes.
+pub(super) fn job(painter: &mut Painter<'_>, job: &Job, area: Rect, app: &App) -> u16 {
     let theme = painter.theme;
-    let key = app.keys.hint(Action::CancelIndex);
+    let key = app.keys.hint(Action::CancelJob);
     let how = if job.is_stopping {
         "stopping ...".to_owned()
     } else {
@@ -199,8 +203,10 @@ pub(super) fn job(painter: &mut Painter<'_>, job: &Job, area: Rect, app: &App) {
             theme.good,
         ),
         (share, theme.text),
-        (format!("{}: {}  ", job.corpus, job.what), theme.text),
+        (format!("{}: {}  ", job.name, job.what), theme.text),
         (how, theme.dim),
     ];
-    painter.pieces(area.x + 1, area.y, area.width - 1, &pieces);
+    painter.pieces(area.x, area.y, area.width, &pieces);
+    let columns: usize = pieces.iter().map(|(text, _)| columns(text)).sum();
+    columns.min(usize::from(area.width)) as u16
 }

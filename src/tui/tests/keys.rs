@@ -64,7 +64,7 @@ fn did(action: Action, before: &App, after: &App, effects: &[Effect]) -> bool {
         Action::Theme => after.theme != before.theme,
         Action::Redraw => effects == [Effect::Redraw],
         // Nothing is being indexed, and the selected run has finished: it says so.
-        Action::CancelIndex | Action::Resume | Action::Clarify => after.message != before.message,
+        Action::CancelJob | Action::Resume | Action::Clarify => after.message != before.message,
         // Where it leads depends on the place; that it leads nowhere by mistake is what the
         // property tests look for.
         Action::Back
@@ -93,6 +93,7 @@ fn did(action: Action, before: &App, after: &App, effects: &[Effect]) -> bool {
             after.start.question.text() == before.start.runs[before.start.run].question
         }
         Action::Index | Action::IndexMore => field("Index"),
+        Action::PullModel => field("Pull"),
         Action::Reload => effects == [Effect::LoadLists],
         Action::Pause => steers(|s| *s == Steering::Pause),
         Action::Approve => steers(|s| *s == Steering::Approve),
@@ -339,7 +340,7 @@ fn what_models_write_and_cost_is_shown_and_goes_with_them() {
 fn indexing_is_shown_and_stopped() {
     let (mut stage, _) = stage(120, 40);
     let job = crate::tui::model::Job {
-        corpus: "coast".to_owned(),
+        name: "coast".to_owned(),
         what: "making vectors".to_owned(),
         done: 50,
         total: 200,
@@ -352,14 +353,36 @@ fn indexing_is_shown_and_stopped() {
             .lines()
             .last()
             .unwrap()
-            .contains("25% coast: making vectors  ctrl-x stops")
+            .contains("25% coast: making vectors  ctrl-x stops   / query")
     );
+    // One thing at a time: a download is not begun, and why is said.
+    stage.take(Message::Key(Key::parse("D").unwrap()));
+    stage.paste("acme/tiny");
+    assert_eq!(stage.take(Message::Key(Key::parse("enter").unwrap())), []);
+    let said = stage.app().message.clone().unwrap().text;
+    assert_eq!(said, "coast is under way: ctrl-x stops it");
+    stage.take(Message::Key(Key::parse("esc").unwrap()));
     let effects = stage.take(Message::Key(Key::parse("ctrl-x").unwrap()));
-    assert_eq!(effects, [Effect::CancelIndex]);
+    assert_eq!(effects, [Effect::CancelJob]);
     // Leaving meanwhile asks first.
     assert_eq!(stage.take(Message::Key(Key::parse("q").unwrap())), []);
     let effects = stage.take(Message::Key(Key::parse("y").unwrap()));
     assert_eq!(effects, [Effect::Quit]);
+}
+
+#[test]
+fn a_download_is_asked_for_by_name() {
+    let (mut stage, _) = stage(120, 40);
+    stage.app_mut().screen = Screen::Library;
+    stage.take(Message::Key(Key::parse("D").unwrap()));
+    stage.take(Message::Key(Key::parse("enter").unwrap()));
+    assert!(
+        stage.app().message.is_some(),
+        "an empty name is said to be one"
+    );
+    stage.paste(" acme/tiny ");
+    let effects = stage.take(Message::Key(Key::parse("enter").unwrap()));
+    assert_eq!(effects, [Effect::Pull("acme/tiny".to_owned())]);
 }
 
 #[test]

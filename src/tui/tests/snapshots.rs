@@ -111,7 +111,7 @@ fn questions_over_a_screen_and_long_work() {
     snap("indexing", |stage, recording| {
         stage.press(recording, "4");
         let job = crate::tui::model::Job {
-            corpus: "coast".to_owned(),
+            name: "coast".to_owned(),
             what: "making vectors".to_owned(),
             done: 50,
             total: 200,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use indago_core::{Budget, BudgetChange, DocumentId, GraphEdit, NodeId, Steering};
 
 use super::commands::BY_HAND;
+use crate::tui::keymap::Action;
 use crate::tui::model::report::ExportFormat;
 use crate::tui::model::{App, Effect, Purpose, Screen};
 
@@ -81,10 +82,13 @@ pub(super) fn submit(
             if paths.is_empty() && app.corpus().is_none() {
                 return Err("type files or folders, separated by spaces".to_owned());
             }
-            if app.job.is_some() {
-                return Err("indexing is under way already; ctrl-x stops it".to_owned());
-            }
+            one_job(app)?;
             effects.push(Effect::Index { corpus, paths });
+        }
+        Purpose::Pull => {
+            wanted("type owner/name, or the address of a folder")?;
+            one_job(app)?;
+            effects.push(Effect::Pull(text.to_owned()));
         }
         Purpose::Export => {
             let format = ExportFormat::of_path(text)
@@ -100,6 +104,13 @@ pub(super) fn submit(
         }
     }
     Ok(())
+}
+
+/// Long work is done one at a time: it shares the disk, the processor and one line of the screen.
+fn one_job(app: &App) -> Result<(), String> {
+    let Some(job) = &app.job else { return Ok(()) };
+    let key = app.keys.hint(Action::CancelJob);
+    Err(format!("{} is under way: {key} stops it", job.name))
 }
 
 fn steer(app: &App, steering: Steering, effects: &mut Vec<Effect>) {

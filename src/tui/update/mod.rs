@@ -230,7 +230,7 @@ pub(crate) fn act(app: &mut App, action: Action, effects: &mut Vec<Effect>) {
     match action {
         Action::Quit if app.job.is_some() => {
             app.overlay = Some(Overlay::Confirm(Confirm {
-                question: "Indexing is under way; leaving stops it and keeps what is done. Leave?"
+                question: "Work is under way; leaving stops it and keeps what is done. Leave?"
                     .to_owned(),
                 then: Box::new(Effect::Quit),
             }));
@@ -256,13 +256,14 @@ pub(crate) fn act(app: &mut App, action: Action, effects: &mut Vec<Effect>) {
             app.theme = app.theme.next();
             app.say(Level::Info, &format!("theme {}", app.theme.name()));
         }
+        Action::PullModel => ask_for(app, Purpose::Pull, ""),
         Action::Redraw => effects.push(Effect::Redraw),
-        Action::CancelIndex => match &mut app.job {
+        Action::CancelJob => match &mut app.job {
             Some(job) => {
                 job.is_stopping = true;
-                effects.push(Effect::CancelIndex);
+                effects.push(Effect::CancelJob);
             }
-            None => app.say(Level::Info, "nothing is being indexed"),
+            None => app.say(Level::Info, "nothing is being indexed or downloaded"),
         },
         Action::Up
         | Action::Down
