@@ -86,9 +86,14 @@ pub(super) fn events(
 pub(super) fn calls(runs: &Runs, run: &RunId) -> Vec<Call> {
     let folder = of(runs).folder();
     let live = folder.map_or_else(Vec::new, |folder| live_calls(folder, run));
-    let call = |live: LiveCall| Call {
-        title: clean(&format!("{} · {}", live.model, live.step)),
-        text: clean(&live.text),
+    let call = |live: LiveCall| {
+        // What the step is for; behind `#` is the hash of the request.
+        let step = live.step.split('#').next().unwrap_or_default();
+        let step = step.strip_prefix("lm/").unwrap_or(step);
+        Call {
+            title: clean(&format!("{} · {step}", live.model)),
+            text: clean(&live.text),
+        }
     };
     live.into_iter().map(call).collect()
 }

@@ -39,7 +39,7 @@ pub use event_loop::{Ended, open};
 pub use keymap::{BadKeys, Key, KeyMap};
 pub use model::Workflow;
 pub use plain::{EventLines, follow_events, key_table};
-pub use stage::{Recording, Stage};
+pub use stage::{Recording, Stage, Watched};
 pub use terminal::Unsuitable;
 pub use theme::ThemeName;
 

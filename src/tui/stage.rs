@@ -15,7 +15,7 @@ use super::charset::Charset;
 use super::keymap::{Key, KeyMap};
 use super::model::library::{CorpusRow, DocumentRow, HitList, PassageRow};
 use super::model::report::OpenDocument;
-use super::model::run::{Detail, Numbered};
+use super::model::run::{Call, Detail, Numbered};
 use super::model::{App, Effect, Reply};
 use super::screens::View;
 use super::theme::ThemeName;
@@ -28,6 +28,8 @@ const HITS: usize = 8;
 const HIT_BYTES: usize = 400;
 /// Documents that are recorded.
 const DOCUMENTS: usize = 60;
+/// Bytes of what a model writes that are recorded.
+const CALL_BYTES: usize = 1_500;
 /// How long after its beginning a run is looked at, in milliseconds.
 const LATER_MS: u64 = 60_000;
 
@@ -45,6 +47,64 @@ pub struct Recording {
     passages: Vec<PassageRow>,
     lists: Vec<HitList>,
     open: OpenDocument,
+    /// Calls of models under way after so many events.
+    #[serde(default)]
+    calls: Vec<(usize, Vec<Call>)>,
+}
+
+/// What models write during a run, as somebody sees it who watches.
+#[derive(Debug)]
+pub struct Watched {
+    runs: Runs,
+    run: RunId,
+    n_events: usize,
+    calls: Vec<(usize, Vec<Call>)>,
+}
+
+impl Watched {
+    /// Nothing seen yet of a run that is under way.
+    ///
+    /// # Errors
+    /// When the project's record cannot be read.
+    pub fn begin(project: &Project, run: &RunId) -> Result<Self, Error> {
+        Ok(Self {
+            runs: Runs::open(project)?,
+            run: run.clone(),
+            n_events: 0,
+            calls: Vec::new(),
+        })
+    }
+
+    /// Looks once; to be called again and again. Of each moment between two events the one with the
+    /// most text stays.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn look(&mut self) -> Result<(), Error> {
+        let from = self.n_events as u64;
+        self.n_events += journal::events(&self.runs, &self.run, from, usize::MAX)?.len();
+        let mut now = journal::calls(&self.runs, &self.run);
+        for call in &mut now {
+            let at = call.text.len().saturating_sub(CALL_BYTES);
+            let at = (at..call.text.len()).find(|at| call.text.is_char_boundary(*at));
+            call.text.drain(..at.unwrap_or(0));
+        }
+        let length = |calls: &[Call]| -> usize {
+            calls
+                .iter()
+                .map(|call| call.title.len() + call.text.len())
+                .sum()
+        };
+        match self.calls.last_mut() {
+            Some((n, known)) if *n == self.n_events => {
+                if length(&now) > length(known) {
+                    *known = now;
+                }
+            }
+            _ => self.calls.push((self.n_events, now)),
+        }
+        Ok(())
+    }
 }
 
 impl Recording {
@@ -90,6 +150,7 @@ impl Recording {
         let mut passages = library::passages(&corpus, &document)?;
         passages.truncate(HITS);
         Ok(Self {
+            calls: Vec::new(),
             open: library::document(Some(&corpus), None, &document, place)?,
             runs: journal::runs(&runs)?,
             corpora: library::corpora(project)?,
@@ -102,6 +163,30 @@ impl Recording {
             budget,
             report,
         })
+    }
+
+    /// The same with what models wrote meanwhile.
+    #[must_use]
+    pub fn with_calls(mut self, watched: Watched) -> Self {
+        self.calls = watched.calls;
+        self
+    }
+
+    /// How many events there were when most was being written.
+    pub fn busiest(&self) -> usize {
+        let length = |calls: &[Call]| calls.iter().map(|call| call.text.len()).sum::<usize>();
+        let most = self
+            .calls
+            .iter()
+            .max_by_key(|(_, calls)| (calls.len().min(2), length(calls)));
+        most.map_or(self.events.len() / 2, |(n, _)| *n)
+    }
+
+    /// How many events there were when the last call was under way.
+    pub fn last_call(&self) -> usize {
+        let mut written = self.calls.iter().rev();
+        let last = written.find(|(_, calls)| calls.iter().any(|call| !call.text.is_empty()));
+        last.map_or(self.events.len(), |(n, _)| *n)
     }
 
     /// Its events.
@@ -178,6 +263,11 @@ impl Stage {
             }
         }
         self.reply(Reply::Status(status));
+        if !is_whole {
+            let known = recording.calls.iter().rev().find(|(after, _)| *after <= n);
+            let calls = known.map_or_else(Vec::new, |(_, calls)| calls.clone());
+            self.reply(Reply::Calls(id, calls));
+        }
         if is_whole {
             let report = Arc::new(recording.report.clone());
             self.reply(Reply::Report(report, recording.status.corpus.clone()));

@@ -7,6 +7,7 @@
 )]
 
 mod ask;
+mod attach;
 mod bad_input;
 mod basics;
 mod dense;
@@ -20,4 +21,5 @@ mod runs;
 mod servers;
 mod support;
 mod sweep;
+mod terminal;
 mod tui;

@@ -103,6 +103,16 @@ impl Web {
         }
     }
 
+    /// Waits between pieces of weights.
+    pub(crate) fn slow_down(&self, pause_ms: u64) {
+        self.now().pause_ms = pause_ms;
+    }
+
+    /// Whether somebody asked for the rest of some weights.
+    pub(crate) fn went_on(&self) -> bool {
+        self.ranges().iter().any(Option::is_some)
+    }
+
     fn ranges(&self) -> Vec<Option<String>> {
         let now = self.now();
         let weights = now

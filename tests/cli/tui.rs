@@ -72,14 +72,30 @@ fn what_is_not_there_is_named() {
 }
 
 /// A window of a real terminal. Ends with everything in it when dropped.
-struct Window {
+pub(crate) struct Window {
     socket: String,
 }
 
 impl Window {
     /// Runs `line` in a window of a size, then says how it ended and in which mode it left the
     /// terminal. `None`, with a note, without tmux.
-    fn open(sandbox: &Sandbox, name: &str, size: (u16, u16), line: &str) -> Option<Self> {
+    pub(crate) fn open(
+        sandbox: &Sandbox,
+        name: &str,
+        size: (u16, u16),
+        line: &str,
+    ) -> Option<Self> {
+        Self::with(sandbox, name, size, "", line)
+    }
+
+    /// The same with variables of the environment, as `NAME=value`.
+    pub(crate) fn with(
+        sandbox: &Sandbox,
+        name: &str,
+        size: (u16, u16),
+        variables: &str,
+        line: &str,
+    ) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             println!("skipped: tmux is not installed");
             return None;
@@ -87,7 +103,7 @@ impl Window {
         let socket = format!("indago-test-{}-{name}", std::process::id());
         let program = env!("CARGO_BIN_EXE_indago");
         let line = format!(
-            "unset NO_COLOR; LC_ALL=C.UTF-8 '{program}' {line}; echo \"code $?\"; \
+            "unset NO_COLOR; LC_ALL=C.UTF-8 {variables} '{program}' {line}; echo \"code $?\"; \
              stty -a | grep -oE -- '-?icanon'; sleep 120"
         );
         let (width, height) = (size.0.to_string(), size.1.to_string());
@@ -121,18 +137,18 @@ impl Window {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn keys(&self, keys: &[&str]) {
+    pub(crate) fn keys(&self, keys: &[&str]) {
         let mut line = vec!["send-keys"];
         line.extend(keys);
         self.ask(&line);
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.ask(&["capture-pane", "-p"])
     }
 
     /// Waits until the screen holds a text; a minute is far more than a loaded machine needs.
-    fn until(&self, text: &str) {
+    pub(crate) fn until(&self, text: &str) {
         let since = Instant::now();
         while !self.screen().contains(text) {
             assert!(
@@ -145,14 +161,14 @@ impl Window {
     }
 
     /// The terminal is as it was before: out of the alternate screen, lines are read again.
-    fn assert_restored(&self) {
+    pub(crate) fn assert_restored(&self) {
         self.until("icanon");
         assert!(!self.screen().contains("-icanon"), "{}", self.screen());
         assert_eq!(self.ask(&["display", "-p", "#{alternate_on}"]).trim(), "0");
     }
 
     /// Sends a signal to the program in the window.
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let shell = self.ask(&["display", "-p", "#{pane_pid}"]);
         let found = Command::new("pgrep")
             .args(["-P", shell.trim()])

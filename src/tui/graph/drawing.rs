@@ -11,7 +11,7 @@ use indago_planner::export::{Layout, Slot, layered};
 pub(crate) const BOX_ROWS: u16 = 4;
 /// Columns of a box.
 const NARROWEST: usize = 18;
-const WIDEST: usize = 38;
+const WIDEST: usize = 52;
 /// Columns between two things in a layer.
 const GAP: usize = 2;
 /// Tracks between two layers; more edges share the last one.
@@ -44,6 +44,8 @@ pub(crate) struct Drawing {
     pub(crate) rows: u16,
     /// Line cells by row: column and character.
     lines: Vec<Vec<(u16, char)>>,
+    /// Where lines meet boxes: column, row, and whether they lead into the box.
+    pub(crate) ports: Vec<(u16, u16, bool)>,
 }
 
 impl Drawing {
@@ -89,12 +91,21 @@ impl Drawing {
             }
         }
         let mut boxes = Vec::new();
+        let mut ports = Vec::new();
         let mut rows: Vec<Vec<u8>> = Vec::new();
         for (number, layer) in layout.layers.iter().enumerate() {
             let y = u16::try_from(rows.len()).ok()?;
             rows.extend(vec![vec![0; width]; usize::from(BOX_ROWS)]);
+            let leaves = |id| hops[number].iter().any(|(upper, _)| *upper == id);
+            let arrives = |id| number > 0 && hops[number - 1].iter().any(|(_, lower)| *lower == id);
             for slot in layer {
                 let middle = centre[slot.id];
+                if slot.node.is_some() && arrives(slot.id) {
+                    ports.push((middle as u16, y, true));
+                }
+                if slot.node.is_some() && leaves(slot.id) {
+                    ports.push((middle as u16, y + BOX_ROWS - 1, false));
+                }
                 match slot.node {
                     Some(node) => boxes.push(Placed {
                         node,
@@ -118,6 +129,7 @@ impl Drawing {
             rows: u16::try_from(rows.len()).ok()?,
             boxes,
             lines,
+            ports,
         })
     }
 

@@ -44,7 +44,9 @@ pub(super) fn draw(painter: &mut Painter<'_>, app: &App, area: Rect) {
             rest.x,
             rest.y,
             rest.width,
-            (rest.height / 3).max(4).min(rest.height),
+            (app.start.corpora.len() as u16 + 2)
+                .clamp(4, (rest.height / 3).max(4))
+                .min(rest.height),
         );
         let lower = Rect::new(
             rest.x,
@@ -101,7 +103,7 @@ fn corpora(painter: &mut Painter<'_>, app: &App, area: Rect) {
             vec![
                 (format!("{}  ", corpus.name), theme.text),
                 (
-                    format!("{}, {}", corpus.documents, corpus.health()),
+                    format!("{} docs, {}", corpus.documents, corpus.health()),
                     theme.dim,
                 ),
             ]

@@ -177,6 +177,21 @@ fn hints(app: &App) -> Vec<(Action, &'static str)> {
             (Action::Index, "index"),
             (Action::Next, "next pane"),
         ],
+        Screen::Run
+            if app
+                .run
+                .as_ref()
+                .is_some_and(super::model::run::Run::has_ended) =>
+        {
+            &[
+                (Action::ShowReport, "report"),
+                (Action::FollowUp, "follow up"),
+                (Action::Fork, "fork"),
+                (Action::Next, "next pane"),
+                (Action::Tree, "tree"),
+                (Action::Zoom, "zoom"),
+            ]
+        }
         Screen::Run => &[
             (Action::Pause, "pause"),
             (Action::AddNode, "add"),

@@ -171,6 +171,9 @@ impl<'a> Painter<'a> {
 
 /// Milliseconds as `0:07` or `1:02:03`.
 pub(super) fn clock(ms: u64) -> String {
+    if ms < 10_000 {
+        return format!("{:.1} s", ms as f64 / 1000.0);
+    }
     let seconds = ms / 1000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 {

@@ -144,6 +144,9 @@ fn corpora(painter: &mut Painter<'_>, app: &App, area: Rect) {
         .targets
         .push((area, Target::Start(StartPane::Corpora)));
     let inner = painter.pane(area, "Corpora", has_focus);
+    if app.start.corpora.is_empty() && app.start.is_loaded {
+        painter.text(inner.x, inner.y, inner.width, "none yet", theme.dim);
+    }
     painter.list(
         inner,
         app.start.corpora.len(),

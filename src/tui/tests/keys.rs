@@ -353,7 +353,7 @@ fn indexing_is_shown_and_stopped() {
             .lines()
             .last()
             .unwrap()
-            .contains("25% coast: making vectors  ctrl-x stops   / query")
+            .contains("25% coast: making vectors  ctrl-x stops  3 report")
     );
     // One thing at a time: a download is not begun, and why is said.
     stage.take(Message::Key(Key::parse("D").unwrap()));

@@ -67,9 +67,18 @@ fn press(app: &mut App, key: Key, effects: &mut Vec<Effect>) {
     {
         return;
     }
+    stop_following(app);
     let keys = std::sync::Arc::clone(&app.keys);
     if let Some(action) = keys.action(app.screen.scope(), key) {
         act(app, action, effects);
+    }
+}
+
+/// Somebody reads the run now: from here on the selection is theirs.
+pub(super) fn stop_following(app: &mut App) {
+    let run = app.run.as_mut().filter(|_| app.screen == Screen::Run);
+    if let Some(run) = run {
+        run.follows = false;
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn click(app: &mut App, x: u16, y: u16, effects: &mut Vec<Effect>) {
     let Some(target) = target(app, x, y) else {
         return;
     };
+    super::stop_following(app);
     let open = |app: &mut App, effects: &mut Vec<Effect>| super::act(app, Action::Open, effects);
     match target {
         Target::Start(pane) => app.start.pane = pane,

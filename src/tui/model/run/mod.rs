@@ -4,19 +4,21 @@
 //! run lives, or all at once from its record. Events that were seen are skipped, a gap is noticed
 //! and asked for again. What is kept in memory is bounded; the journal has the rest.
 
+mod node;
+mod words;
+
 use indago_core::{
-    Budget, Dependency, Event, Finding, GraphEdit, NodeId, NodeState, RunId, RunState, StopReason,
-    Usage,
+    Budget, Dependency, Event, GraphEdit, NodeId, NodeState, RunId, RunState, StopReason, Usage,
 };
-use serde::{Deserialize, Serialize};
 
 use super::scroll::{Recent, Scroll};
 use crate::tui::text::{clean, clean_bounded};
+pub(crate) use node::{Call, Detail, Entry, Node, ReadHit, Tone};
+use words::{about, in_words, plainly};
+pub(crate) use words::{state_word, steering_in_words, stop_word};
 
 /// Lines of the log that are kept.
 const MAX_LOG: usize = 2_000;
-/// Entries of one node's trail that are kept.
-const MAX_TRAIL: usize = 120;
 /// Bytes of one entry.
 const MAX_ENTRY_BYTES: usize = 800;
 /// Nodes that are drawn; a budget of more is no graph to look at.
@@ -33,137 +35,6 @@ pub(crate) struct Numbered {
     pub(crate) at_ms: u64,
     /// What happened.
     pub(crate) event: Event,
-}
-
-/// What a line of log or trail is about; decides its sign and colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
-    /// A decision of the plan.
-    Plan,
-    /// A node changed state.
-    State(NodeState),
-    /// A query.
-    Search,
-    /// A quote.
-    Quote,
-    /// Refused, dropped, rejected.
-    Rejected,
-    /// A person's doing.
-    Steered,
-    /// Worth a look.
-    Warning,
-    /// Everything else.
-    Note,
-}
-
-/// A line of log or trail.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
-    /// Number of the event.
-    pub(crate) seq: u64,
-    /// Milliseconds since the run began.
-    pub(crate) after_ms: u64,
-    /// The node it is about.
-    pub(crate) node: Option<NodeId>,
-    /// What it is about.
-    pub(crate) tone: Tone,
-    /// In words, cleaned.
-    pub(crate) text: String,
-}
-
-/// A hit that a node's search read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ReadHit {
-    /// Title and place of the passage, cleaned.
-    pub(crate) source: String,
-    /// Rank and score from each retriever, in words.
-    pub(crate) why: String,
-    /// Whether the finding quotes it.
-    pub(crate) is_quoted: bool,
-}
-
-/// What the journal holds of a node beyond its events.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Detail {
-    /// Its finding.
-    pub(crate) finding: Option<Finding>,
-    /// What its search found, best first.
-    pub(crate) hits: Vec<ReadHit>,
-    /// Hits beyond those.
-    pub(crate) more_hits: usize,
-}
-
-/// A model's call that is under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    /// Who is asked for what, cleaned.
-    pub(crate) title: String,
-    /// The end of what it has written, cleaned.
-    pub(crate) text: String,
-}
-
-/// A node of the graph.
-#[derive(Clone, Debug)]
-pub(crate) struct Node {
-    /// Its words, cleaned.
-    pub(crate) text: String,
-    /// Where it stands.
-    pub(crate) state: NodeState,
-    /// Why it is there, cleaned.
-    pub(crate) reason: String,
-    /// Rounds of search.
-    pub(crate) rounds: u32,
-    /// Queries sent.
-    pub(crate) queries: u32,
-    /// Passages nobody had seen before.
-    pub(crate) passages: u32,
-    /// Quotes chosen.
-    pub(crate) quotes: u32,
-    /// Milliseconds from the run's beginning to the start of its search and to its end.
-    pub(crate) started_ms: Option<u64>,
-    /// See `started_ms`.
-    pub(crate) ended_ms: Option<u64>,
-    /// What happened to it.
-    pub(crate) trail: Recent<Entry>,
-    /// What the journal has of it, once it was asked for.
-    pub(crate) detail: Option<Detail>,
-    /// Whether it was asked for.
-    pub(crate) is_asked: bool,
-}
-
-impl Node {
-    fn new(text: String, reason: String) -> Self {
-        Self {
-            text,
-            state: NodeState::Proposed,
-            reason,
-            rounds: 0,
-            queries: 0,
-            passages: 0,
-            quotes: 0,
-            started_ms: None,
-            ended_ms: None,
-            trail: Recent::new(MAX_TRAIL),
-            detail: None,
-            is_asked: false,
-        }
-    }
-
-    /// Its short answer.
-    pub(crate) fn answer(&self) -> Option<&str> {
-        let finding = self.detail.as_ref()?.finding.as_ref()?;
-        finding.answer.as_ref().map(|answer| answer.text.as_str())
-    }
-
-    /// Its finding's confidence.
-    pub(crate) fn confidence(&self) -> Option<f32> {
-        Some(self.detail.as_ref()?.finding.as_ref()?.confidence)
-    }
-
-    /// Whether work on it has ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.state, NodeState::Answered | NodeState::Unanswerable)
-    }
 }
 
 /// The panes of the run screen.
@@ -233,6 +104,8 @@ pub(crate) struct Run {
     pub(crate) stop: Option<StopReason>,
     /// The selected node.
     pub(crate) selected: usize,
+    /// Whether the selection goes with the work; ends with the reader's first key.
+    pub(crate) follows: bool,
     /// The selected line of the log; `None` follows its end.
     pub(crate) log_line: Option<usize>,
     /// Where the reader is in the trail.
@@ -268,6 +141,7 @@ impl Run {
             asks_back: None,
             stop: None,
             selected: 0,
+            follows: true,
             log_line: None,
             trail_scroll: Scroll::TOP,
             pane: Pane::Graph,
@@ -326,6 +200,9 @@ impl Run {
         }
         let after_ms = numbered.at_ms.saturating_sub(self.started_ms);
         let (node, tone, text) = self.apply(&numbered.event, after_ms);
+        if self.follows {
+            self.follow(&numbered.event);
+        }
         let entry = Entry {
             seq: numbered.seq,
             after_ms,
@@ -338,6 +215,22 @@ impl Run {
         }
         self.log.push(entry);
         Folded::New
+    }
+
+    /// Selects what is being worked on, and the question itself once all is done.
+    fn follow(&mut self, event: &Event) {
+        let to = match event {
+            Event::Moved {
+                node,
+                state: NodeState::Running,
+            } => node.0 as usize,
+            Event::Ended { .. } => 0,
+            _ => return,
+        };
+        if to < self.nodes.len() && to != self.selected {
+            self.selected = to;
+            self.trail_scroll = Scroll::TOP;
+        }
     }
 
     /// Changes the state and says what happened: about which node, of which kind, in words.
@@ -432,6 +325,10 @@ impl Run {
                 usage.lm_tokens = usage.lm_tokens.saturating_add(tokens);
                 usage.lm_cached = usage.lm_cached.saturating_add(*cached);
                 usage.money_micros = usage.money_micros.saturating_add(*money_micros);
+                if let Some(asked) = node.map(|id| self.node_mut(id)) {
+                    asked.calls = asked.calls.saturating_add(1);
+                    asked.tokens = asked.tokens.saturating_add(tokens);
+                }
                 match error {
                     None => (
                         *node,
@@ -531,98 +428,9 @@ impl Run {
     }
 }
 
-fn about(edit: &GraphEdit) -> Option<NodeId> {
-    match edit {
-        GraphEdit::Link(edge) => Some(edge.from),
-        GraphEdit::Reword { node, .. }
-        | GraphEdit::Prune { node, .. }
-        | GraphEdit::Reopen { node, .. } => Some(*node),
-        GraphEdit::Add { .. } | GraphEdit::Finish { .. } => None,
-    }
-}
-
-fn in_words(edit: &GraphEdit) -> String {
-    match edit {
-        GraphEdit::Add { text, reason, .. } => format!("added: {text} ({reason})"),
-        GraphEdit::Link(edge) => format!("waits for {}: {}", edge.on, edge.reason),
-        GraphEdit::Reword { text, reason, .. } => format!("reworded: {text} ({reason})"),
-        GraphEdit::Prune { reason, .. } => format!("taken out: {reason}"),
-        GraphEdit::Reopen { reason, .. } => format!("asked again: {reason}"),
-        GraphEdit::Finish { reason } => format!("the plan is complete: {reason}"),
-    }
-}
-
-/// What somebody asked of a run, in words.
-pub(crate) fn steering_in_words(steering: &indago_core::Steering) -> String {
-    use indago_core::Steering;
-    match steering {
-        Steering::Edit { edits } => {
-            let edits: Vec<String> = edits.iter().map(in_words).collect();
-            format!("by hand: {}", edits.join("; "))
-        }
-        Steering::Pause => "paused by hand".to_owned(),
-        Steering::Resume => "goes on, by hand".to_owned(),
-        Steering::FinishNow => "asked to finish with what there is".to_owned(),
-        Steering::Cancel => "cancelled by hand".to_owned(),
-        Steering::Approve => "the plan is approved".to_owned(),
-        Steering::SetBudget { change } => {
-            let limits = serde_json::to_string(change).unwrap_or_default();
-            format!("budget set by hand: {}", limits.replace('"', ""))
-        }
-        Steering::Distrust { document, reason } => {
-            format!("not trusted: {document} ({reason})")
-        }
-        Steering::FollowUp { question } => format!("asked further: {question}"),
-        Steering::Clarify { reading } => format!("read as: {reading}"),
-    }
-}
-
-/// An event of any kind as its name and its fields, so that kinds made later are shown too.
-fn plainly(event: &Event) -> (Option<NodeId>, Tone, String) {
-    let value = serde_json::to_value(event).unwrap_or_default();
-    let node = value["node"].as_u64().and_then(|n| u32::try_from(n).ok());
-    let mut text = value["event"].as_str().unwrap_or("event").replace('_', " ");
-    for (key, field) in value.as_object().into_iter().flatten() {
-        if key == "event" || key == "node" {
-            continue;
-        }
-        let shown = field
-            .as_str()
-            .map_or_else(|| field.to_string(), str::to_owned);
-        text.push_str(&format!(
-            " · {} {}",
-            key.replace('_', " "),
-            shown.replace('"', "")
-        ));
-    }
-    (node.map(NodeId), Tone::Note, text)
-}
-
-/// Why a run ended, for people.
-pub(crate) fn stop_word(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::Answered => "answered",
-        StopReason::Budget => "the budget ran out",
-        StopReason::NoProgress => "further rounds brought nothing new",
-        StopReason::NothingFound => "the corpus holds no evidence",
-        StopReason::Cancelled => "cancelled",
-        StopReason::FinishedEarly => "finished early on request",
-        StopReason::Failed => "failed",
-    }
-}
-
-/// The state of a run, for people.
-pub(crate) fn state_word(state: RunState) -> &'static str {
-    match state {
-        RunState::Running => "running",
-        RunState::Finished => "finished",
-        RunState::Stopped => "stopped",
-        RunState::Interrupted => "interrupted",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::node::MAX_TRAIL;
     use super::*;
 
     fn number(seq: u64, event: Event) -> Numbered {
