@@ -5,8 +5,9 @@
 //! ([`Isa`]), and a scalar twin in [`mod@reference`] that tests compare it with. Shapes, layout,
 //! cost and accuracy stand in the doc comment of each.
 //!
-//! [`mod@cuda`] has the same for NVIDIA GPUs. [`pick`] gives a [`Device`] and says why; rows that are
-//! brought to it ([`Placed`]) are searched by one call, wherever they are.
+//! [`mod@cuda`] has the same for NVIDIA GPUs. [`pick`] gives a [`Device`] and says why; what is brought
+//! to it ([`Placed`], [`PlacedTokens`], [`PlacedSparse`], [`PlacedGraph`]) is used by one call, wherever
+//! it is.
 //!
 //! Nothing here has heard of a model, a token or a passage, and nothing does I/O. Dense scans
 //! and late interaction use the global rayon pool; all else runs on the calling thread, so that
@@ -35,5 +36,5 @@ pub use device::{Device, DeviceChoice, Picked, UnknownDevice, pick, pick_gpus};
 pub use dot::{dot_f32, dot_i8};
 pub use isa::Isa;
 pub use layer::{add_layer_norm, add_scaled_codes, gelu, l2_normalize, mean_rows, softmax_rows};
-pub use placed::Placed;
+pub use placed::{Placed, PlacedGraph, PlacedSparse, PlacedTokens, SparseView};
 pub use rows::{AnyRows, RowsBits, RowsF16, RowsF32, RowsI8, ShapeError};

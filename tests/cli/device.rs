@@ -132,7 +132,7 @@ fn a_device_gives_what_the_cpu_gives() {
         &["--retriever", "dense"][..],
         &["--retriever", "bm25", "--rerank", &cross],
         // The filter goes to the device as bits.
-        &["--retriever", "dense", "--path", "docs/*.md", "--k", "1"],
+        &["--retriever", "dense", "--path", "*.md", "--k", "1"],
     ] {
         let ranked = |sandbox: &Sandbox, device: &str| -> Vec<(String, f64)> {
             let mut line = vec![
@@ -174,4 +174,58 @@ fn a_device_gives_what_the_cpu_gives() {
     let asked = there.run(&["ask", question, "--device", &device]);
     assert_eq!(asked.code, Some(0), "{asked:?}");
     assert!(asked.stdout.contains("Ines Falk"), "{asked:?}");
+}
+
+/// What can keep a device from working is said, whoever asked for it, and the program goes on without
+/// one or ends. Shown where a library plays the driver, which can be told to fail (`.ci/cuda all`).
+#[test]
+fn what_keeps_a_device_from_working_is_said() {
+    let sandbox = Sandbox::with_documents();
+    let doctor = sandbox.run(&["doctor"]);
+    if std::env::var("INDAGO_TEST_DEVICE").is_err() || !doctor.stdout.contains("stand-in") {
+        println!("skipped: no library plays a driver");
+        return;
+    }
+    let path = std::env::var("LD_LIBRARY_PATH").expect("where the driver is");
+    let without = |part: &str| {
+        let left = path.split(':').filter(|folder| !folder.contains(part));
+        left.collect::<Vec<_>>().join(":")
+    };
+    let (no_driver, no_compiler) = (without("stand-in"), without("nvrtc"));
+    for (name, value, says) in [
+        (
+            "LD_LIBRARY_PATH",
+            no_driver.as_str(),
+            "no NVIDIA driver was found",
+        ),
+        ("LD_LIBRARY_PATH", &no_compiler, "libnvrtc.so.13"),
+        ("STAND_IN_VERSION", "12040", "update the driver"),
+        ("STAND_IN_DEVICES", "0", "the driver lists 0"),
+        ("STAND_IN_MEMORY", "1000000", "bytes free"),
+        ("STAND_IN_LAUNCHES", "3", "the device failed"),
+    ] {
+        for device in ["cuda:0", "auto"] {
+            let sandbox = Sandbox::with_documents();
+            let mut command = sandbox.command(&["index", "docs", "--device", device]);
+            let outcome = sandbox.outcome(command.env(name, value).output().expect("runs"));
+            let here = device == "auto";
+            assert_eq!(outcome.code == Some(0), here, "{name} {outcome:?}");
+            assert_eq!(
+                outcome.stderr.contains("device: cpu"),
+                here,
+                "{name} {outcome:?}"
+            );
+            assert!(outcome.stderr.contains(says), "{name} {outcome:?}");
+            assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
+        }
+    }
+    // Lost after it was opened: the error says so, and the same command goes on elsewhere.
+    let sandbox = Sandbox::with_documents();
+    let mut command = sandbox.command(&["index", "docs", "--device", "cuda:0"]);
+    let lost = command.env("STAND_IN_LAUNCHES", "40").output();
+    let lost = sandbox.outcome(lost.expect("runs"));
+    assert!(!matches!(lost.code, Some(0 | 101)), "{lost:?}");
+    assert!(lost.stderr.contains("start the program again"), "{lost:?}");
+    let again = sandbox.run(&["index", "docs", "--device", "cpu"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
 }

@@ -34,14 +34,7 @@ pub fn k_means<L: Launcher>(
     let n_centroids = RowsF32::new(centroids, dim)?.len();
     check_len(n)?;
     check_len(n_centroids)?;
-    // One of them would make a centroid no number, and with it all rows another's.
-    if let Some(at) = rows.data().iter().position(|x| !x.is_finite()) {
-        return Err(DeviceError::Shape(ShapeError {
-            what: "row with a value that is no number",
-            found: at / dim,
-            expected: n,
-        }));
-    }
+    check_finite(rows)?;
     if n == 0 || n_centroids == 0 {
         return Ok(KMeans {
             centroids: centroids.to_vec(),
@@ -115,6 +108,19 @@ pub fn k_means<L: Launcher>(
         centroids: download(device, &means, centroids.len())?,
         nearest: download(device, &nearest, n)?,
     })
+}
+
+/// Refuses rows with a value that is not finite: one of them would make a centroid no number, and with
+/// it all rows another's.
+pub(crate) fn check_finite(rows: RowsF32<'_>) -> Result<(), ShapeError> {
+    match rows.data().iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(ShapeError {
+            what: "row with a value that is no number",
+            found: at / rows.dim(),
+            expected: rows.len(),
+        }),
+    }
 }
 
 /// Rows in the order of their cells, and where each cell starts.

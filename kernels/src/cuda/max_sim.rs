@@ -45,6 +45,11 @@ impl<M> TokenRows<M> {
         })
     }
 
+    /// Length of a token's vector.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
     /// For each of `texts` the sum over the query's tokens (`[m, dim]`) of the best dot product with
     /// one of the text's; minus infinity for a text without tokens. (ColBERT, section 3.3.)
     ///

@@ -52,11 +52,13 @@ pub use encode::{
 pub use error::DeviceError;
 pub use float16::Float16;
 pub use index::{Devices, HostRows, RowIndex, RowScan, RowScanner};
+pub(crate) use k_means::check_finite;
 pub use k_means::{KMeans, k_means};
 pub use launch::{Arg, Launch, Launcher, Product, Staging};
 pub use max_sim::{MAX_QUERY_TOKENS, TokenRows};
 pub use owner::{Kept, Owner, Pending};
 pub use page_rank::Graph;
+pub(crate) use page_rank::check_edges;
 pub use rows::{Element, Rows};
 pub use scan::MAX_K;
 pub use source::{KERNELS, Unit};

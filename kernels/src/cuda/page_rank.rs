@@ -29,22 +29,10 @@ impl<M> Graph<M> {
         edges: &[(u32, u32, f32)],
     ) -> Result<Self, DeviceError> {
         check_len(n)?;
-        let bad = |what, found| {
-            Err(DeviceError::Shape(ShapeError {
-                what,
-                found,
-                expected: n,
-            }))
-        };
+        check_edges(n, edges)?;
         let mut out = vec![0.0_f64; n];
         let mut starts = vec![0_u64; n + 1];
-        for (i, &(from, to, weight)) in edges.iter().enumerate() {
-            if from as usize >= n || to as usize >= n {
-                return bad("node of an edge (below)", from.max(to) as usize);
-            }
-            if !(weight > 0.0 && weight.is_finite()) {
-                return bad("edge whose weight is not positive", i);
-            }
+        for &(from, to, weight) in edges {
             out[from as usize] += f64::from(weight);
             starts[to as usize + 1] += 1;
         }
@@ -145,4 +133,23 @@ impl<M> Graph<M> {
         }
         download(device, &rank, seeds.len())
     }
+}
+
+/// Refuses edges that leave a graph of `n` nodes, and weights that are not positive and finite.
+pub(crate) fn check_edges(n: usize, edges: &[(u32, u32, f32)]) -> Result<(), ShapeError> {
+    for (i, &(from, to, weight)) in edges.iter().enumerate() {
+        let wrong = if from as usize >= n || to as usize >= n {
+            ("node of an edge (below)", from.max(to) as usize)
+        } else if !(weight > 0.0 && weight.is_finite()) {
+            ("edge whose weight is not positive", i)
+        } else {
+            continue;
+        };
+        return Err(ShapeError {
+            what: wrong.0,
+            found: wrong.1,
+            expected: n,
+        });
+    }
+    Ok(())
 }

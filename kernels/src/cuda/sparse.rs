@@ -6,8 +6,8 @@ use super::DeviceError;
 use super::launch::{Arg, Launch, Launcher, blocks, upload};
 use super::rows::{check_len, to_halves};
 use super::scan::scan_all;
-use crate::ShapeError;
 use crate::scan::Scored;
+use crate::{ShapeError, SparseView};
 
 /// Sparse rows: terms with weights in 16-bit floats.
 #[derive(Debug)]
@@ -32,23 +32,7 @@ impl<M> SparseRows<M> {
         weights: &[f32],
         vocabulary: usize,
     ) -> Result<Self, DeviceError> {
-        ShapeError::check("weights", weights.len(), terms.len())?;
-        let in_order = starts.windows(2).all(|pair| pair[0] <= pair[1]);
-        let last = starts.last().copied().unwrap_or(u64::MAX);
-        if !in_order || starts.first() != Some(&0) || last != terms.len() as u64 {
-            return Err(DeviceError::Shape(ShapeError {
-                what: "starts (from 0 to the number of entries, never falling)",
-                found: last as usize,
-                expected: terms.len(),
-            }));
-        }
-        if let Some(&term) = terms.iter().find(|&&term| term as usize >= vocabulary) {
-            return Err(DeviceError::Shape(ShapeError {
-                what: "term (below)",
-                found: term as usize,
-                expected: vocabulary,
-            }));
-        }
+        SparseView::new(starts, terms, weights, vocabulary)?;
         check_len(starts.len() - 1)?;
         Ok(Self {
             starts: upload(device, starts)?,

@@ -1,8 +1,10 @@
 //! MaxSim, PageRank and k-means against plain loops.
 
 use indago_core::Cancel;
-use indago_kernels::RowsF32;
-use indago_kernels::cuda::{Graph, TokenRows, k_means};
+use indago_kernels::cuda::{DeviceError, Graph, TokenRows, k_means};
+use indago_kernels::{
+    Device, DeviceChoice, PlacedGraph, PlacedSparse, PlacedTokens, RowsF32, SparseView, pick,
+};
 use proptest::prelude::*;
 
 use super::anywhere::Host;
@@ -127,6 +129,126 @@ proptest! {
         let first: Vec<f64> = start.iter().map(|&x| f64::from(x)).collect();
         prop_assert!(inertia(&ours) <= inertia(&first) + 1e-3);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// One call each, wherever the tokens, rows and graphs are.
+    #[test]
+    fn what_is_placed_here_and_there_gives_the_same(
+        dim in prop::sample::select(vec![1_usize, 7, 32]),
+        lengths in prop::collection::vec(prop::sample::select(vec![0_usize, 1, 5, 33]), 0..5),
+        // More than a device takes at once, too.
+        n_query in prop::sample::select(vec![0_usize, 1, 64, 130]),
+        k in prop::sample::select(vec![0_usize, 1, 3, 100]),
+        codes in prop::collection::vec(-4_i8..=4, 135 * 32 + 130 * 32),
+        without in 0_usize..3,
+        order in 0_u32..4,
+    ) {
+        let host = || Host { order, blocks: 2 };
+        let cancel = Cancel::new();
+        let total: usize = lengths.iter().sum();
+        let values: Vec<f32> = codes.iter().map(|&x| quarter(x)).collect();
+        let (tokens, query) =
+            (&values[..total * dim], &values[values.len() - n_query * dim..]);
+        let mut bounds = vec![0_u32];
+        for len in &lengths {
+            bounds.push(bounds[bounds.len() - 1] + *len as u32);
+        }
+        let texts: Vec<u32> = (0..lengths.len() as u32).rev().collect();
+        let rows = RowsF32::new(tokens, dim).unwrap();
+        let here = PlacedTokens::<Host>::here(rows, &bounds).unwrap();
+        let there = PlacedTokens::on(host(), rows, &bounds).unwrap();
+        prop_assert_eq!(
+            here.score(query, &texts, &cancel).unwrap(),
+            there.score(query, &texts, &cancel).unwrap()
+        );
+        let absent = [lengths.len() as u32];
+        prop_assert_eq!(
+            here.score(query, &absent, &cancel).unwrap_err(),
+            there.score(query, &absent, &cancel).unwrap_err()
+        );
+
+        // The same tokens as sparse rows.
+        let (mut starts, mut terms, mut weights) = (vec![0_u64], Vec::new(), Vec::new());
+        for row in tokens.chunks_exact(dim) {
+            for (term, &weight) in row.iter().enumerate().filter(|&(_, &x)| x > 0.0) {
+                terms.push(term as u32);
+                weights.push(weight);
+            }
+            starts.push(terms.len() as u64);
+        }
+        let mut filter = vec![0_u32; total.div_ceil(32)];
+        (0..total).filter(|row| without == 0 || row % without != 0)
+            .for_each(|row| filter[row / 32] |= 1 << (row % 32));
+        let sparse = SparseView::new(&starts, &terms, &weights, dim).unwrap();
+        let here: PlacedSparse<'_> = PlacedSparse::Here(sparse);
+        let there = PlacedSparse::on(host(), sparse).unwrap();
+        let dense = &values[values.len() - dim..];
+        prop_assert_eq!(
+            here.top_k(dense, k, Some(&filter), &cancel).unwrap(),
+            there.top_k(dense, k, Some(&filter), &cancel).unwrap()
+        );
+
+        // And as the edges of a graph.
+        let n = lengths.len() * 3 + 1;
+        let edge = |(i, &x): (usize, &i8)| {
+            let from = (i * 7 + x.unsigned_abs() as usize) % n;
+            (from as u32, (i % n) as u32, f32::from(x.unsigned_abs() + 1))
+        };
+        let edges: Vec<_> = codes.iter().take(total).enumerate().map(edge).collect();
+        let mut seeds = vec![0.0; n * 2];
+        (seeds[0], seeds[(n - 1) * 2 + 1]) = (1.0, 1.0);
+        let here = PlacedGraph::<Host>::here(n, &edges).unwrap();
+        let there = PlacedGraph::on(host(), n, &edges).unwrap();
+        let ranks = |graph: &PlacedGraph<Host>| {
+            graph.page_rank(&seeds, 2, 0.85, 12, &cancel).unwrap()
+        };
+        for (here, there) in ranks(&here).into_iter().zip(ranks(&there)) {
+            prop_assert!((here - there).abs() < 1e-6, "{here} {there}");
+        }
+        let beyond = [(0, n as u32, 1.0)];
+        prop_assert_eq!(
+            PlacedGraph::<Host>::here(n, &beyond).err(),
+            PlacedGraph::on(host(), n, &beyond).err()
+        );
+
+        cancel.cancel();
+        let cancelled = there.page_rank(&seeds, 2, 0.85, 12, &cancel);
+        prop_assert!(matches!(cancelled, Err(DeviceError::Cancelled(_))));
+        let cancelled = here.page_rank(&seeds, 2, 0.85, 12, &cancel);
+        prop_assert!(matches!(cancelled, Err(DeviceError::Cancelled(_))));
+    }
+}
+
+#[test]
+fn k_means_here_and_there_moves_to_the_same_means() {
+    // Three groups that lie apart, so that rounding decides nothing.
+    let rows: Vec<f32> = (0..90)
+        .flat_map(|i| [(i % 3) as f32 * 100.0 + (i % 7) as f32, (i % 5) as f32])
+        .collect();
+    let rows = RowsF32::new(&rows, 2).unwrap();
+    let start = [0.0, 0.0, 90.0, 0.0, 220.0, 0.0, 9000.0, 0.0];
+    let cancel = Cancel::new();
+    let cpu = pick(DeviceChoice::Cpu).unwrap().device;
+    assert!(matches!(cpu, Device::Cpu(_)));
+    let host = Host {
+        order: 3,
+        blocks: 2,
+    };
+    let here = cpu.k_means(rows, &start, 3, &cancel).unwrap();
+    let there = k_means(&host, rows, &start, 3, &cancel).unwrap();
+    assert_eq!(here.nearest, there.nearest);
+    for (here, there) in here.centroids.iter().zip(&there.centroids) {
+        assert!((here - there).abs() < 1e-4, "{here} {there}");
+    }
+    let odd = [f32::NAN, 1.0];
+    let odd = RowsF32::new(&odd, 2).unwrap();
+    assert_eq!(
+        cpu.k_means(odd, &start, 1, &cancel).unwrap_err(),
+        k_means(&host, odd, &start, 1, &cancel).unwrap_err()
+    );
 }
 
 #[test]

@@ -1,4 +1,14 @@
-//! One way to search rows, wherever they are.
+//! One way to use a kernel, wherever a [`Device`] is: what it works on is brought there once, and
+//! the same call gives the same results here and there.
+
+mod graph;
+mod k_means;
+mod sparse;
+mod tokens;
+
+pub use graph::PlacedGraph;
+pub use sparse::{PlacedSparse, SparseView};
+pub use tokens::PlacedTokens;
 
 use indago_core::Cancel;
 
@@ -62,13 +72,7 @@ impl<'a, L: Launcher> Placed<'a, L> {
         if let Some(filter) = filter {
             ShapeError::check("filter", filter.len(), rows.len().div_ceil(32))?;
         }
-        let keep = |row: usize| {
-            filter.is_none_or(|words| {
-                words
-                    .get(row / 32)
-                    .is_some_and(|word| word >> (row % 32) & 1 == 1)
-            })
-        };
+        let keep = |row: usize| kept_by(filter, row);
         let found = match *rows {
             AnyRows::F32(rows) => top_k_f32_where(rows, queries, k, keep, cancel),
             AnyRows::F16(rows) => top_k_f16(rows, queries, k, keep, cancel),
@@ -83,9 +87,23 @@ impl<'a, L: Launcher> Placed<'a, L> {
                 top_k_bits(rows, queries, k, keep, cancel)
             }
         };
-        found.map_err(|error| match error {
-            ScanError::Shape(error) => DeviceError::Shape(error),
-            ScanError::Cancelled(cancelled) => DeviceError::Cancelled(cancelled),
-        })
+        Ok(found?)
+    }
+}
+
+/// Whether a filter of a bit a row, where there is one, has this row's bit set.
+fn kept_by(filter: Option<&[u32]>, row: usize) -> bool {
+    filter.is_none_or(|words| {
+        let word = words.get(row / 32);
+        word.is_some_and(|word| word >> (row % 32) & 1 == 1)
+    })
+}
+
+impl From<ScanError> for DeviceError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Shape(error) => Self::Shape(error),
+            ScanError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+        }
     }
 }
