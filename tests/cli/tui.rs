@@ -88,12 +88,12 @@ impl Window {
         Self::with(sandbox, name, size, "", line)
     }
 
-    /// The same with variables of the environment, as `NAME=value`.
+    /// The same after `before`: statements, or variables of the environment as `NAME=value`.
     pub(crate) fn with(
         sandbox: &Sandbox,
         name: &str,
         size: (u16, u16),
-        variables: &str,
+        before: &str,
         line: &str,
     ) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
@@ -103,7 +103,7 @@ impl Window {
         let socket = format!("indago-test-{}-{name}", std::process::id());
         let program = env!("CARGO_BIN_EXE_indago");
         let line = format!(
-            "unset NO_COLOR; LC_ALL=C.UTF-8 {variables} '{program}' {line}; echo \"code $?\"; \
+            "unset NO_COLOR; {before} LC_ALL=C.UTF-8 '{program}' {line}; echo \"code $?\"; \
              stty -a | grep -oE -- '-?icanon'; sleep 120"
         );
         let (width, height) = (size.0.to_string(), size.1.to_string());
@@ -259,6 +259,34 @@ fn a_run_is_forked_from_the_interface() {
     assert_ne!(runs[0]["id"], runs[1]["id"], "{runs}");
     assert_eq!(runs[0]["question"], runs[1]["question"], "{runs}");
     window.until("finished");
+}
+
+/// Whoever leads the session gets the signal that says so, and may ignore it.
+#[test]
+fn a_terminal_that_is_gone_without_a_signal_ends_the_interface() {
+    let sandbox = Sandbox::indexed();
+    let before = "trap '' HUP; echo $$ > leader;";
+    let Some(window) = Window::with(&sandbox, "hangup", (80, 24), before, "tui") else {
+        return;
+    };
+    window.until("type a question");
+    let leader = std::fs::read_to_string(sandbox.path("leader")).expect("its number");
+    let found = Command::new("pgrep").args(["-P", leader.trim()]).output();
+    let pid = String::from_utf8_lossy(&found.expect("pgrep").stdout).into_owned();
+    assert!(!pid.trim().is_empty(), "no program in the window");
+    window.ask(&["kill-server"]);
+    let since = Instant::now();
+    let is_there = || {
+        let asked = Command::new("kill").args(["-0", pid.trim()]).output();
+        asked.expect("kill").status.success()
+    };
+    while is_there() {
+        if since.elapsed() > Duration::from_mins(1) {
+            let _killed = Command::new("kill").args(["-9", pid.trim()]).status();
+            panic!("it goes on without a terminal");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

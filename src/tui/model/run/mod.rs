@@ -14,7 +14,7 @@ use indago_core::{
 use super::scroll::{Recent, Scroll};
 use crate::tui::text::{clean, clean_bounded};
 pub(crate) use node::{Call, Detail, Entry, Node, ReadHit, Tone};
-use words::{about, in_words, plainly};
+use words::{about, in_words, plainly, spend_word};
 pub(crate) use words::{state_word, steering_in_words, stop_word};
 
 /// Lines of the log that are kept.
@@ -359,6 +359,16 @@ impl Run {
                 (None, Tone::Rejected, format!("dropped: {claim} ({reason})"))
             }
             Event::Warned { message } => (None, Tone::Warning, message.clone()),
+            Event::Spent {
+                node,
+                what,
+                spent,
+                limit,
+            } => {
+                let whose = if node.is_some() { "it" } else { "the run" };
+                let text = format!("{whose} has spent {spent} of {limit} {}", spend_word(*what));
+                (*node, Tone::Warning, text)
+            }
             Event::Ended { reason } => {
                 self.stop = Some(*reason);
                 (None, Tone::Note, format!("ended: {}", stop_word(*reason)))

@@ -1,6 +1,6 @@
 //! Events, edits and steering in words for people.
 
-use indago_core::{Event, GraphEdit, NodeId, RunState, StopReason};
+use indago_core::{Event, GraphEdit, NodeId, RunState, Spend, StopReason};
 
 use super::Tone;
 
@@ -69,6 +69,19 @@ pub(super) fn plainly(event: &Event) -> (Option<NodeId>, Tone, String) {
         ));
     }
     (node.map(NodeId), Tone::Note, text)
+}
+
+/// What a budget counts, for people.
+pub(super) fn spend_word(what: Spend) -> &'static str {
+    match what {
+        Spend::Queries => "queries",
+        Spend::Pages => "pages",
+        Spend::LmCalls => "model calls",
+        Spend::LmTokens => "model tokens",
+        Spend::Money => "millionths of a dollar",
+        Spend::WallTime => "milliseconds",
+        Spend::Nodes => "sub-questions",
+    }
 }
 
 /// Why a run ended, for people.
