@@ -47,15 +47,15 @@ say "\`indago tui\` opens with the cursor in the question. Below it: recorded ru
 say
 open 100 30
 until_shown "81 documents"
-keys -l "Who founded the company that made the vehicle bought with the FJORDMIX grant?"
-until_shown "FJORDMIX grant?"
+keys -l "Which foundation does the predecessor of Maren Okafor-Lind as director chair?"
+until_shown "as director chair?"
 show
 say "## Watch"
 say
 say "Enter asks. Sub-questions appear as they are planned; each box has its state, its confidence, its queries and, once there is one, its answer. On the right is what happened to the selected one and why; below is the log."
 say
 keys Enter
-until_shown "Katalin Varga (0"
+until_shown "Brisling Foundation (0"
 keys 2
 sleep 5
 show
@@ -69,7 +69,7 @@ say
 say "\`3\` opens the report, \`]\` goes from quote to quote, Enter shows the quote in its document."
 say
 keys 3 ']' Enter
-until_shown "Supplier file"
+until_shown "harbour engineer"
 show
 say "\`e\` exports it: the ending of the file's name says the format."
 say
@@ -86,7 +86,7 @@ until_shown "Documents ("
 keys /
 keys -l "Who built the ship?"
 keys Enter
-until_shown "bm25 ·"
+until_shown "Order for a third ship"
 show
 say "## Steer, leave, come back"
 say

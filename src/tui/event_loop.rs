@@ -286,27 +286,16 @@ fn leave(tell: &SyncSender<Told>, number: i32) {
 /// Ends the interface when its terminal is gone. The signal that says so goes to the first process
 /// of the session only, which may ignore it; and reading the keyboard of a terminal that is gone
 /// neither fails nor waits.
-#[cfg(unix)]
 fn watch_terminal(tell: &SyncSender<Told>) {
-    use rustix::event::{PollFd, PollFlags, poll};
-    use rustix::io::Errno;
     let tell = tell.clone();
     let _thread = std::thread::Builder::new()
         .name("terminal".to_owned())
         .spawn(move || {
-            let terminal = std::io::stdout();
-            // Nothing is asked for, so that it answers once the terminal hangs up.
-            let mut watched = [PollFd::new(&terminal, PollFlags::empty())];
-            while let Err(Errno::INTR) = poll(&mut watched, None) {}
-            let gone = PollFlags::HUP | PollFlags::ERR;
-            if watched[0].revents().intersects(gone) {
+            if terminal::hangs_up() {
                 leave(&tell, 1);
             }
         });
 }
-
-#[cfg(not(unix))]
-fn watch_terminal(_tell: &SyncSender<Told>) {}
 
 #[cfg(unix)]
 fn wait_for_signal() -> Option<i32> {

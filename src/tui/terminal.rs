@@ -180,3 +180,20 @@ fn restore_on_panic(drawing: ThreadId) {
         before(info);
     }));
 }
+
+/// Waits until the terminal hangs up; `false` where that cannot be told.
+#[cfg(unix)]
+pub(super) fn hangs_up() -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let terminal = io::stdout();
+    // Nothing is asked for, so that it answers once the terminal hangs up.
+    let mut watched = [PollFd::new(&terminal, PollFlags::empty())];
+    while let Err(rustix::io::Errno::INTR) = poll(&mut watched, None) {}
+    let gone = PollFlags::HUP | PollFlags::ERR;
+    watched[0].revents().intersects(gone)
+}
+
+#[cfg(not(unix))]
+pub(super) fn hangs_up() -> bool {
+    false
+}

@@ -1,6 +1,7 @@
 //! Developer commands. `readme` runs the README's question on the example corpus, puts what it
 //! printed into README.md and draws it as `docs/img/ask.svg`, so that neither shows a program that
-//! no longer exists. `recording` records a run for the tests and pictures of the terminal interface;
+//! no longer exists. `recording` records two runs, without and with a language model, for the tests
+//! and pictures of the terminal interface;
 //! `pictures` draws them.
 
 mod pictures;
@@ -16,9 +17,6 @@ use anyhow::{Context, bail};
 const QUESTION: &str =
     "Which foundation does the predecessor of Maren Okafor-Lind as director chair?";
 
-/// The question of the recorded run: three hops over HTML, PDF and Markdown.
-const RECORDED: &str =
-    "Who founded the company that made the vehicle bought with the FJORDMIX grant?";
 /// Lines of the report in the picture and the README.
 const LINES: usize = 30;
 const BEGIN: &str = "<!-- output: written by `cargo run -p xtask -- readme` -->";
@@ -27,8 +25,12 @@ const END: &str = "<!-- end of output -->";
 fn main() -> anyhow::Result<ExitCode> {
     match std::env::args().nth(1).as_deref() {
         Some("readme") => readme()?,
-        Some("recording") => recording::write(&root(), RECORDED)?,
-        Some("pictures") => pictures::write(&root(), &recording::read(&root())?)?,
+        Some("recording") => recording::write(&root(), QUESTION)?,
+        Some("pictures") => {
+            let (plain, model) = (recording::PATH, recording::MODEL_PATH);
+            let read = |path| recording::read(&root(), path);
+            pictures::write(&root(), &read(plain)?, &read(model)?)?;
+        }
         _ => bail!("usage: cargo run -p xtask -- readme | recording | pictures"),
     }
     Ok(ExitCode::SUCCESS)

@@ -29,7 +29,7 @@ const STILLS: [(&str, u16, u16, ThemeName, &str); 6] = [
 ];
 
 /// Writes all pictures into `docs/img`.
-pub(crate) fn write(root: &Path, recording: &Recording) -> anyhow::Result<()> {
+pub(crate) fn write(root: &Path, recording: &Recording, model: &Recording) -> anyhow::Result<()> {
     let folder = root.join("docs/img");
     std::fs::create_dir_all(&folder)?;
     for (name, width, height, theme, keys) in STILLS {
@@ -41,18 +41,29 @@ pub(crate) fn write(root: &Path, recording: &Recording) -> anyhow::Result<()> {
             stage.paste("Who built the ship?");
             stage.press(recording, "enter");
         }
-        let path = folder.join(format!("{name}.svg"));
-        std::fs::write(&path, svg(stage.draw(), theme))?;
-        let png = Command::new("rsvg-convert")
-            .arg(&path)
-            .arg("-o")
-            .arg(folder.join(format!("{name}.png")))
-            .status();
-        if !png.is_ok_and(|status| status.success()) {
-            eprintln_note(name);
-        }
+        still(&folder, name, &mut stage, theme)?;
     }
+    let theme = ThemeName::Dark;
+    let mut stage = Stage::new(130, 40, theme, Charset::default());
+    stage.tell_lists(model);
+    stage.tell_events(model, model.busiest());
+    still(&folder, "tui-model", &mut stage, theme)?;
     std::fs::write(folder.join("tui.cast"), cast(recording)?)?;
+    Ok(())
+}
+
+/// Writes a frame as SVG, and as PNG where that can be made.
+fn still(folder: &Path, name: &str, stage: &mut Stage, theme: ThemeName) -> anyhow::Result<()> {
+    let path = folder.join(format!("{name}.svg"));
+    std::fs::write(&path, svg(stage.draw(), theme))?;
+    let png = Command::new("rsvg-convert")
+        .arg(&path)
+        .arg("-o")
+        .arg(folder.join(format!("{name}.png")))
+        .status();
+    if !png.is_ok_and(|status| status.success()) {
+        eprintln_note(name);
+    }
     Ok(())
 }
 

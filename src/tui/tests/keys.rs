@@ -114,7 +114,9 @@ fn did(action: Action, before: &App, after: &App, effects: &[Effect]) -> bool {
         }
         Action::Find => after.reading.as_ref().unwrap().finding.is_some(),
         Action::Export => field("Export"),
-        Action::Copy => matches!(effects, [Effect::Copy(text)] if text.contains("Katalin Varga")),
+        Action::Copy => {
+            matches!(effects, [Effect::Copy(text)] if text.contains("Brisling Foundation"))
+        }
         Action::Query => after.library.is_typing,
     }
 }
@@ -310,7 +312,7 @@ fn what_models_write_and_cost_is_shown_and_goes_with_them() {
     stage.take(Message::reply(events));
     let call = crate::tui::model::run::Call {
         title: "tiny · write/1".to_owned(),
-        text: "The ship was built by ".repeat(40) + "the yard at Lindhavn",
+        text: "The ship was built by ".repeat(40) + "the yard at Hamarvik",
     };
     stage.take(Message::reply(crate::tui::model::Reply::Calls(
         id.clone(),
@@ -323,7 +325,7 @@ fn what_models_write_and_cost_is_shown_and_goes_with_them() {
         "reused ",
         "75%",
         "tiny · write/1",
-        "Lindhavn",
+        "Hamarvik",
     ] {
         assert!(shown.contains(text), "{text}:\n{shown}");
     }
@@ -333,7 +335,7 @@ fn what_models_write_and_cost_is_shown_and_goes_with_them() {
     )));
     stage.draw();
     let shown = stage.lines().join("\n");
-    assert!(shown.contains("in flight 0") && !shown.contains("Lindhavn"));
+    assert!(shown.contains("in flight 0") && !shown.contains("Hamarvik"));
 }
 
 #[test]

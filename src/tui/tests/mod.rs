@@ -15,6 +15,11 @@ pub(super) fn recording() -> Recording {
     serde_json::from_str(include_str!("coast.json")).unwrap()
 }
 
+/// The same with a language model: the scripted server, reached through the real client.
+pub(super) fn model_recording() -> Recording {
+    serde_json::from_str(include_str!("coast-model.json")).unwrap()
+}
+
 /// A stage with runs, corpora, the whole run and its report told.
 pub(super) fn stage(width: u16, height: u16) -> (Stage, Recording) {
     let recording = recording();

@@ -104,6 +104,26 @@ fn run_by_a_model_that_writes() {
 }
 
 #[test]
+fn run_by_a_model_as_it_was_recorded() {
+    for (width, height) in SIZES {
+        let recording = super::model_recording();
+        let snap = |name: &str, events: usize, keys: &str| {
+            let mut stage = Stage::new(width, height, ThemeName::Dark, Charset::default());
+            stage.tell_lists(&recording);
+            stage.tell_events(&recording, events);
+            stage.press(&recording, keys);
+            stage.draw();
+            let text = stage.lines().join("\n");
+            insta::assert_snapshot!(format!("model_{name}_{width}x{height}"), text);
+        };
+        snap("reading", recording.busiest(), "");
+        snap("writing", recording.last_call(), "");
+        snap("trail", usize::MAX, "2 down tab end");
+        snap("report", usize::MAX, "3");
+    }
+}
+
+#[test]
 fn questions_over_a_screen_and_long_work() {
     snap("confirm", |stage, recording| {
         stage.press(recording, "2 F");
