@@ -4,6 +4,7 @@ use indago_core::Steering;
 
 use super::stage;
 use crate::tui::keymap::{ACTIONS, Action, Key, Scope};
+use crate::tui::model::run::Pane;
 use crate::tui::model::{App, Effect, Overlay, Purpose, Screen, StartPane, Workflow};
 use crate::tui::update::Message;
 
@@ -138,6 +139,56 @@ fn every_key_does_what_the_table_says() {
             }
         }
     }
+}
+
+#[test]
+fn movement_leads_where_it_should() {
+    let (mut stage, recording) = stage(120, 40);
+    let mut press = |keys: &str| {
+        stage.press(&recording, keys);
+        stage.draw();
+        stage.app().clone()
+    };
+    let run = |app: App| app.run.unwrap();
+    // Panes in a circle, both ways.
+    assert_eq!(run(press("2")).pane, Pane::Graph);
+    assert_eq!(run(press("tab")).pane, Pane::Trail);
+    assert_eq!(run(press("tab")).pane, Pane::Log);
+    assert_eq!(run(press("tab")).pane, Pane::Graph);
+    assert_eq!(run(press("backtab")).pane, Pane::Log);
+    // Lines of the log; at its end it is followed.
+    assert_eq!(run(press("home")).log_line, Some(0));
+    assert_eq!(run(press("down")).log_line, Some(1));
+    let page = run(press("pagedown")).log_line.unwrap();
+    assert!(page > 2, "{page}");
+    assert_eq!(run(press("pageup")).log_line, Some(1));
+    assert_eq!(run(press("up")).log_line, Some(0));
+    assert_eq!(run(press("end")).log_line, None);
+    // One pane at a time, and back.
+    assert!(run(press("z")).is_zoomed);
+    assert!(!run(press("esc")).is_zoomed);
+    // Boxes of the graph: what a part leads to is below it.
+    let first = run(press("tab home")).selected;
+    let below = run(press("down")).selected;
+    assert_ne!(first, below);
+    assert_eq!(run(press("up")).selected, first);
+    // Rows and panes of the start screen.
+    let start = press("1 esc").start;
+    assert_eq!(start.pane, StartPane::Runs);
+    assert_eq!(press("right").start.pane, StartPane::Corpora);
+    assert_eq!(press("left").start.pane, StartPane::Runs);
+    assert_eq!(press("up").start.pane, StartPane::Question);
+    assert_eq!(press("down").start.pane, StartPane::Runs);
+    // A quote opens in its document, and goes away again.
+    assert!(press("3 ] enter").reading.unwrap().document.is_some());
+    assert!(press("esc").reading.unwrap().document.is_none());
+    // Enter opens the run that is selected.
+    assert_eq!(press("1").start.pane, StartPane::Runs);
+    let effects = stage.take(Message::Key(Key::parse("enter").unwrap()));
+    assert!(
+        effects.iter().any(|e| matches!(e, Effect::Watch { .. })),
+        "{effects:?}"
+    );
 }
 
 fn submit(screen: Screen, open: &str, text: &str) -> Vec<Effect> {
