@@ -51,7 +51,8 @@ impl<M> TokenRows<M> {
     }
 
     /// For each of `texts` the sum over the query's tokens (`[m, dim]`) of the best dot product with
-    /// one of the text's; minus infinity for a text without tokens. (ColBERT, section 3.3.)
+    /// one of the text's: 0 for a query without tokens, else minus infinity for a text without
+    /// tokens. (ColBERT, section 3.3.)
     ///
     /// Does `2 * m * tokens * dim` operations a text on `2 * tokens * dim` bytes.
     ///

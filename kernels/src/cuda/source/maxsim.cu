@@ -8,8 +8,8 @@
 #define MAXSIM_QUERY 64
 #define MAXSIM_TILE 32
 
-// `tokens` f16 [total, dim], row-major; candidate c has the tokens starts[c] .. ends[c]. A candidate
-// without tokens scores minus infinity, a query without tokens 0.
+// `tokens` f16 [total, dim], row-major; candidate c has the tokens starts[c] .. ends[c]. A query
+// without tokens scores 0, any other against a candidate without tokens minus infinity.
 extern "C" __global__ void __launch_bounds__(256)
     maxsim_f16(const u16 *tokens, const u32 *starts, const u32 *ends, u32 n_candidates,
                const float *query, u32 n_query, u32 dim, float *scores) {
@@ -51,7 +51,7 @@ extern "C" __global__ void __launch_bounds__(256)
         if (threadIdx.x == 0) {
             float sum = 0.0f;
             for (u32 i = 0; i < n_query; ++i) sum += best[i];
-            scores[candidate] = start == end ? NEGATIVE_INFINITY : sum;
+            scores[candidate] = sum;
         }
         __syncthreads();
     }
