@@ -56,7 +56,8 @@ impl<'a, L: Launcher> PlacedTokens<'a, L> {
     }
 
     /// For each of `texts` the sum over the query's tokens (`[m, dim]`) of the best dot product with
-    /// one of the text's; minus infinity for a text without tokens. (Khattab and Zaharia 2020,
+    /// one of the text's: 0 for a query without tokens, else minus infinity for a text without
+    /// tokens. (Khattab and Zaharia 2020,
     /// section 3.3.) On a device the tokens have 11 bits of mantissa.
     ///
     /// # Errors
