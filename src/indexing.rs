@@ -24,6 +24,8 @@ use crate::{Error, Project};
 
 /// Note of a corpus: the paths it is made from.
 pub(crate) const ROOTS_NOTE: &str = "roots";
+/// Begins the notes of a corpus that say how the encoder of a sparse index is opened.
+const SPARSE_NOTE: &str = "sparse:";
 /// Beside the indexes: what could not be read, so that unchanged files stay in the table without
 /// being read again. Losing it loses only those lines.
 const SKIPPED_FILE: &str = "unreadable.json";
@@ -258,23 +260,58 @@ pub fn embed(
     Ok(writer.embed_missing(encoder, told, cancel)?)
 }
 
-/// Makes the sparse index of a corpus, by an encoder's vectors or by BM25's weights.
+/// Leaves at most `per_mille` of 1000 passages, those that say least whatever is asked, without
+/// vectors; 0 leaves out none. They are still found by words. Gives the number of passages left out.
+///
+/// # Errors
+/// [`Error::Cancelled`] soon after `cancel`.
+pub fn prune(
+    project: &Project,
+    corpus: &str,
+    per_mille: u32,
+    cancel: &Cancel,
+) -> Result<u64, Error> {
+    let dir = project.corpus_dir(corpus)?;
+    let mut writer = open_writer(&dir, &IndexRequest::new(corpus, Vec::new()))?;
+    Ok(writer.prune(per_mille, cancel)?)
+}
+
+/// Makes a sparse index of a corpus or brings it up to date, by the vectors of an encoder, given with
+/// the name that it was opened by, or by BM25's weights.
 ///
 /// # Errors
 /// [`Error::NoCorpus`] when there is nothing to index; [`Error::Cancelled`] soon after `cancel`.
 pub fn index_sparse(
     project: &Project,
     corpus: &str,
-    encoder: Option<&dyn SparseEncoder>,
+    encoder: Option<(&dyn SparseEncoder, &str)>,
     cancel: &Cancel,
 ) -> Result<SparseBuilt, Error> {
     let dir = project.corpus_dir(corpus)?;
     let mut writer = open_writer(&dir, &IndexRequest::new(corpus, Vec::new()))?;
-    let built = writer.build_sparse(encoder, cancel)?;
+    if let Some((encoder, opened_as)) = encoder {
+        let key = format!("{SPARSE_NOTE}{}", encoder.name());
+        writer.notes_mut().insert(key, opened_as.to_owned());
+    }
+    let built = writer.build_sparse(encoder.map(|(encoder, _)| encoder), cancel)?;
     built.ok_or_else(|| Error::NoCorpus {
         name: corpus.to_owned(),
         project: project.root().to_owned(),
     })
+}
+
+/// The encoders of sparse indexes that lack passages, by the names that they were opened by.
+///
+/// # Errors
+/// When the corpus cannot be opened.
+pub fn sparse_behind(project: &Project, corpus: &str) -> Result<Vec<String>, Error> {
+    let corpus = crate::open(project, corpus)?;
+    let summary = corpus.summary();
+    let sets = corpus.sparse_indexes().into_iter();
+    Ok(sets
+        .filter(|(_, passages, _)| *passages < summary.passages)
+        .filter_map(|(name, ..)| summary.notes.get(&format!("{SPARSE_NOTE}{name}")).cloned())
+        .collect())
 }
 
 /// Brings the graph for approximate search over an encoder's vectors up to date: the one that a corpus

@@ -62,7 +62,8 @@ pub use indago_models::registry::FolderOptions;
 pub use indago_models::remote as models;
 pub use indago_retriever::{Approximation, Corpus};
 pub use indexing::{
-    IndexRequest, Indexed, Progress, embed, embed_tokens, index, index_sparse, link,
+    IndexRequest, Indexed, Progress, embed, embed_tokens, index, index_sparse, link, prune,
+    sparse_behind,
 };
 pub use project::Project;
 pub use pulling::pull;

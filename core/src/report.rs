@@ -106,4 +106,20 @@ pub struct IndexCoverage {
     pub passages: u64,
     /// Passages that have a vector.
     pub embedded: u64,
+    /// Passages that are left without one on purpose: they say least.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+}
+
+impl IndexCoverage {
+    /// Passages that should have a vector and have none yet.
+    pub fn missing(&self) -> u64 {
+        let wanted = self.passages.saturating_sub(self.left_out);
+        wanted.saturating_sub(self.embedded)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }

@@ -143,6 +143,7 @@ fn main() -> Outcome<()> {
     let content = Content {
         keys: &keys,
         vectors: &passages,
+        lengths: None,
         vocabulary,
         words: &[],
     };

@@ -18,9 +18,9 @@ use crate::dense::Vectors;
 use crate::error::{corrupt, read_error};
 use crate::filter::Allowed;
 use crate::lexical::{FieldWeights, Lexical};
-use crate::manifest::{Manifest, SparseSet, VectorSet};
+use crate::manifest::{Manifest, VectorSet};
 use crate::names::Names;
-use crate::sparse::SparseFile;
+use crate::sparse::SparseIndex;
 use crate::store::Store;
 use crate::{health, multivector, near_duplicate, retrievers};
 
@@ -45,8 +45,8 @@ struct Inner {
     names: Names,
     /// By fingerprint.
     vectors: HashMap<String, Arc<Vectors>>,
-    /// Of this generation, by fingerprint.
-    sparse: HashMap<String, Arc<SparseFile>>,
+    /// By fingerprint.
+    sparse: HashMap<String, Arc<SparseIndex>>,
     /// By fingerprint.
     tokens: HashMap<String, Arc<Tokens>>,
     filters: Mutex<Vec<(Filters, Arc<Allowed>)>>,
@@ -101,15 +101,9 @@ impl Corpus {
             tokens.insert(set.fingerprint.clone(), Arc::new(opened));
         }
         let mut sparse = HashMap::new();
-        for set in &manifest.sparse {
-            if set.generation == manifest.generation {
-                let path = dir.join(&set.file);
-                let file = SparseFile::open(&path)?;
-                if file.rows() != store.n_passages() {
-                    return Err(corrupt(&path, "it has other passages than the store"));
-                }
-                sparse.insert(set.fingerprint.clone(), Arc::new(file));
-            }
+        for set in manifest.sparse.iter().filter(|set| !set.file.is_empty()) {
+            let opened = SparseIndex::open(dir, set, &store, manifest.terms)?;
+            sparse.insert(set.fingerprint.clone(), Arc::new(opened));
         }
         let inner = Inner {
             dir: dir.to_owned(),
@@ -160,7 +154,15 @@ impl Corpus {
         IndexCoverage {
             passages: self.0.manifest.passages,
             embedded: set.map_or(0, |set| set.embedded),
+            left_out: self.left_out().map_or(0, |(passages, _)| passages),
         }
+    }
+
+    /// Passages that get no vectors because they say least, and the most that may be, of 1000;
+    /// `None` where all get one.
+    pub fn left_out(&self) -> Option<(u64, u32)> {
+        let pruning = self.0.manifest.pruning.as_ref()?;
+        Some((pruning.passages, pruning.per_mille))
     }
 
     /// Scans vectors on devices from now on, in this corpus and its clones. Not for the CPU: that is
@@ -300,7 +302,7 @@ impl Corpus {
         health::check(&self.0.dir, &self.0.manifest)
     }
 
-    pub(crate) fn sparse_file(&self, fingerprint: &str) -> Option<Arc<SparseFile>> {
+    pub(crate) fn sparse_index(&self, fingerprint: &str) -> Option<Arc<SparseIndex>> {
         self.0.sparse.get(fingerprint).cloned()
     }
 
@@ -315,13 +317,11 @@ impl Corpus {
         retrievers::sparse(self, encoder)
     }
 
-    /// Sparse indexes: by what they were made, whether of the corpus as it is, and the share of the
-    /// exact ten best that they find on a sample.
-    pub fn sparse_indexes(&self) -> Vec<(String, bool, f32)> {
-        let manifest = &self.0.manifest;
-        let current = |set: &SparseSet| set.generation == manifest.generation;
-        let sets = manifest.sparse.iter();
-        sets.map(|set| (set.name.clone(), current(set), set.recall))
+    /// Sparse indexes: by what they were made, how many passages of the corpus they have, and the
+    /// share of the exact ten best that they find on a sample.
+    pub fn sparse_indexes(&self) -> Vec<(String, u64, f32)> {
+        let sets = self.0.manifest.sparse.iter();
+        sets.map(|set| (set.name.clone(), set.passages, set.recall))
             .collect()
     }
 

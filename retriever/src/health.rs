@@ -8,7 +8,7 @@ use indago_core::ports::RetrieveError;
 use crate::build::names;
 use crate::dense::Vectors;
 use crate::error::corrupt;
-use crate::manifest::{FileSum, Manifest};
+use crate::manifest::{FileSum, Manifest, SparseSet};
 use crate::multivector;
 use crate::sparse::SparseFile;
 use crate::store::Store;
@@ -75,8 +75,8 @@ pub(crate) fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
     for set in manifest.tokens.iter().filter(|set| !set.is_forgotten()) {
         problems.extend(multivector::TokenFile::open(&dir.join(&set.file)).err());
     }
-    for set in &manifest.sparse {
-        problems.extend(SparseFile::open(&dir.join(&set.file)).err());
+    for file in manifest.sparse.iter().flat_map(SparseSet::files) {
+        problems.extend(SparseFile::open(&dir.join(file)).err());
     }
     problems
 }

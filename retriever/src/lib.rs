@@ -27,6 +27,7 @@ mod names;
 mod near_duplicate;
 mod prepare;
 mod propositions;
+mod quality;
 pub mod rerank;
 pub mod retrievers;
 pub mod sparse;

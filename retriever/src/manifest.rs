@@ -46,14 +46,28 @@ pub(crate) struct Manifest {
     pub(crate) notes: BTreeMap<String, String>,
     /// Every file of the generation, for the health check.
     pub(crate) files: Vec<FileSum>,
+    /// Which passages get no vectors, unless all do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pruning: Option<Pruning>,
     /// At most one entry per encoder.
     pub(crate) vectors: Vec<VectorSet>,
     /// At most one entry per encoder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tokens: Vec<TokenSet>,
-    /// At most one entry per fingerprint; of older generations as well, whose vectors are reused.
+    /// At most one entry per fingerprint.
     #[serde(default)]
     pub(crate) sparse: Vec<SparseSet>,
+}
+
+/// The share of passages that say least and get no vectors ([`crate::quality`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pruning {
+    /// How passages are judged.
+    pub(crate) rule: String,
+    /// Most that are left out, of 1000.
+    pub(crate) per_mille: u32,
+    /// Passages that are.
+    pub(crate) passages: u64,
 }
 
 /// A sparse index.
@@ -62,12 +76,31 @@ pub(crate) struct SparseSet {
     pub(crate) fingerprint: String,
     /// The encoder's name for people.
     pub(crate) name: String,
-    /// The generation whose rows it has.
-    pub(crate) generation: u64,
-    /// Relative to the corpus folder.
+    /// Passages of the corpus that it has.
+    #[serde(default)]
+    pub(crate) passages: u64,
+    /// Relative to the corpus folder; empty where it has to be made again.
     pub(crate) file: String,
+    /// Texts that came since that file was made, in a small one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tail: Option<String>,
     /// Share of the exact ten best that a search finds, on a sample.
     pub(crate) recall: f32,
+}
+
+impl SparseSet {
+    /// Leaves nothing but the wish for such an index.
+    pub(crate) fn forget(&mut self) {
+        self.file.clear();
+        self.tail = None;
+        self.passages = 0;
+    }
+
+    /// Its files, relative to the corpus folder.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        let first = (!self.file.is_empty()).then_some(self.file.as_str());
+        first.into_iter().chain(self.tail.as_deref())
+    }
 }
 
 /// The token vectors of one encoder.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use indago_core::ports::{EncodeError, Role, SparseEncoder, SparseVector};
 use indago_core::{Cancel, Query};
 use indago_retriever::{Corpus, CorpusWriter, SparseBuilt};
+use proptest::prelude::*;
 use support::{files, index, options};
 
 /// The number of each letter. Counts what it encodes.
@@ -80,7 +81,7 @@ fn blocks_over_weights_of_bm25_find_what_bm25_finds() {
     let corpus = open(dir.path());
     assert_eq!(
         corpus.sparse_indexes(),
-        [("bm25".to_owned(), true, built.recall)]
+        [("bm25".to_owned(), 200, built.recall)]
     );
     assert!(corpus.health().is_empty());
     let search = |name: &str, text: &str| {
@@ -107,30 +108,27 @@ fn blocks_over_weights_of_bm25_find_what_bm25_finds() {
 }
 
 #[test]
-fn vectors_that_were_made_are_taken_over_and_old_indexes_are_not_searched() {
+fn vectors_that_were_made_are_taken_over_and_what_is_missing_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let mut all = texts(20);
     index(dir.path(), &all);
     let letters = Arc::new(Letters::default());
-    assert!(
-        open(dir.path())
-            .sparse_retriever(Some(letters.clone()))
-            .is_err()
-    );
+    let missing = open(dir.path()).sparse_retriever(Some(letters.clone()));
+    let error = missing.err().unwrap().to_string();
+    assert!(error.contains("index --sparse letters"), "{error}");
     assert_eq!(build(dir.path(), Some(letters.as_ref())).encoded, 20);
     assert_eq!(build(dir.path(), Some(letters.as_ref())).encoded, 0);
 
     all.push(("new".to_owned(), "zzzz zzz".to_owned()));
     all.remove(3);
     index(dir.path(), &all);
-    let stale = open(dir.path());
-    assert!(!stale.sparse_indexes()[0].1);
-    let error = stale
-        .sparse_retriever(Some(letters.clone()))
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(error.contains("index --sparse letters"), "{error}");
+    let behind = open(dir.path());
+    assert_eq!(behind.sparse_indexes()[0].1, 19);
+    let sparse = behind.sparse_retriever(Some(letters.clone())).unwrap();
+    let hits = sparse
+        .search(&Query::new("harbour"), 50, &Cancel::new())
+        .unwrap();
+    assert_eq!(hits.len(), 19, "what is gone is not found");
 
     assert_eq!(build(dir.path(), Some(letters.as_ref())).encoded, 1);
     assert_eq!(letters.0.load(Ordering::SeqCst), 21);
@@ -144,7 +142,7 @@ fn vectors_that_were_made_are_taken_over_and_old_indexes_are_not_searched() {
     let kept = std::fs::read_dir(dir.path().join("vectors"))
         .unwrap()
         .count();
-    assert_eq!(kept, 1, "old files are removed");
+    assert_eq!(kept, 2, "the large file and the small one");
 }
 
 #[test]
@@ -166,4 +164,150 @@ fn a_damaged_sparse_index_is_named() {
     std::fs::write(file.path(), bytes).unwrap();
     let error = Corpus::open(dir.path()).unwrap_err().to_string();
     assert!(error.contains("sparse-"), "{error}");
+}
+
+/// Scores by text, for an encoder and for words, of all that is found.
+fn view(dir: &Path) -> Vec<Vec<String>> {
+    let corpus = open(dir);
+    assert!(corpus.health().is_empty());
+    let mut views = Vec::new();
+    for encoder in [
+        None,
+        Some(Arc::new(Letters::default()) as Arc<dyn SparseEncoder>),
+    ] {
+        let sparse = corpus.sparse_retriever(encoder).unwrap();
+        for text in ["harbour bridge", "old stone tower town", "zeal", "Alston"] {
+            // More than there are, so that nothing is left out by approximation.
+            let hits = sparse.search(&Query::new(text), 1000, &Cancel::new());
+            let show = |hit: &indago_core::Hit| format!("{} {}", hit.score, hit.passage);
+            views.push(hits.unwrap().iter().map(show).collect());
+        }
+    }
+    views
+}
+
+fn some_files() -> impl Strategy<Value = Vec<(String, String)>> {
+    let word = prop::sample::select(vec![
+        "harbour", "river", "bridge", "old", "stone", "tower", "town", "boats", "market", "Alston",
+    ]);
+    let text = prop::collection::vec(word, 1..12).prop_map(|words| words.join(" "));
+    let file = prop::collection::vec(text, 0..4).prop_map(|paragraphs| paragraphs.join("\n\n"));
+    prop::collection::btree_map("[a-h]", file, 1..8).prop_map(|files| files.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever came, went or changed, a search finds what it finds in an index built anew.
+    #[test]
+    fn an_index_that_followed_its_corpus_is_one_built_anew(
+        steps in prop::collection::vec((some_files(), any::<bool>()), 1..6),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = Letters::default();
+        let mut encoded = std::collections::BTreeSet::new();
+        let last = steps.len() - 1;
+        for (i, (files, builds)) in steps.iter().enumerate() {
+            index(dir.path(), files);
+            if i == 0 {
+                build(dir.path(), None);
+            }
+            if *builds || i == last {
+                build(dir.path(), Some(&letters));
+                encoded.extend(
+                    files.iter().flat_map(|(path, text)| {
+                        let texts = text.split("\n\n").filter(|text| !text.is_empty());
+                        texts.map(move |text| (path.clone(), text.to_owned()))
+                    }),
+                );
+            }
+        }
+        let anew = tempfile::tempdir().unwrap();
+        index(anew.path(), &steps[last].0);
+        build(anew.path(), None);
+        build(anew.path(), Some(&Letters::default()));
+        prop_assert_eq!(view(dir.path()), view(anew.path()));
+        let all = open(dir.path()).summary().passages;
+        prop_assert!(open(dir.path()).sparse_indexes().iter().all(|set| set.1 == all));
+        // A text that stayed is not encoded again; one that went and came back may be.
+        if steps.len() == 1 {
+            prop_assert_eq!(letters.0.load(Ordering::SeqCst), encoded.len());
+        }
+    }
+}
+
+/// Fails or is cancelled from some text on.
+struct Failing<'a>(&'a Letters, usize);
+
+impl SparseEncoder for Failing<'_> {
+    fn name(&self) -> &'static str {
+        "letters"
+    }
+
+    fn fingerprint(&self) -> &'static str {
+        "letters/1"
+    }
+
+    fn vocabulary(&self) -> usize {
+        26
+    }
+
+    fn encode(
+        &self,
+        texts: &[&str],
+        role: Role,
+        cancel: &Cancel,
+    ) -> Result<Vec<SparseVector>, EncodeError> {
+        if self.0.0.load(Ordering::SeqCst) >= self.1 {
+            return Err(indago_core::Cancelled.into());
+        }
+        self.0.encode(texts, role, cancel)
+    }
+}
+
+#[test]
+fn what_an_interrupted_build_encoded_is_not_encoded_again() {
+    let dir = tempfile::tempdir().unwrap();
+    index(dir.path(), &texts(200));
+    let letters = Letters::default();
+    let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
+    let stopped = writer.build_sparse(Some(&Failing(&letters, 128)), &Cancel::new());
+    assert!(stopped.is_err());
+    drop(writer);
+    assert!(open(dir.path()).sparse_indexes().is_empty());
+    assert_eq!(build(dir.path(), Some(&letters)).encoded, 72);
+    assert_eq!(letters.0.load(Ordering::SeqCst), 200);
+}
+
+#[test]
+fn what_came_stands_in_a_small_file_until_there_is_much_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut all = texts(20);
+    index(dir.path(), &all);
+    build(dir.path(), None);
+    let files = || {
+        let mut names: Vec<String> = std::fs::read_dir(dir.path().join("vectors"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let first = files();
+    assert_eq!(first.len(), 1);
+    all.extend((20..25).map(|i| (format!("f{i}"), format!("A new harbour {i}."))));
+    index(dir.path(), &all);
+    assert!(
+        files().contains(&first[0]) && files().len() == 2,
+        "{:?}",
+        files()
+    );
+    // Most of the large file is gone: both become one.
+    all.drain(..15);
+    index(dir.path(), &all);
+    assert!(
+        !files().contains(&first[0]) && files().len() == 1,
+        "{:?}",
+        files()
+    );
 }

@@ -130,6 +130,14 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A share between 0 and 0.9, as parts of 1000.
+fn share(text: &str) -> Result<u32, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=0.9).contains(&share) => Ok((share * 1000.0).round() as u32),
+        _ => Err("expected a share from 0 to 0.9".to_owned()),
+    }
+}
+
 #[derive(Args, Debug)]
 pub(super) struct IndexArgs {
     /// Files and folders to add; none updates what the corpus is made from
@@ -161,6 +169,10 @@ pub(super) struct IndexArgs {
     /// (`--retriever plaid@minilm:sentences`); kept up to date from then on
     #[arg(long, conflicts_with = "no_vectors")]
     pub(super) tokens: bool,
+    /// Leave this share of the passages, those that say least whatever is asked, without vectors,
+    /// as in 0.25; words still find them. Kept from then on; 0 gives vectors to all again
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(super) prune: Option<u32>,
     /// Also make a sparse index: by BM25's weights, or by an added sparse encoder; search with
     /// `--retriever sparse` or `sparse@NAME`
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bm25")]

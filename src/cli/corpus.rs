@@ -48,8 +48,8 @@ struct Described {
 #[derive(Serialize)]
 struct Sparse {
     encoder: String,
-    /// Whether it is of the corpus as it is now.
-    current: bool,
+    /// Passages of the corpus that it has.
+    passages: u64,
     /// Share of the exact ten best that it finds, on a sample, when it was made.
     recall: f32,
 }
@@ -161,9 +161,20 @@ fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Ex
         row("from", root.clone());
     }
     for vectors in &described.vectors {
-        let IndexCoverage { passages, embedded } = vectors.coverage;
+        let IndexCoverage {
+            passages,
+            embedded,
+            left_out,
+        } = vectors.coverage;
         let encoder = &vectors.encoder;
-        row("vectors", format!("{embedded} of {passages} by {encoder}"));
+        let without = match left_out {
+            0 => String::new(),
+            n => format!(", {n} left out on purpose"),
+        };
+        row(
+            "vectors",
+            format!("{embedded} of {passages}{without}, by {encoder}"),
+        );
         if let Some(found) = vectors.approximation {
             let Approximation {
                 recall,
@@ -179,15 +190,17 @@ fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Ex
     for sparse in &described.sparse {
         let Sparse {
             encoder,
-            current,
+            passages,
             recall,
         } = sparse;
+        let recall = format!("recall@10 {recall:.3} on a sample");
         row(
             "sparse",
-            if *current {
-                format!("by {encoder}: recall@10 {recall:.3} on a sample")
+            if *passages == described.passages {
+                format!("by {encoder}: {recall}")
             } else {
-                format!("by {encoder}: of an earlier state; `indago index --sparse {encoder}`")
+                let all = described.passages;
+                format!("by {encoder}: {recall}; {passages} of {all} passages: `indago index`")
             },
         );
     }
@@ -225,9 +238,9 @@ fn describe(name: String, corpus: &Corpus) -> Described {
         sparse: corpus
             .sparse_indexes()
             .into_iter()
-            .map(|(encoder, current, recall)| Sparse {
+            .map(|(encoder, passages, recall)| Sparse {
                 encoder,
-                current,
+                passages,
                 recall,
             })
             .collect(),

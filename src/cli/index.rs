@@ -47,14 +47,12 @@ pub(super) fn run(
         None
     };
     if let (true, Some(compute)) = (args.vectors_only, &compute) {
+        leave_out(&project, corpus, args, printer, cancel)?;
         let coverage = vectors(settings, corpus, compute, args.into(), printer, cancel)?;
         if json {
             printer.json(&coverage)?;
         } else {
-            printer.note(&format!(
-                "corpus `{corpus}`: {} of {} passages have vectors",
-                coverage.embedded, coverage.passages
-            ));
+            printer.note(&format!("corpus `{corpus}`: {}", covered(coverage)));
         }
         return Ok(Exit::Done);
     }
@@ -77,6 +75,7 @@ pub(super) fn run(
         tell(&indexed, args, lexical_seconds, printer);
     }
     // The corpus can be searched from here on; vectors fill in behind.
+    leave_out(&project, corpus, args, printer, cancel)?;
     let mut coverage = None;
     let mut vector_seconds = None;
     if let Some(compute) = &compute {
@@ -99,6 +98,9 @@ pub(super) fn run(
         }
         sparse(&project, corpus, name, printer, cancel)?;
     }
+    if !args.no_vectors {
+        follow_sparse(&project, corpus, printer, cancel)?;
+    }
     if json {
         let summary = Summary {
             indexed: &indexed,
@@ -109,10 +111,7 @@ pub(super) fn run(
         };
         printer.json(&summary)?;
     } else if let (Some(coverage), Some(seconds)) = (coverage, vector_seconds) {
-        printer.note(&format!(
-            "{} of {} passages have vectors ({seconds:.1} s)",
-            coverage.embedded, coverage.passages
-        ));
+        printer.note(&format!("{} ({seconds:.1} s)", covered(coverage)));
     }
     let unread = indexed
         .skipped
@@ -171,6 +170,38 @@ pub(super) fn update(
             printer,
             cancel,
         )?;
+        follow_sparse(&project(settings), corpus, printer, cancel)?;
+    }
+    Ok(())
+}
+
+/// How far vectors are, in words.
+fn covered(coverage: IndexCoverage) -> String {
+    let IndexCoverage {
+        passages,
+        embedded,
+        left_out,
+    } = coverage;
+    let without = match left_out {
+        0 => String::new(),
+        n => format!(", {n} are left out"),
+    };
+    format!("{embedded} of {passages} passages have vectors{without}")
+}
+
+/// Says which passages get no vectors, where that was asked for.
+fn leave_out(
+    project: &crate::Project,
+    corpus: &str,
+    args: &IndexArgs,
+    printer: Printer,
+    cancel: &Cancel,
+) -> Result<(), crate::Error> {
+    if let Some(per_mille) = args.prune {
+        let passages = crate::prune(project, corpus, per_mille, cancel)?;
+        printer.note(&format!(
+            "{passages} passages that say least get no vectors; words still find them"
+        ));
     }
     Ok(())
 }
@@ -184,7 +215,8 @@ fn sparse(
 ) -> Result<(), crate::Error> {
     let encoder = (name != "bm25").then(|| wire::sparse_encoder(name));
     let encoder = encoder.transpose()?;
-    let built = crate::index_sparse(project, corpus, encoder.as_deref(), cancel)?;
+    let opened = encoder.as_deref().map(|encoder| (encoder, name));
+    let built = crate::index_sparse(project, corpus, opened, cancel)?;
     printer.note(&format!(
         "sparse index by `{name}`: {} passages, {} of them encoded now; finds {:.1}% of the exact \
          ten best of a sample",
@@ -192,6 +224,25 @@ fn sparse(
         built.encoded,
         100.0 * built.recall
     ));
+    Ok(())
+}
+
+/// Brings the sparse indexes of encoders up to date.
+fn follow_sparse(
+    project: &crate::Project,
+    corpus: &str,
+    printer: Printer,
+    cancel: &Cancel,
+) -> Result<(), crate::Error> {
+    for name in crate::sparse_behind(project, corpus)? {
+        match sparse(project, corpus, &name, printer, cancel) {
+            // A model that is gone leaves its index as it is, and everything else up to date.
+            Err(error @ crate::Error::Encode(_)) if !error.is_cancelled() => printer.note(
+                &format!("note: the sparse index by `{name}` lacks what is new: {error}"),
+            ),
+            other => other?,
+        }
+    }
     Ok(())
 }
 

@@ -132,7 +132,7 @@ pub(super) fn note_coverage(corpus: &Corpus, retriever: &str, printer: Printer) 
     let Some(coverage) = wire::coverage(corpus) else {
         return;
     };
-    if retriever != "bm25" && coverage.embedded < coverage.passages {
+    if retriever != "bm25" && coverage.missing() > 0 {
         printer.note(&format!(
             "note: {} of {} passages have vectors; the rest is found by words only (`indago index \
              --vectors-only` completes them)",

@@ -94,7 +94,7 @@ fn confidence_in_words(confidence: f32) -> &'static str {
 /// What is said about passages that have no vector yet; `None` when all have one.
 fn coverage_note(report: &Report) -> Option<String> {
     let coverage = report.coverage;
-    (coverage.embedded < coverage.passages).then(|| {
+    (coverage.missing() > 0).then(|| {
         format!(
             "vectors cover {} of {} passages; the rest was searched by words only \
              (`indago index --vectors-only` completes them)",

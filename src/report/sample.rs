@@ -185,6 +185,7 @@ pub(super) fn answered() -> Report {
         coverage: IndexCoverage {
             passages: 100,
             embedded: 60,
+            left_out: 0,
         },
     }
 }
@@ -214,6 +215,7 @@ pub(super) fn abstained() -> Report {
         coverage: IndexCoverage {
             passages: 100,
             embedded: 100,
+            left_out: 0,
         },
         ..full
     }

@@ -32,11 +32,12 @@ pub(super) fn corpora(project: &Project) -> Result<Vec<CorpusRow>, Error> {
         Ok(summary) => {
             let dir = project.corpora_dir().join(&name);
             let vectors = Corpus::open(&dir).ok().flatten();
+            // What is left out on purpose is not waited for.
             let embedded = vectors.map_or(0, |corpus| {
                 corpus
                     .encoders()
                     .iter()
-                    .map(|(.., c)| c.embedded)
+                    .map(|(.., c)| c.passages - c.missing())
                     .max()
                     .unwrap_or(0)
             });

@@ -218,3 +218,68 @@ fn killing_an_index_leaves_the_old_one_or_one_that_can_be_made() {
     assert_eq!(sandbox.run(&["search", "tides"]).code, Some(0));
     assert_eq!(sandbox.run(&["doctor"]).code, Some(0));
 }
+
+#[test]
+fn passages_that_say_least_are_left_without_vectors_until_they_are_wanted_again() {
+    let sandbox = Sandbox::with_documents();
+    sandbox.write("docs/note.txt", "Bread, salt.\n");
+    let made = sandbox.run(&["index", "docs", "--prune", "0.3"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(
+        made.stderr
+            .contains("1 passages that say least get no vectors")
+            && made
+                .stderr
+                .contains("3 of 4 passages have vectors, 1 are left out"),
+        "{made:?}"
+    );
+    let stats = sandbox.run(&["corpus", "stats"]);
+    assert!(
+        stats.stdout.contains("3 of 4, 1 left out on purpose"),
+        "{stats:?}"
+    );
+    let described = sandbox.run(&["corpus", "stats", "--json"]);
+    assert!(
+        described.stdout.contains("\"left_out\": 1"),
+        "{described:?}"
+    );
+    let search = |retriever: &str| {
+        let args = [
+            "search",
+            "bread and salt",
+            "--retriever",
+            retriever,
+            "--json",
+        ];
+        sandbox.run(&args)
+    };
+    // Words find it, vectors do not, and nobody is told to complete anything.
+    for (retriever, is_found) in [("bm25", true), ("dense", false), ("graph", true)] {
+        let outcome = search(retriever);
+        let all = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert_eq!(
+            all.contains("\"document\": \"note.txt\"") || all.contains("folded"),
+            is_found,
+            "{retriever}: {outcome:?}"
+        );
+        assert!(!all.contains("completes them"), "{outcome:?}");
+    }
+    // Kept when documents come; changed when that is asked for; nothing is encoded twice.
+    sandbox.write("docs/cake.txt", "A cake wants sugar, eggs and butter.\n");
+    assert_eq!(sandbox.run(&["index"]).code, Some(0));
+    let stats = sandbox.run(&["corpus", "stats"]);
+    assert!(stats.stdout.contains("4 of 5, 1 left out"), "{stats:?}");
+    let back = sandbox.run(&["index", "--vectors-only", "--prune", "0"]);
+    assert!(
+        back.stderr.contains("5 of 5 passages have vectors"),
+        "{back:?}"
+    );
+    for wrong in ["1", "-0.1", "much", "NaN"] {
+        let refused = sandbox.run(&["index", &format!("--prune={wrong}")]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(
+            refused.stderr.contains("a share from 0 to 0.9"),
+            "{refused:?}"
+        );
+    }
+}

@@ -463,6 +463,7 @@ impl Library for MemoryLibrary {
         IndexCoverage {
             passages,
             embedded: if self.corpus.dim > 0 { passages } else { 0 },
+            left_out: 0,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Filling in vectors behind the lexical index.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use indago_core::ports::{Encoder, Role};
@@ -44,11 +45,12 @@ impl CorpusWriter {
             let edition = self.manifest.edition + 1;
             (log, set) = dense::without_stale(&self.dir, &store, log, &set, edition)?;
         }
+        let pruned = self.pruned(&store, cancel)?;
         let mut missing: Vec<u32> = Vec::new();
-        let mut waiting = std::collections::HashSet::new();
+        let mut waiting = HashSet::new();
         for row in 0..store.n_passages() {
             let key = store.passage_row(row).embed_key;
-            if log.find(&key).is_none() && waiting.insert(key) {
+            if log.find(&key).is_none() && !pruned.contains(&key) && waiting.insert(key) {
                 missing.push(row);
             }
         }
@@ -57,16 +59,18 @@ impl CorpusWriter {
             missing.retain(|row| log.find(&store.passage_row(*row).embed_key).is_none());
         }
         drop(waiting);
-        let passages = u64::from(store.n_passages());
-        let mut done = passages - missing.len() as u64;
         let known = self.coverage(&fingerprint);
-        if missing.is_empty() && known.embedded == passages && !damaged {
+        let IndexCoverage {
+            passages, left_out, ..
+        } = known;
+        let mut done = passages.saturating_sub(left_out + missing.len() as u64);
+        if missing.is_empty() && known.missing() == 0 && !damaged {
             progress(known);
             return Ok(known);
         }
         if damaged || set.matrix.is_empty() {
             // From now on the log belongs to the corpus, so that a killed run is not in vain.
-            set = self.publish_vectors(&store, &log, &set)?;
+            set = self.publish_vectors(&store, &log, &set, &pruned)?;
         }
         let mut published = Instant::now();
         let mut outcome = Ok(());
@@ -96,16 +100,17 @@ impl CorpusWriter {
                 progress(IndexCoverage {
                     passages,
                     embedded: done,
+                    left_out,
                 });
             }
             log.sync()?;
             if published.elapsed() >= PUBLISH_EVERY {
-                set = self.publish_vectors(&store, &log, &set)?;
+                set = self.publish_vectors(&store, &log, &set, &pruned)?;
                 published = Instant::now();
             }
         }
         log.sync()?;
-        self.publish_vectors(&store, &log, &set)?;
+        self.publish_vectors(&store, &log, &set, &pruned)?;
         match outcome {
             Err(IndexError::Encode(indago_core::ports::EncodeError::Cancelled(cancelled))) => {
                 Err(cancelled.into())
@@ -191,6 +196,7 @@ impl CorpusWriter {
         store: &Store,
         log: &VectorLog,
         set: &VectorSet,
+        pruned: &HashSet<[u8; 16]>,
     ) -> Result<VectorSet, IndexError> {
         let mut manifest = self.manifest.clone();
         manifest.edition += 1;
@@ -201,6 +207,7 @@ impl CorpusWriter {
             set,
             manifest.generation,
             manifest.edition,
+            pruned,
         )?;
         manifest
             .vectors
@@ -217,6 +224,7 @@ impl CorpusWriter {
         store: &Store,
         generation: u64,
         edition: u64,
+        pruned: &HashSet<[u8; 16]>,
     ) -> Result<Vec<VectorSet>, IndexError> {
         let mut sets = Vec::new();
         for set in &self.manifest.vectors {
@@ -224,7 +232,7 @@ impl CorpusWriter {
                 Ok(log) => {
                     let (log, set) = dense::without_stale(&self.dir, store, log, set, edition)?;
                     sets.push(dense::seal(
-                        &self.dir, store, &log, &set, generation, edition,
+                        &self.dir, store, &log, &set, generation, edition, pruned,
                     )?);
                 }
                 Err(error) => tracing::warn!(%error, "vectors have to be made again"),

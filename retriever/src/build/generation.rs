@@ -5,10 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use indago_core::{Cancelled, DocumentId};
+use indago_core::{Cancel, Cancelled, DocumentId};
 
 use super::files::{self, FileRecord, FileState};
-use super::{CorpusWriter, names};
+use super::{CorpusWriter, names, prune};
 use crate::disk;
 use crate::error::IndexError;
 use crate::lexical::LexicalWriter;
@@ -257,7 +257,14 @@ impl<'w> Generation<'w> {
         manifest.terms = totals.terms;
         manifest.text_bytes = totals.text_bytes;
         manifest.files = sums(&writer.dir, manifest.generation)?;
-        manifest.vectors = writer.seal_all(&store, manifest.generation, manifest.edition)?;
+        // Whoever waits for vectors can still stop at the next stage.
+        let pruned = prune::choose(&store, &mut manifest, &Cancel::new())?;
+        manifest.vectors =
+            writer.seal_all(&store, manifest.generation, manifest.edition, &pruned)?;
+        // Its files are of the edition after the one it is told.
+        let mut before = manifest.clone();
+        before.edition -= 1;
+        manifest.sparse = writer.carry_sparse(&store, &before)?;
         disk::sync_dir(&writer.dir)?;
 
         on_stage(Stage::Publish)?;

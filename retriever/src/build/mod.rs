@@ -5,6 +5,7 @@ mod embed;
 mod files;
 mod generation;
 mod lock;
+mod prune;
 mod tokens;
 
 use std::collections::{BTreeMap, HashSet};
@@ -20,9 +21,9 @@ pub use generation::{Committed, Generation, Stage};
 
 use crate::disk;
 use crate::error::IndexError;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SparseSet};
 use crate::multivector::TokenFile;
-use crate::sparse::SparseBuilt;
+use crate::sparse::{self, SparseBuilt, SparseFile};
 use crate::store::Store;
 use files::FileRecord;
 use lock::Lock;
@@ -141,8 +142,8 @@ impl CorpusWriter {
     }
 
     /// Forgets the current index, for one that is damaged: the next generation starts from
-    /// nothing. Vectors are kept; token vectors that cannot be read are forgotten, because a reader
-    /// could not open the corpus until their encoder has made them again.
+    /// nothing. Vectors are kept; token vectors and sparse indexes that cannot be read are forgotten,
+    /// because a reader could not open the corpus until their encoder has made them again.
     pub fn start_over(&mut self) {
         self.current = None;
         for set in &mut self.manifest.tokens {
@@ -151,6 +152,40 @@ impl CorpusWriter {
                 set.forget();
             }
         }
+        for set in &mut self.manifest.sparse {
+            let open = |file: &str| SparseFile::open(&self.dir.join(file)).err();
+            let damage = set.files().find_map(open);
+            if let Some(error) = damage {
+                tracing::warn!(%error, "a damaged sparse index is forgotten");
+                set.forget();
+            }
+        }
+    }
+
+    /// The sparse indexes over the passages of a new generation.
+    fn carry_sparse(
+        &self,
+        store: &Store,
+        manifest: &Manifest,
+    ) -> Result<Vec<SparseSet>, IndexError> {
+        let mut sets = Vec::new();
+        for set in &self.manifest.sparse {
+            if set.fingerprint == sparse::IMPACTS {
+                let built = sparse::build(&self.dir, store, manifest, None, &Cancel::new());
+                sets.push(built?.0);
+                continue;
+            }
+            let mut set = set.clone();
+            match sparse::covered(&self.dir, &set, store) {
+                Ok(passages) => set.passages = passages,
+                Err(error) => {
+                    tracing::warn!(%error, "a sparse index has to be made again");
+                    set.forget();
+                }
+            }
+            sets.push(set);
+        }
+        Ok(sets)
     }
 
     /// Compares the files that should be in the corpus with those that are.
@@ -197,13 +232,21 @@ impl CorpusWriter {
                 .manifest
                 .vectors_of(fingerprint)
                 .map_or(0, |set| set.embedded),
+            left_out: self
+                .manifest
+                .pruning
+                .as_ref()
+                .map_or(0, |pruning| pruning.passages),
         }
     }
 
-    /// Makes the sparse index of the corpus as it is, by an encoder's vectors or by BM25's weights.
+    /// Makes a sparse index, by an encoder's vectors or by BM25's weights, or brings it up to date.
+    /// The one by BM25's weights follows every commit by itself; in others what came is missing
+    /// until this is called again.
     ///
     /// # Errors
-    /// [`IndexError::Cancelled`] soon after `cancel` is set; the corpus is then as it was.
+    /// [`IndexError::Cancelled`] soon after `cancel` is set; the corpus is then as it was, and what
+    /// was encoded is not encoded again, also when the program is killed.
     pub fn build_sparse(
         &mut self,
         encoder: Option<&dyn SparseEncoder>,
@@ -213,7 +256,10 @@ impl CorpusWriter {
             return Ok(None);
         };
         let mut manifest = self.manifest.clone();
-        let (set, built) = crate::sparse::build(&self.dir, &store, &manifest, encoder, cancel)?;
+        let (set, built) = sparse::build(&self.dir, &store, &manifest, encoder, cancel)?;
+        if manifest.sparse.contains(&set) {
+            return Ok(Some(built));
+        }
         manifest.edition += 1;
         manifest
             .sparse
@@ -236,12 +282,8 @@ impl CorpusWriter {
             known.insert(self.dir.join(&set.log));
             known.extend(set.links.iter().map(|links| self.dir.join(&links.file)));
         }
-        known.extend(
-            self.manifest
-                .sparse
-                .iter()
-                .map(|set| self.dir.join(&set.file)),
-        );
+        let sparse = self.manifest.sparse.iter().flat_map(SparseSet::files);
+        known.extend(sparse.map(|file| self.dir.join(file)));
         let tokens = self.manifest.tokens.iter();
         known.extend(tokens.map(|set| self.dir.join(&set.file)));
         let vectors = self.dir.join(crate::dense::FOLDER);

@@ -1,6 +1,7 @@
 //! Filling in token vectors behind the lexical index.
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indago_core::ports::{Matrix, RetrieveError, Role, TokenEncoder};
@@ -10,6 +11,8 @@ use indago_kernels::scan::ScanError;
 use super::CorpusWriter;
 use super::embed::embedded_text;
 use crate::dense;
+use crate::disk::bytes::f32_at;
+use crate::disk::records::RecordLog;
 use crate::encoded;
 use crate::error::{IndexError, corrupt};
 use crate::manifest::TokenSet;
@@ -33,7 +36,8 @@ impl CorpusWriter {
     /// nothing. `progress` is told after each batch.
     ///
     /// # Errors
-    /// [`IndexError::Cancelled`] soon after `cancel` is set; what was published so far stays.
+    /// [`IndexError::Cancelled`] soon after `cancel` is set; what was encoded so far stays and is
+    /// not encoded again, also when the program is killed.
     pub fn embed_tokens(
         &mut self,
         encoder: &dyn TokenEncoder,
@@ -49,10 +53,13 @@ impl CorpusWriter {
             return Ok(None);
         }
         let passages = u64::from(store.n_passages());
+        let pruned = self.pruned(&store, cancel)?;
+        let left_out = self.coverage("").left_out;
         let mut rows: Vec<u32> = Vec::new();
         let mut keys: HashSet<[u8; 16]> = HashSet::new();
         for row in 0..store.n_passages() {
-            if keys.insert(store.passage_row(row).embed_key) {
+            let key = store.passage_row(row).embed_key;
+            if !pruned.contains(&key) && keys.insert(key) {
                 rows.push(row);
             }
         }
@@ -75,17 +82,18 @@ impl CorpusWriter {
             .partition(|&&row| there.contains_key(&key_of(row)));
         let whole = IndexCoverage {
             passages,
-            embedded: passages,
+            embedded: passages - left_out,
+            left_out,
         };
         if missing.is_empty() && there.len() == carried.len() && old.is_some() {
             progress(whole);
             return Ok(Some(whole));
         }
-        let mut sampled: HashMap<u32, Matrix> = HashMap::new();
+        let mut made = Made::open(&self.dir, encoder)?;
         let (codec, trained) = match &old {
             Some(old) => (old.index.codec().clone(), old.trained),
             None => {
-                let codec = train(&store, encoder, &rows, &mut sampled, cancel)?;
+                let codec = train(&store, encoder, &rows, &mut made, cancel)?;
                 (codec, rows.len() as u32)
             }
         };
@@ -101,29 +109,23 @@ impl CorpusWriter {
         }
         let mut published = Instant::now();
         for batch in missing.chunks(BATCH) {
-            let mut texts = Vec::with_capacity(batch.len());
-            for &row in batch.iter().filter(|row| !sampled.contains_key(row)) {
-                texts.push((row, embedded_text(&store, row)?.1));
-            }
-            let text: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
-            let matrices = encoded::encode_tokens(encoder, &text, Role::Passage, cancel)?;
-            let rows = texts.iter().map(|(row, _)| *row);
-            sampled.extend(rows.zip(matrices));
-            let matrices: Vec<Matrix> =
-                batch.iter().filter_map(|row| sampled.remove(row)).collect();
+            let matrices = made.of(&store, encoder, batch, Kept::UntilPublished, cancel)?;
             let data: Vec<&[f32]> = matrices.iter().map(|m| m.data.as_slice()).collect();
             builder.push(&data, cancel).map_err(refused)?;
             keys.extend(batch.iter().map(|&row| key_of(row)));
             progress(IndexCoverage {
                 passages,
                 embedded: keys.len() as u64,
+                left_out,
             });
             if published.elapsed() >= PUBLISH_EVERY {
                 self.publish_tokens(encoder, &builder.clone().finish(), &keys, trained)?;
+                made.batches.clear()?;
                 published = Instant::now();
             }
         }
         self.publish_tokens(encoder, &builder.finish(), &keys, trained)?;
+        made.remove(&self.dir, encoder);
         progress(whole);
         Ok(Some(whole))
     }
@@ -158,27 +160,117 @@ impl CorpusWriter {
     }
 }
 
-/// Makes centroids from the tokens of passages spread over all; keeps what was encoded for it.
+/// How long what was encoded is kept.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// Until it is in a published index.
+    UntilPublished,
+    /// Until all is: centroids are made from it.
+    UntilDone,
+}
+
+/// Token vectors that were made and are in no published index yet, so that a killed run loses the
+/// batch it was in and no more.
+struct Made {
+    sample: RecordLog,
+    batches: RecordLog,
+}
+
+impl Made {
+    fn paths(dir: &Path, encoder: &dyn TokenEncoder) -> [PathBuf; 2] {
+        let file = |extension| dir.join(dense::file_name(encoder.fingerprint(), 0, extension));
+        [file("sample.pending"), file("tokens.pending")]
+    }
+
+    fn open(dir: &Path, encoder: &dyn TokenEncoder) -> Result<Self, IndexError> {
+        let of = format!("tokens {} {}", encoder.fingerprint(), encoder.dim());
+        let [sample, batches] = Self::paths(dir, encoder);
+        Ok(Self {
+            sample: RecordLog::open(&sample, &of)?,
+            batches: RecordLog::open(&batches, &of)?,
+        })
+    }
+
+    /// All is published: nothing is waited for.
+    fn remove(self, dir: &Path, encoder: &dyn TokenEncoder) {
+        let paths = Self::paths(dir, encoder);
+        drop(self);
+        for path in paths {
+            // What stays behind is taken for what it is next time.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// The matrices of some passages: as they were made, or made now.
+    fn of(
+        &mut self,
+        store: &Store,
+        encoder: &dyn TokenEncoder,
+        rows: &[u32],
+        kept: Kept,
+        cancel: &Cancel,
+    ) -> Result<Vec<Matrix>, IndexError> {
+        let dim = encoder.dim();
+        let mut matrices: Vec<Option<Matrix>> = Vec::with_capacity(rows.len());
+        let mut texts = Vec::new();
+        for (i, &row) in rows.iter().enumerate() {
+            let key = store.passage_row(row).embed_key;
+            let known = match self.sample.get(&key)? {
+                None => self.batches.get(&key)?,
+                known => known,
+            };
+            let known = known.and_then(|bytes| matrix(&bytes, dim));
+            if known.is_none() {
+                texts.push((i, key, embedded_text(store, row)?.1));
+            }
+            matrices.push(known);
+        }
+        let text: Vec<&str> = texts.iter().map(|(.., text)| text.as_str()).collect();
+        let fresh = match text.is_empty() {
+            true => Vec::new(),
+            false => encoded::encode_tokens(encoder, &text, Role::Passage, cancel)?,
+        };
+        let log = match kept {
+            Kept::UntilPublished => &mut self.batches,
+            Kept::UntilDone => &mut self.sample,
+        };
+        for ((i, key, _), matrix) in texts.iter().zip(fresh) {
+            let bytes: Vec<u8> = matrix.data.iter().flat_map(|x| x.to_le_bytes()).collect();
+            log.append(*key, &bytes)?;
+            matrices[*i] = Some(matrix);
+        }
+        log.sync()?;
+        Ok(matrices
+            .into_iter()
+            .map(|matrix| matrix.unwrap_or_else(|| Matrix::zeros(0, dim)))
+            .collect())
+    }
+}
+
+/// A matrix from its values; `None` for bytes that are none.
+fn matrix(bytes: &[u8], dim: usize) -> Option<Matrix> {
+    let row = 4 * dim.max(1);
+    bytes.len().is_multiple_of(row).then(|| Matrix {
+        rows: bytes.len() / row,
+        dim,
+        data: (0..bytes.len() / 4).map(|i| f32_at(bytes, 4 * i)).collect(),
+    })
+}
+
+/// Makes centroids from the tokens of passages spread over all.
 fn train(
     store: &Store,
     encoder: &dyn TokenEncoder,
     rows: &[u32],
-    sampled: &mut HashMap<u32, Matrix>,
+    made: &mut Made,
     cancel: &Cancel,
 ) -> Result<Codec, IndexError> {
     let step = rows.len().div_ceil(SAMPLE).max(1);
     let chosen: Vec<u32> = rows.iter().copied().step_by(step).collect();
     let mut sample: Vec<f32> = Vec::new();
     for batch in chosen.chunks(BATCH) {
-        let mut texts = Vec::with_capacity(batch.len());
-        for &row in batch {
-            texts.push(embedded_text(store, row)?.1);
-        }
-        let text: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let matrices = encoded::encode_tokens(encoder, &text, Role::Passage, cancel)?;
-        for (&row, matrix) in batch.iter().zip(matrices) {
+        for matrix in made.of(store, encoder, batch, Kept::UntilDone, cancel)? {
             sample.extend(&matrix.data);
-            sampled.insert(row, matrix);
         }
     }
     let dim = encoder.dim();

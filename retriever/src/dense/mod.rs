@@ -58,8 +58,8 @@ pub(crate) fn is_log_of(path: &Path, fingerprint: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with('-') && crate::disk::has_extension(rest, "log"))
 }
 
-/// Writes the matrix of what `log` holds for the passages of `store` and returns its entry for
-/// the manifest.
+/// Writes the matrix of what `log` holds for the passages of `store`, without those whose texts are
+/// `pruned`, and returns its entry for the manifest.
 pub(crate) fn seal(
     dir: &Path,
     store: &Store,
@@ -67,12 +67,14 @@ pub(crate) fn seal(
     set: &VectorSet,
     generation: u64,
     edition: u64,
+    pruned: &HashSet<[u8; 16]>,
 ) -> Result<VectorSet, IndexError> {
     let mut set = set.clone();
     set.generation = generation;
     let mut rows: Vec<(u32, u32)> = Vec::new();
     for row in 0..store.n_passages() {
-        if let Some(index) = log.find(&store.passage_row(row).embed_key) {
+        let key = store.passage_row(row).embed_key;
+        if let Some(index) = log.find(&key).filter(|_| !pruned.contains(&key)) {
             rows.push((row, index));
         }
     }

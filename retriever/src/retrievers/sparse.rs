@@ -10,14 +10,14 @@ use indago_core::{Cancel, Hit, PassageId, Query};
 
 use super::hits;
 use crate::corpus::Corpus;
-use crate::sparse::{Effort, IMPACTS, SparseFile};
+use crate::sparse::{Effort, IMPACTS, SparseFile, SparseIndex};
 
 /// Bytes of a query that are read.
 const MAX_QUERY_BYTES: usize = 8192;
 
 pub(super) struct Sparse {
     corpus: Corpus,
-    file: Arc<SparseFile>,
+    index: Arc<SparseIndex>,
     encoder: Option<Arc<dyn SparseEncoder>>,
 }
 
@@ -29,44 +29,48 @@ impl Sparse {
         let wanted = encoder
             .as_ref()
             .map_or(IMPACTS, |encoder| encoder.fingerprint());
-        let file = corpus.sparse_file(wanted).ok_or_else(|| {
+        let index = corpus.sparse_index(wanted).ok_or_else(|| {
             let name = encoder.as_ref().map_or("bm25", |encoder| encoder.name());
             RetrieveError::Engine {
                 engine: "sparse search",
                 reason: format!(
-                    "the corpus as it is has no sparse index by `{name}`: \
+                    "the corpus has no sparse index by `{name}`: \
                      `indago index --sparse {name}` makes it"
                 ),
             }
         })?;
         Ok(Self {
             corpus: corpus.clone(),
-            file,
+            index,
             encoder,
         })
     }
 
-    fn vector(&self, text: &str, cancel: &Cancel) -> Result<SparseVector, RetrieveError> {
-        if let Some(encoder) = &self.encoder {
-            let vectors = encoder.encode(&[text], Role::Query, cancel)?;
-            return Ok(vectors.into_iter().next().unwrap_or_default());
-        }
+    /// The words of a query with how often they occur and their idf.
+    fn words(&self, text: &str) -> Result<Vec<(String, f32)>, RetrieveError> {
         let n = self.corpus.n_passages() as f64;
         let mut times: BTreeMap<String, u32> = BTreeMap::new();
         indago_text::for_each_term(text, |term, _| {
             *times.entry(term.to_owned()).or_default() += 1;
         });
-        let mut vector = SparseVector::new();
+        let mut words = Vec::with_capacity(times.len());
         for (word, times) in times {
-            if let Some(term) = self.file.word(&word) {
-                let having = self.corpus.lexical().document_frequency(&word)? as f64;
-                let idf = ((n - having + 0.5) / (having + 0.5)).ln_1p() as f32;
-                vector.push((term, idf * times as f32));
-            }
+            let having = self.corpus.lexical().document_frequency(&word)? as f64;
+            let idf = ((n - having + 0.5) / (having + 0.5)).ln_1p() as f32;
+            words.push((word, idf * times as f32));
         }
-        vector.sort_unstable_by_key(|(term, _)| *term);
-        Ok(vector)
+        Ok(words)
     }
+}
+
+/// A query's words as terms of a file.
+fn terms(file: &SparseFile, words: &[(String, f32)]) -> SparseVector {
+    let known = words.iter();
+    let mut vector: SparseVector = known
+        .filter_map(|(word, weight)| Some((file.word(word)?, *weight)))
+        .collect();
+    vector.sort_unstable_by_key(|(term, _)| *term);
+    vector
 }
 
 impl Retriever for Sparse {
@@ -77,22 +81,37 @@ impl Retriever for Sparse {
     fn search(&self, query: &Query, k: usize, cancel: &Cancel) -> Result<Vec<Hit>, RetrieveError> {
         cancel.check()?;
         let text = &query.text[..query.text.floor_char_boundary(MAX_QUERY_BYTES)];
-        let vector = self.vector(text, cancel)?;
+        let (mut encoded, mut words) = (SparseVector::new(), Vec::new());
+        match &self.encoder {
+            Some(encoder) => {
+                let vectors = encoder.encode(&[text], Role::Query, cancel)?;
+                encoded = vectors.into_iter().next().unwrap_or_default();
+            }
+            None => words = self.words(text)?,
+        }
         let allowed = self.corpus.allowed(&query.filters)?;
         let store = self.corpus.store();
-        let keep = |row: u32| {
+        let may = |row: u32| {
             allowed
                 .as_ref()
                 .is_none_or(|allowed| allowed.passage(store.passage_id(row)))
         };
-        let found = self
-            .file
-            .search(&vector, k, Effort::default(), keep, cancel)?;
-        let mut ranked: Vec<(PassageId, f32)> = found
-            .into_iter()
-            .map(|(row, score)| (store.passage_id(row), score))
-            .collect();
+        let mut ranked: Vec<(PassageId, f32)> = Vec::new();
+        for (file, rows) in &self.index.parts {
+            let vector = match &self.encoder {
+                Some(_) => encoded.clone(),
+                None => terms(file, &words),
+            };
+            // A text that is gone from the corpus has no rows.
+            let keep = |text: u32| rows.of(text).iter().any(|row| may(*row));
+            let found = file.search(&vector, k, Effort::default(), keep, cancel)?;
+            for (text, score) in found {
+                let rows = rows.of(text).iter().filter(|row| may(**row));
+                ranked.extend(rows.map(|row| (store.passage_id(*row), score)));
+            }
+        }
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        ranked.truncate(k);
         Ok(hits(self.name(), ranked))
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! keys       per row the key of its text, 16 bytes
 //! starts     per row where its vector begins, u32, and the end
-//! vectors    term u32, weight f32
+//! vectors    term u32, weight f32; over words how often the word occurs
+//! lengths    for vectors over words: mean length f32, then terms per row, u32
 //! lists, blocks, members, summaries, terms, codes, scales     see `blocks`
 //! words      for vectors over words: the words, sorted, a line each; a word's line is its term
 //! ```
@@ -23,7 +24,7 @@ use crate::error::{IndexError, corrupt};
 
 const KIND: Kind = Kind {
     name: "sparse",
-    version: 1,
+    version: 2,
 };
 
 /// What is written.
@@ -33,10 +34,19 @@ pub struct Content<'a> {
     pub keys: &'a [[u8; 16]],
     /// As many.
     pub vectors: &'a [SparseVector],
+    /// Where vectors are of how often words occur: as many lengths, and their mean in the corpus.
+    pub lengths: Option<(&'a [u32], f32)>,
     /// Number of terms; no vector has one from here up.
     pub vocabulary: usize,
     /// Words by term, where terms are words.
     pub words: &'a [String],
+}
+
+/// BM25's weight of a word that occurs `times` in a passage of `length` terms; its idf is left to
+/// the query.
+pub(crate) fn impact(times: f32, length: u32, mean: f32) -> f32 {
+    let norm = 1.2 * (0.25 + 0.75 * length as f32 / mean);
+    2.2 * times / (times + norm)
 }
 
 /// Cuts the vectors into blocks and writes both.
@@ -48,7 +58,21 @@ pub fn write(path: &Path, content: &Content<'_>, how: Cut) -> Result<(), IndexEr
     if u32::try_from(entries).is_err() {
         return Err(IndexError::TooMany(u64::from(u32::MAX), "sparse weights"));
     }
-    let blocks = cut(content.vectors, content.vocabulary, how);
+    let blocks = match content.lengths {
+        None => cut(content.vectors, content.vocabulary, how),
+        Some((lengths, mean)) => {
+            let weighted = content
+                .vectors
+                .iter()
+                .zip(lengths)
+                .map(|(vector, &length)| {
+                    let weight = |&(term, times): &(u32, f32)| (term, impact(times, length, mean));
+                    vector.iter().map(weight).collect()
+                });
+            let weighted: Vec<SparseVector> = weighted.collect();
+            cut(&weighted, content.vocabulary, how)
+        }
+    };
     let mut file = SealedWriter::create(path, KIND)?;
     file.begin("keys")?;
     for key in content.keys {
@@ -65,6 +89,13 @@ pub fn write(path: &Path, content: &Content<'_>, how: Cut) -> Result<(), IndexEr
     for (term, weight) in content.vectors.iter().flatten() {
         file.write(&term.to_le_bytes())?;
         file.write(&weight.to_le_bytes())?;
+    }
+    file.begin("lengths")?;
+    if let Some((lengths, mean)) = content.lengths {
+        file.write(&mean.to_le_bytes())?;
+        for length in lengths {
+            file.write(&length.to_le_bytes())?;
+        }
     }
     let numbers = [
         ("lists", &blocks.lists),
@@ -116,6 +147,7 @@ pub struct SparseFile {
     keys: Range<usize>,
     starts: Range<usize>,
     vectors: Range<usize>,
+    lengths: Range<usize>,
     lists: Range<usize>,
     blocks: Range<usize>,
     members: Range<usize>,
@@ -124,6 +156,9 @@ pub struct SparseFile {
     codes: Range<usize>,
     scales: Range<usize>,
     words: HashMap<String, u32>,
+    /// Mean length of a passage now, and what that can have raised weights by since the blocks were
+    /// cut; for vectors over words.
+    mean: Option<(f32, f32)>,
 }
 
 impl SparseFile {
@@ -141,7 +176,12 @@ impl SparseFile {
         let words = str::from_utf8(file.bytes().get(words).unwrap_or_default())
             .map_err(|e| corrupt(path, e.to_string()))?;
         let words = words.lines().map(str::to_owned).zip(0..).collect();
+        let lengths = section("lengths")?;
+        let table = file.bytes().get(lengths.clone()).unwrap_or_default();
+        let mean = (!table.is_empty()).then(|| (f32_at(table, 0), 1.0));
         let opened = Self {
+            lengths,
+            mean,
             keys: section("keys")?,
             starts: section("starts")?,
             vectors: section("vectors")?,
@@ -155,18 +195,32 @@ impl SparseFile {
             words,
             file,
         };
-        if opened.starts.len() == 4 * (opened.rows() as usize + 1) {
+        let rows = opened.rows() as usize;
+        let lengths_fit = opened.mean.is_none_or(|(mean, _)| {
+            opened.lengths.len() == 4 * (rows + 1) && mean.is_finite() && mean >= 1.0
+        });
+        if opened.starts.len() == 4 * (rows + 1) && lengths_fit {
             Ok(opened)
         } else {
             Err(corrupt(path, "table lengths do not agree"))
         }
     }
 
+    /// The same in a corpus whose passages have `mean` terms now; for vectors over words.
+    #[must_use]
+    pub(crate) fn at_mean(mut self, mean: f32) -> Self {
+        if let Some((before, _)) = self.mean {
+            // A weight grows at most as much as the mean does, so that summaries stay bounds.
+            self.mean = Some((mean.max(1.0), (mean.max(1.0) / before).max(1.0)));
+        }
+        self
+    }
+
     fn section(&self, span: &Range<usize>) -> &[u8] {
         self.file.bytes().get(span.clone()).unwrap_or_default()
     }
 
-    /// Number of passages.
+    /// Number of texts.
     pub fn rows(&self) -> u32 {
         (self.keys.len() / 16) as u32
     }
@@ -174,6 +228,11 @@ impl SparseFile {
     /// The term of a word.
     pub(crate) fn word(&self, word: &str) -> Option<u32> {
         self.words.get(word).copied()
+    }
+
+    /// The keys of all rows.
+    pub(crate) fn keys(&self) -> Vec<[u8; 16]> {
+        (0..self.rows()).map(|row| self.key(row)).collect()
     }
 
     /// The key of a row's text.
@@ -187,9 +246,22 @@ impl SparseFile {
         u32_at(table, 4 * i) as usize..u32_at(table, 4 * i + 4) as usize
     }
 
-    /// A row's vector.
+    /// A row's vector, weighted.
     pub(crate) fn vector(&self, row: u32) -> SparseVector {
-        self.entries(row).collect()
+        let mut vector: SparseVector = self.entries(row).collect();
+        if let Some((length, mean)) = self.length(row) {
+            for (_, weight) in &mut vector {
+                *weight = impact(*weight, length, mean);
+            }
+        }
+        vector
+    }
+
+    /// Terms of a row and their mean, for vectors over words.
+    fn length(&self, row: u32) -> Option<(u32, f32)> {
+        let (mean, _) = self.mean?;
+        let table = self.section(&self.lengths);
+        Some((u32_at(table, 4 + 4 * row as usize), mean))
     }
 
     fn entries(&self, row: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
@@ -205,7 +277,14 @@ impl SparseFile {
 
     fn product(&self, row: u32, query: &Weights) -> f32 {
         let entries = self.entries(row);
-        entries.map(|(term, w)| w * query.of(term)).sum()
+        match self.length(row) {
+            None => entries.map(|(term, w)| w * query.of(term)).sum(),
+            Some((length, mean)) => entries
+                .map(|(term, times)| (query.of(term), times))
+                .filter(|(asked, _)| *asked > 0.0)
+                .map(|(asked, times)| impact(times, length, mean) * asked)
+                .sum(),
+        }
     }
 
     fn summary_product(&self, block: usize, query: &Weights) -> f32 {
@@ -220,7 +299,8 @@ impl SparseFile {
             .zip(codes)
             .map(|(term, code)| query.of(u32_at(term, 0)) * f32::from(*code))
             .sum();
-        sum * f32_at(self.section(&self.scales), 4 * block)
+        let raised = self.mean.map_or(1.0, |(_, raised)| raised);
+        sum * raised * f32_at(self.section(&self.scales), 4 * block)
     }
 
     /// The best `k` rows that `keep` lets through, best first, ties by row. Approximate: lists

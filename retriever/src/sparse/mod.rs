@@ -2,23 +2,27 @@
 //! blocks.
 //!
 //! Two kinds: those of a [`SparseEncoder`] (SPLADE-type), and BM25's own weights as vectors over
-//! words, which need no model. A vector that was made once for a text is taken over when the index
-//! is made again.
+//! words, which need no model. An index follows its corpus: what is gone is skipped, what came is in
+//! a small file beside the large one; weights of words are computed from their counts, so that they
+//! are those of the corpus as it is.
 
 mod blocks;
 mod file;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use indago_core::Cancel;
-use indago_core::ports::{Role, SparseEncoder, SparseVector};
+use indago_core::ports::{RetrieveError, Role, SparseEncoder, SparseVector};
 
 pub use blocks::Cut;
 pub use file::{Content, Effort, SparseFile, write};
 
+use crate::disk::bytes::{f32_at, u32_at};
+use crate::disk::records::RecordLog;
 use crate::error::IndexError;
 use crate::manifest::{Manifest, SparseSet};
+use crate::multivector::{Rows, link_rows};
 use crate::prepare::indexed_text;
 use crate::store::Store;
 
@@ -26,6 +30,12 @@ use crate::store::Store;
 pub(crate) const IMPACTS: &str = "bm25-impacts/1";
 /// Texts that are encoded at once.
 const BATCH: usize = 64;
+/// Of so many texts of the large file one may be gone before all is made again.
+const MAX_GONE: usize = 4;
+/// For so many texts of the large file one may be in the small one ...
+const MAX_NEW: usize = 8;
+/// ... or so many whatever the large one has.
+const SMALL: usize = 1024;
 /// Passages whose own heaviest terms are the queries that recall is measured with.
 const SAMPLE: u32 = 64;
 /// Terms of such a query.
@@ -43,7 +53,51 @@ pub struct SparseBuilt {
     pub recall: f32,
 }
 
-/// Makes the sparse index of `store` and its entry for the manifest.
+/// A sparse index, open for searching: its file, and that of what came since.
+#[derive(Debug)]
+pub(crate) struct SparseIndex {
+    /// Each with the rows of the store that have its texts; none where a text is gone.
+    pub(crate) parts: Vec<(SparseFile, Rows)>,
+}
+
+impl SparseIndex {
+    /// Opens the files of `set` over a corpus of `terms` terms.
+    pub(crate) fn open(
+        dir: &Path,
+        set: &SparseSet,
+        store: &Store,
+        terms: u64,
+    ) -> Result<Self, RetrieveError> {
+        let open = |file: &str| -> Result<(SparseFile, Rows), RetrieveError> {
+            let file = SparseFile::open(&dir.join(file))?.at_mean(mean_length(store, terms));
+            let rows = link_rows(store, &file.keys());
+            Ok((file, rows))
+        };
+        Ok(Self {
+            parts: set.files().map(open).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Terms of a passage in the mean.
+fn mean_length(store: &Store, terms: u64) -> f32 {
+    (terms as f32 / store.n_passages().max(1) as f32).max(1.0)
+}
+
+/// How many passages of `store` have a text of these files.
+pub(crate) fn covered(dir: &Path, set: &SparseSet, store: &Store) -> Result<u64, RetrieveError> {
+    let mut there = HashSet::new();
+    for file in set.files() {
+        there.extend(SparseFile::open(&dir.join(file))?.keys());
+    }
+    let keys = (0..store.n_passages()).map(|row| store.passage_row(row).embed_key);
+    Ok(keys.filter(|key| there.contains(key)).count() as u64)
+}
+
+/// Brings the sparse index of `store` up to date, or makes it, with its entry for the manifest.
+///
+/// What came goes into a small file beside the large one, which stays as it is until too much of it
+/// is gone or the small one has grown: then both are made one.
 pub(crate) fn build(
     dir: &Path,
     store: &Store,
@@ -51,57 +105,198 @@ pub(crate) fn build(
     encoder: Option<&dyn SparseEncoder>,
     cancel: &Cancel,
 ) -> Result<(SparseSet, SparseBuilt), IndexError> {
-    let fingerprint = encoder
-        .map_or(IMPACTS, SparseEncoder::fingerprint)
-        .to_owned();
+    let fingerprint = encoder.map_or(IMPACTS, SparseEncoder::fingerprint);
     let known = manifest
         .sparse
         .iter()
         .find(|set| set.fingerprint == fingerprint);
-    let keys: Vec<[u8; 16]> = (0..store.n_passages())
-        .map(|row| store.passage_row(row).embed_key)
-        .collect();
-    let made = match encoder {
-        None => impacts(store, manifest, cancel)?,
-        Some(encoder) => {
-            // A file that cannot be read is made again, not trusted.
-            let before = known.and_then(|set| SparseFile::open(&dir.join(&set.file)).ok());
-            encoded(store, &keys, encoder, before.as_ref(), cancel)?
+    // A file that cannot be read is made again, not trusted.
+    let before = known.and_then(|set| {
+        let open = |file: &str| SparseFile::open(&dir.join(file));
+        let files: Result<Vec<SparseFile>, RetrieveError> = set.files().map(open).collect();
+        files.ok().filter(|files| !files.is_empty())
+    });
+    let mut wanted: HashSet<[u8; 16]> = HashSet::new();
+    let mut rows: Vec<u32> = Vec::new();
+    for row in 0..store.n_passages() {
+        if wanted.insert(store.passage_row(row).embed_key) {
+            rows.push(row);
         }
-    };
-    let folder = dir.join(crate::dense::FOLDER);
-    std::fs::create_dir_all(&folder).map_err(|e| IndexError::write(&folder, e))?;
-    let stem = &blake3::hash(fingerprint.as_bytes()).to_hex()[..16];
-    let file = format!(
-        "{}/sparse-{stem}-{}.bin",
-        crate::dense::FOLDER,
-        manifest.edition + 1
-    );
-    let content = Content {
-        keys: &keys,
-        vectors: &made.vectors,
-        vocabulary: made.vocabulary,
-        words: &made.words,
-    };
-    write(&dir.join(&file), &content, Cut::default())?;
-    let recall = recall(&SparseFile::open(&dir.join(&file))?, cancel)?;
-    let set = SparseSet {
-        fingerprint,
+    }
+    let key_of = |row: u32| store.passage_row(row).embed_key;
+    let mut set = SparseSet {
+        fingerprint: fingerprint.to_owned(),
         name: encoder.map_or("bm25", SparseEncoder::name).to_owned(),
-        generation: manifest.generation,
-        file,
-        recall,
+        passages: u64::from(store.n_passages()),
+        file: String::new(),
+        tail: None,
+        recall: known.map_or(0.0, |set| set.recall),
     };
-    let built = SparseBuilt {
-        passages: keys.len() as u64,
-        encoded: made.encoded,
-        recall,
+    let mut built = SparseBuilt {
+        passages: set.passages,
+        encoded: 0,
+        recall: set.recall,
     };
+    let mut build = Build {
+        dir,
+        store,
+        mean: mean_length(store, manifest.terms),
+        edition: manifest.edition + 1,
+        encoder,
+        before: before.as_deref().unwrap_or_default(),
+        encoded: 0,
+    };
+    if let (Some(known), Some(files)) = (known, &before) {
+        let there: HashSet<[u8; 16]> = files[0].keys().into_iter().collect();
+        let gone = there.iter().filter(|key| !wanted.contains(*key)).count();
+        let new: Vec<u32> = rows
+            .iter()
+            .copied()
+            .filter(|row| !there.contains(&key_of(*row)))
+            .collect();
+        if gone <= there.len() / MAX_GONE && new.len() <= (there.len() / MAX_NEW).max(SMALL) {
+            set.file.clone_from(&known.file);
+            let tail = files.get(1).map(SparseFile::keys).unwrap_or_default();
+            let as_it_is = tail.len() == new.len()
+                && tail.iter().zip(&new).all(|(key, row)| *key == key_of(*row));
+            set.tail = match (new.is_empty(), as_it_is) {
+                (true, _) => None,
+                (false, true) => known.tail.clone(),
+                (false, false) => Some(build.write("tail-", &new, cancel)?),
+            };
+            built.encoded = build.encoded;
+            return Ok((set, built));
+        }
+    }
+    set.file = build.write("", &rows, cancel)?;
+    built.encoded = build.encoded;
+    let written = SparseFile::open(&dir.join(&set.file))?;
+    set.recall = recall(&written, cancel)?;
+    built.recall = set.recall;
     Ok((set, built))
+}
+
+/// What files are made from.
+struct Build<'a> {
+    dir: &'a Path,
+    store: &'a Store,
+    mean: f32,
+    edition: u64,
+    encoder: Option<&'a dyn SparseEncoder>,
+    before: &'a [SparseFile],
+    encoded: u64,
+}
+
+impl Build<'_> {
+    /// Writes the vectors of some rows to a new file.
+    fn write(&mut self, kind: &str, rows: &[u32], cancel: &Cancel) -> Result<String, IndexError> {
+        let keys: Vec<[u8; 16]> = rows
+            .iter()
+            .map(|row| self.store.passage_row(*row).embed_key)
+            .collect();
+        let made = match self.encoder {
+            None => impacts(self.store, rows, cancel)?,
+            Some(encoder) => self.encode(rows, &keys, encoder, cancel)?,
+        };
+        self.encoded = made.encoded;
+        let folder = self.dir.join(crate::dense::FOLDER);
+        std::fs::create_dir_all(&folder).map_err(|e| IndexError::write(&folder, e))?;
+        let fingerprint = self.encoder.map_or(IMPACTS, SparseEncoder::fingerprint);
+        let file = format!(
+            "{}/sparse-{}-{kind}{}.bin",
+            crate::dense::FOLDER,
+            stem(fingerprint),
+            self.edition
+        );
+        let content = Content {
+            keys: &keys,
+            vectors: &made.vectors,
+            lengths: made
+                .lengths
+                .as_ref()
+                .map(|lengths| (&lengths[..], self.mean)),
+            vocabulary: made.vocabulary,
+            words: &made.words,
+        };
+        write(&self.dir.join(&file), &content, Cut::default())?;
+        Ok(file)
+    }
+
+    /// Vectors by an encoder; those of texts that were encoded before are taken from there. A killed
+    /// program loses the batch it was in.
+    fn encode(
+        &self,
+        rows: &[u32],
+        keys: &[[u8; 16]],
+        encoder: &dyn SparseEncoder,
+        cancel: &Cancel,
+    ) -> Result<Made, IndexError> {
+        let mut known: HashMap<[u8; 16], SparseVector> = HashMap::new();
+        for file in self.before {
+            known.extend((0..file.rows()).map(|row| (file.key(row), file.vector(row))));
+        }
+        let missing: Vec<([u8; 16], u32)> = keys
+            .iter()
+            .copied()
+            .zip(rows.iter().copied())
+            .filter(|(key, _)| !known.contains_key(key))
+            .collect();
+        let path = self.dir.join(crate::dense::FOLDER);
+        let path = path.join(format!("sparse-{}.pending", stem(encoder.fingerprint())));
+        let mut pending = RecordLog::open(&path, &format!("sparse {}", encoder.fingerprint()))?;
+        let mut encoded = 0;
+        for batch in missing.chunks(BATCH) {
+            cancel.check()?;
+            let mut fresh = Vec::new();
+            for &(key, row) in batch {
+                match pending.get(&key)? {
+                    Some(bytes) => {
+                        let entries = (0..bytes.len() / 8)
+                            .map(|i| (u32_at(&bytes, 8 * i), f32_at(&bytes, 8 * i + 4)));
+                        known.insert(key, entries.collect());
+                    }
+                    None => fresh.push((key, text_of(self.store, row)?)),
+                }
+            }
+            let texts: Vec<&str> = fresh.iter().map(|(_, text)| text.as_str()).collect();
+            let vectors = match texts.is_empty() {
+                true => Vec::new(),
+                false => encoder.encode(&texts, Role::Passage, cancel)?,
+            };
+            encoded += vectors.len() as u64;
+            for ((key, _), vector) in fresh.iter().zip(vectors) {
+                let entries = vector.iter();
+                let bytes: Vec<u8> = entries
+                    .flat_map(|(term, w)| [term.to_le_bytes(), w.to_le_bytes()].concat())
+                    .collect();
+                pending.append(*key, &bytes)?;
+                known.insert(*key, vector);
+            }
+            pending.sync()?;
+        }
+        drop(pending);
+        // What stays behind is taken for what it is next time.
+        let _ = std::fs::remove_file(&path);
+        let vector = |key| known.get(key).cloned().unwrap_or_default();
+        Ok(Made {
+            vectors: keys.iter().map(vector).collect(),
+            lengths: None,
+            vocabulary: encoder.vocabulary(),
+            words: Vec::new(),
+            encoded,
+        })
+    }
+}
+
+/// Names the files of an encoder.
+fn stem(fingerprint: &str) -> String {
+    blake3::hash(fingerprint.as_bytes()).to_hex()[..16].to_owned()
 }
 
 struct Made {
     vectors: Vec<SparseVector>,
+    /// Terms of each text, where vectors are of how often words occur.
+    lengths: Option<Vec<u32>>,
     vocabulary: usize,
     words: Vec<String>,
     encoded: u64,
@@ -114,47 +309,12 @@ fn text_of(store: &Store, row: u32) -> Result<String, IndexError> {
     Ok(indexed_text(&title, &headings, store.passage_text(&row)?))
 }
 
-/// Vectors by an encoder; those of texts that `before` has are taken from there.
-fn encoded(
-    store: &Store,
-    keys: &[[u8; 16]],
-    encoder: &dyn SparseEncoder,
-    before: Option<&SparseFile>,
-    cancel: &Cancel,
-) -> Result<Made, IndexError> {
-    let mut known: HashMap<[u8; 16], SparseVector> = HashMap::new();
-    if let Some(before) = before {
-        known.extend((0..before.rows()).map(|row| (before.key(row), before.vector(row))));
-    }
-    let missing: BTreeMap<[u8; 16], u32> = (keys.iter().copied().zip(0..))
-        .filter(|(key, _)| !known.contains_key(key))
-        .collect();
-    let missing: Vec<([u8; 16], u32)> = missing.into_iter().collect();
-    for batch in missing.chunks(BATCH) {
-        cancel.check()?;
-        let texts: Vec<String> = batch
-            .iter()
-            .map(|(_, row)| text_of(store, *row))
-            .collect::<Result<_, _>>()?;
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let vectors = encoder.encode(&texts, Role::Passage, cancel)?;
-        known.extend(batch.iter().map(|(key, _)| *key).zip(vectors));
-    }
-    let vector = |key| known.get(key).cloned().unwrap_or_default();
-    Ok(Made {
-        vectors: keys.iter().map(vector).collect(),
-        vocabulary: encoder.vocabulary(),
-        words: Vec::new(),
-        encoded: missing.len() as u64,
-    })
-}
-
-/// BM25's weight of each word in each passage, its idf left to the query.
-fn impacts(store: &Store, manifest: &Manifest, cancel: &Cancel) -> Result<Made, IndexError> {
-    let n = store.n_passages();
-    let mut counted: Vec<(BTreeMap<String, u32>, u32)> = Vec::with_capacity(n as usize);
+/// How often each word occurs in the text of each row.
+fn impacts(store: &Store, rows: &[u32], cancel: &Cancel) -> Result<Made, IndexError> {
+    let mut counted: Vec<BTreeMap<String, u32>> = Vec::with_capacity(rows.len());
+    let mut lengths = Vec::with_capacity(rows.len());
     let mut words: BTreeSet<String> = BTreeSet::new();
-    for row in 0..n {
+    for &row in rows {
         cancel.check()?;
         let mut times: BTreeMap<String, u32> = BTreeMap::new();
         let mut length = 0;
@@ -167,29 +327,27 @@ fn impacts(store: &Store, manifest: &Manifest, cancel: &Cancel) -> Result<Made, 
                 }
             }
         });
-        words.extend(
-            times
-                .keys()
-                .filter(|term| !words.contains(*term))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
-        counted.push((times, length));
+        for term in times.keys() {
+            if !words.contains(term) {
+                words.insert(term.clone());
+            }
+        }
+        counted.push(times);
+        lengths.push(length);
     }
     let words: Vec<String> = words.into_iter().collect();
-    let mean = (manifest.terms as f32 / n.max(1) as f32).max(1.0);
-    let vectors = counted.into_iter().map(|(times, length)| {
-        let norm = 1.2 * (0.25 + 0.75 * length as f32 / mean);
-        let weight = |(word, times): (String, u32)| {
+    let vectors = counted.into_iter().map(|times| {
+        let entry = |(word, times): (String, u32)| {
             let term = words.binary_search(&word).ok()? as u32;
-            Some((term, 2.2 * times as f32 / (times as f32 + norm)))
+            Some((term, times as f32))
         };
-        times.into_iter().filter_map(weight).collect()
+        times.into_iter().filter_map(entry).collect()
     });
     Ok(Made {
         vectors: vectors.collect(),
         vocabulary: words.len(),
-        encoded: u64::from(n),
+        encoded: rows.len() as u64,
+        lengths: Some(lengths),
         words,
     })
 }

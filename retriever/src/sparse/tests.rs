@@ -24,6 +24,7 @@ fn on_disk(vectors: &[SparseVector], how: Cut) -> (tempfile::TempDir, SparseFile
     let content = Content {
         keys: &keys,
         vectors,
+        lengths: None,
         vocabulary: 40,
         words: &[],
     };

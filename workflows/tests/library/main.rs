@@ -155,6 +155,7 @@ fn library(fake: &Arc<Fake>, threads: usize) -> CpuLibrary {
         coverage: IndexCoverage {
             passages: 1,
             embedded: 0,
+            left_out: 0,
         },
     };
     CpuLibrary::new(parts, threads).unwrap()
@@ -193,7 +194,8 @@ async fn answers_come_back_in_the_order_of_what_was_asked() {
         library.coverage(),
         IndexCoverage {
             passages: 1,
-            embedded: 0
+            embedded: 0,
+            left_out: 0,
         }
     );
 }

@@ -246,6 +246,7 @@ impl Library for Dozen {
         IndexCoverage {
             passages: 12,
             embedded: 12,
+            left_out: 0,
         }
     }
 }
