@@ -9,14 +9,14 @@ pub(crate) use read::hash_file;
 
 use std::path::{Path, PathBuf};
 
-use indago_core::ports::{EncodeError, Encoder, SparseEncoder};
+use indago_core::ports::{EncodeError, Encoder, FactExtractor, SparseEncoder};
 use indago_core::{Cancel, Cancelled, IndexCoverage};
 use indago_retriever::ingest::{
     ChunkOptions, FoundFile, LoadLimits, SkipReason, Skipped, WalkError, WalkOptions, Warning, walk,
 };
 use indago_retriever::{
-    Approximation, Committed, CorpusWriter, FileState, IndexError, Prepared, SparseBuilt, Stage,
-    WriterOptions,
+    Approximation, Committed, CorpusWriter, Extracted, FileState, IndexError, Prepared,
+    SparseBuilt, Stage, WriterOptions,
 };
 use serde::Serialize;
 
@@ -274,6 +274,33 @@ pub fn prune(
     let dir = project.corpus_dir(corpus)?;
     let mut writer = open_writer(&dir, &IndexRequest::new(corpus, Vec::new()))?;
     Ok(writer.prune(per_mille, cancel)?)
+}
+
+/// Has names and facts extracted from the passages of a corpus, `at_once` at a time, for the graph
+/// that `ppr` follows; without an extractor it goes back to names found by rules. `progress` is told
+/// how many texts are done, of how many.
+///
+/// # Errors
+/// [`Error::NoCorpus`]; [`Error::Cancelled`] soon after `cancel`: what came so far is kept.
+pub fn extract_facts(
+    project: &Project,
+    corpus: &str,
+    extractor: Option<&dyn FactExtractor>,
+    at_once: usize,
+    progress: &mut dyn FnMut(u64, u64),
+    cancel: &Cancel,
+) -> Result<Extracted, Error> {
+    let dir = project.corpus_dir(corpus)?;
+    let mut writer = open_writer(&dir, &IndexRequest::new(corpus, Vec::new()))?;
+    let Some(extractor) = extractor else {
+        writer.forget_facts()?;
+        return Ok(Extracted::default());
+    };
+    let done = writer.extract_facts(extractor, at_once, progress, cancel)?;
+    done.ok_or_else(|| Error::NoCorpus {
+        name: corpus.to_owned(),
+        project: project.root().to_owned(),
+    })
 }
 
 /// Makes a sparse index of a corpus or brings it up to date, by the vectors of an encoder, given with

@@ -60,10 +60,10 @@ pub use indago_core as core;
 pub use indago_models::pull::{PullError, Pulled, Pulling};
 pub use indago_models::registry::FolderOptions;
 pub use indago_models::remote as models;
-pub use indago_retriever::{Approximation, Corpus};
+pub use indago_retriever::{Approximation, Corpus, Extracted};
 pub use indexing::{
-    IndexRequest, Indexed, Progress, embed, embed_tokens, index, index_sparse, link, prune,
-    sparse_behind,
+    IndexRequest, Indexed, Progress, embed, embed_tokens, extract_facts, index, index_sparse, link,
+    prune, sparse_behind,
 };
 pub use project::Project;
 pub use pulling::pull;

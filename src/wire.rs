@@ -7,7 +7,8 @@ use indago_agents::ModelClarifier;
 use indago_agents::model::ModelAuthor;
 use indago_agents::operators::registry;
 use indago_core::ports::{
-    EncodeError, Encoder, Library, PairScorer, PlanPolicy, Reranker, Retriever, Role, SparseEncoder,
+    EncodeError, Encoder, FactExtractor, LanguageModel, Library, PairScorer, PlanPolicy, Reranker,
+    Retriever, Role, SparseEncoder,
 };
 use indago_core::{Cancel, IndexCoverage};
 use indago_models::registry::Registry;
@@ -15,7 +16,8 @@ use indago_models::{
     CrossEncoder, FolderKind, MiniLm, SentenceEncoder, Splade, StaticEncoder, Truncated,
 };
 use indago_planner::policy;
-use indago_retriever::rerank::{ByPairs, DEFAULT_DEPTH, Reranked};
+use indago_retriever::facts::LanguageExtractor;
+use indago_retriever::rerank::{ByPairs, Complete, DEFAULT_DEPTH, Reranked};
 use indago_retriever::{Corpus, Propositions};
 use indago_tools::CorpusTools;
 use indago_workflows::deep_research::Research;
@@ -125,6 +127,18 @@ pub fn reranker(name: &str) -> Result<Arc<dyn Reranker>, Error> {
         }
     };
     Ok(Arc::new(ByPairs::new(scorer)))
+}
+
+/// A language model as extractor of names and facts for the graph.
+pub fn fact_extractor(
+    model: &dyn LanguageModel,
+    complete: Arc<Complete>,
+) -> Arc<dyn FactExtractor> {
+    Arc::new(LanguageExtractor::new(
+        model.name(),
+        model.fingerprint(),
+        complete,
+    ))
 }
 
 /// `first`, whose best `depth` hits `reranker` puts in order.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indago_core::ports::{
-    CorpusStats, DocumentStore, Encoder, NameHit, NameIndex, RetrieveError, Retriever,
+    CorpusStats, DocumentStore, Encoder, Facts, NameHit, NameIndex, RetrieveError, Retriever,
     SparseEncoder, StoreError,
 };
 use indago_core::{Cancel, Document, DocumentId, Filters, Hit, IndexCoverage, Passage, PassageId};
@@ -22,7 +22,7 @@ use crate::manifest::{Manifest, VectorSet};
 use crate::names::Names;
 use crate::sparse::SparseIndex;
 use crate::store::Store;
-use crate::{health, multivector, near_duplicate, retrievers};
+use crate::{facts, health, multivector, near_duplicate, retrievers};
 
 /// How often a state that a writer replaced while it was being opened is tried anew.
 const ATTEMPTS: usize = 50;
@@ -163,6 +163,19 @@ impl Corpus {
     pub fn left_out(&self) -> Option<(u64, u32)> {
         let pruning = self.0.manifest.pruning.as_ref()?;
         Some((pruning.passages, pruning.per_mille))
+    }
+
+    /// Who extracted the facts that the graph follows, and from how many passages; `None` where rules
+    /// read every passage.
+    pub fn extraction(&self) -> Option<(String, u64)> {
+        let set = self.0.manifest.facts.as_ref()?;
+        Some((set.name.clone(), set.passages))
+    }
+
+    /// The extracted facts, by the key of the passage's text.
+    pub(crate) fn facts(&self) -> Result<HashMap<[u8; 16], Facts>, RetrieveError> {
+        let set = self.0.manifest.facts.as_ref();
+        set.map_or_else(|| Ok(HashMap::new()), |set| facts::read(&self.0.dir, set))
     }
 
     /// Scans vectors on devices from now on, in this corpus and its clones. Not for the CPU: that is

@@ -78,5 +78,8 @@ pub(crate) fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
     for file in manifest.sparse.iter().flat_map(SparseSet::files) {
         problems.extend(SparseFile::open(&dir.join(file)).err());
     }
+    if let Some(set) = &manifest.facts {
+        problems.extend(crate::facts::read(dir, set).err());
+    }
     problems
 }

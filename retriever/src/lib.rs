@@ -15,6 +15,7 @@ mod dense;
 mod disk;
 mod encoded;
 mod error;
+pub mod facts;
 mod filter;
 pub mod fuse;
 pub mod graph;
@@ -34,7 +35,9 @@ pub mod sparse;
 mod store;
 pub mod vamana;
 
-pub use build::{Committed, CorpusWriter, FileState, Generation, Plan, Stage, WriterOptions};
+pub use build::{
+    Committed, CorpusWriter, Extracted, FileState, Generation, Plan, Stage, WriterOptions,
+};
 pub use corpus::{Approximation, Corpus, Listed, SourceInfo, Summary, list};
 pub use error::IndexError;
 pub use health::verify;

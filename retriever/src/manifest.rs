@@ -51,6 +51,9 @@ pub(crate) struct Manifest {
     pub(crate) pruning: Option<Pruning>,
     /// At most one entry per encoder.
     pub(crate) vectors: Vec<VectorSet>,
+    /// The extracted facts that the graph follows, unless rules read every passage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) facts: Option<FactSet>,
     /// At most one entry per encoder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tokens: Vec<TokenSet>,
@@ -67,6 +70,20 @@ pub(crate) struct Pruning {
     /// Most that are left out, of 1000.
     pub(crate) per_mille: u32,
     /// Passages that are.
+    pub(crate) passages: u64,
+}
+
+/// What an extractor found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FactSet {
+    pub(crate) fingerprint: String,
+    /// The extractor's name for people.
+    pub(crate) name: String,
+    /// The log, relative to the corpus folder.
+    pub(crate) file: String,
+    /// Bytes of the log that are published.
+    pub(crate) bytes: u64,
+    /// Passages of the corpus whose facts are there.
     pub(crate) passages: u64,
 }
 

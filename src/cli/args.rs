@@ -173,6 +173,14 @@ pub(super) struct IndexArgs {
     /// as in 0.25; words still find them. Kept from then on; 0 gives vectors to all again
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(super) prune: Option<u32>,
+    /// Have a configured language model read names and facts off every passage for the graph of
+    /// `--retriever ppr`; passages that come later are read when this is given again. `rules` goes
+    /// back to names found by rules
+    #[arg(long, value_name = "MODEL", conflicts_with = "vectors_only")]
+    pub(super) graph_extractor: Option<String>,
+    /// Make at most this many calls for --graph-extractor, two a passage; the next time goes on
+    #[arg(long, value_name = "N", requires = "graph_extractor")]
+    pub(super) graph_calls: Option<u64>,
     /// Also make a sparse index: by BM25's weights, or by an added sparse encoder; search with
     /// `--retriever sparse` or `sparse@NAME`
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bm25")]

@@ -42,6 +42,16 @@ struct Described {
     roots: Vec<String>,
     vectors: Vec<Vectors>,
     sparse: Vec<Sparse>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facts: Option<ExtractedBy>,
+}
+
+/// Names and facts that were extracted.
+#[derive(Serialize)]
+struct ExtractedBy {
+    extractor: String,
+    /// Passages of the corpus whose facts are there.
+    passages: u64,
 }
 
 /// A sparse index.
@@ -204,6 +214,17 @@ fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Ex
             },
         );
     }
+    if let Some(ExtractedBy {
+        extractor,
+        passages,
+    }) = &described.facts
+    {
+        let all = described.passages;
+        row(
+            "facts",
+            format!("{passages} of {all} passages, by {extractor}"),
+        );
+    }
     printer.data(&table.to_string())?;
     Ok(Exit::Done)
 }
@@ -235,6 +256,12 @@ fn describe(name: String, corpus: &Corpus) -> Described {
                 approximation: corpus.approximation(&fingerprint),
             })
             .collect(),
+        facts: corpus
+            .extraction()
+            .map(|(extractor, passages)| ExtractedBy {
+                extractor,
+                passages,
+            }),
         sparse: corpus
             .sparse_indexes()
             .into_iter()

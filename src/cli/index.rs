@@ -9,6 +9,7 @@ use indago_retriever::ingest::{SkipReason, Skipped};
 use serde::Serialize;
 
 use super::args::IndexArgs;
+use super::language::{Calls, limit_reached};
 use super::printer::Printer;
 use super::progress::{Meter, Unit, megabytes};
 use super::settings::Settings;
@@ -92,6 +93,11 @@ pub(super) fn run(
         }
         vector_seconds = Some(began.elapsed().as_secs_f64());
     }
+    if let Some(name) = &args.graph_extractor {
+        extract(name, args.graph_calls, settings, corpus, printer, cancel)?;
+    } else {
+        note_facts(&project, corpus, printer)?;
+    }
     if let Some(name) = &args.sparse {
         if name != "bm25" && compute.as_ref().is_some_and(Compute::is_gpu) {
             printer.note("note: sparse vectors are encoded on this CPU, not on the GPU");
@@ -171,6 +177,93 @@ pub(super) fn update(
             cancel,
         )?;
         follow_sparse(&project(settings), corpus, printer, cancel)?;
+    }
+    Ok(())
+}
+
+/// Has the model `name` read names and facts off passages, or goes back to `rules`.
+fn extract(
+    name: &str,
+    most: Option<u64>,
+    settings: &Settings,
+    corpus: &str,
+    printer: Printer,
+    cancel: &Cancel,
+) -> anyhow::Result<()> {
+    let project = project(settings);
+    if name == "rules" {
+        crate::extract_facts(&project, corpus, None, 1, &mut |_, _| {}, cancel)?;
+        return Ok(());
+    }
+    let Some(config) = settings.models.get(name) else {
+        anyhow::bail!(
+            "`{name}` is no configured model: `indago.toml` wants `[models.{name}]`, or give `rules`"
+        );
+    };
+    let calls = Calls::open(name, settings)?;
+    let extractor = wire::fact_extractor(calls.model.as_ref(), calls.at_most(most));
+    let mut meter: Option<Meter> = None;
+    let mut progress = |done, all| {
+        let unit = Unit::Things("passages");
+        meter
+            .get_or_insert_with(|| Meter::start(printer, "reading facts", unit, all))
+            .set(done);
+    };
+    let done = crate::extract_facts(
+        &project,
+        corpus,
+        Some(extractor.as_ref()),
+        config.concurrent,
+        &mut progress,
+        cancel,
+    )?;
+    drop(meter);
+    let (tokens, micros) = calls.spent();
+    printer.note(&format!(
+        "`{name}` has read names and facts off {} of {} passages, {} of them now: {} calls, {tokens} \
+         tokens, ${:.4}",
+        done.extracted,
+        done.passages,
+        done.read,
+        calls.made(),
+        micros as f64 / 1e6
+    ));
+    for (document, reason) in &done.failures {
+        printer.warn(&super::table::printable(&format!("{document}: {reason}")));
+    }
+    if done.failed > 0 {
+        printer.note(&format!(
+            "{} passages go on being read by rules; the same command tries them again",
+            done.failed
+        ));
+    }
+    match done.stopped {
+        Some(stopped) if most.is_some_and(|most| stopped.to_string().contains(&limit_reached(most))) => {
+            printer.note("the limit of --graph-calls is reached; the same command goes on from here");
+            Ok(())
+        }
+        Some(stopped) => Err(anyhow::Error::new(stopped).context(
+            "the facts of some passages are missing; what came is kept, and the same command goes on",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Says so when passages came that nobody has read facts off.
+fn note_facts(
+    project: &crate::Project,
+    corpus: &str,
+    printer: Printer,
+) -> Result<(), crate::Error> {
+    let opened = crate::open(project, corpus)?;
+    let passages = opened.summary().passages;
+    if let Some((name, extracted)) = opened.extraction()
+        && extracted < passages
+    {
+        printer.note(&format!(
+            "note: `{name}` has read names and facts off {extracted} of {passages} passages (`indago \
+             index --graph-extractor {name}` completes them)"
+        ));
     }
     Ok(())
 }

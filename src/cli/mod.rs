@@ -16,6 +16,7 @@ mod exit;
 mod folder;
 mod index;
 mod interrupt;
+mod language;
 mod models;
 mod models_pull;
 mod models_test;

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::args::{FilterArgs, SearchArgs};
 use super::batch::{self, Item};
+use super::language::Calls;
 use super::printer::Printer;
 use super::settings::Settings;
 use super::table::printable;
@@ -106,16 +107,8 @@ fn reranker(
         && settings.models.contains_key(model)
     {
         let judging: Judging = way.parse().map_err(anyhow::Error::msg)?;
-        let configs = settings.models.clone();
-        let remote = Remote::open(&project(settings), configs, &settings.network, true)?;
-        let Some(chat) = remote.models.chat(model) else {
-            anyhow::bail!("the model `{model}` is no language model");
-        };
-        let runtime = crate::asking::runtime()?;
-        let complete = move |request, cancel: &Cancel| {
-            runtime.block_on(chat.complete(request, None, cancel.clone()))
-        };
-        return Ok(by_language_model(model, judging, Arc::new(complete)));
+        let calls = Calls::open(model, settings)?;
+        return Ok(by_language_model(model, judging, calls.complete()));
     }
     if !settings.models.contains_key(name) {
         return Ok(compute.reranker(name)?);

@@ -4,6 +4,7 @@
 mod corpus;
 mod encode;
 mod entail;
+mod extract;
 mod language;
 mod plan;
 mod retrieve;
@@ -15,6 +16,7 @@ pub use encode::{
     EncodeError, Encoder, Matrix, Role, SparseEncoder, SparseVector, TokenCounter, TokenEncoder,
 };
 pub use entail::{Entailment, Verdict};
+pub use extract::{ExtractError, FactExtractor, Facts, Triple};
 pub use language::{
     Completion, Delta, DeltaSink, FinishReason, LanguageModel, LanguageModelError, OutputSchema,
     Request, TokenLogprob, TokenUsage,

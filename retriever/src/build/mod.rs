@@ -2,6 +2,7 @@
 
 mod borrow;
 mod embed;
+mod facts;
 mod files;
 mod generation;
 mod lock;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use indago_core::ports::SparseEncoder;
 use indago_core::{Cancel, IndexCoverage};
 
+pub use facts::Extracted;
 pub use files::{FileState, Plan};
 pub use generation::{Committed, Generation, Stage};
 
@@ -152,6 +154,7 @@ impl CorpusWriter {
                 set.forget();
             }
         }
+        Self::check_facts(&mut self.manifest, &self.dir);
         for set in &mut self.manifest.sparse {
             let open = |file: &str| SparseFile::open(&self.dir.join(file)).err();
             let damage = set.files().find_map(open);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use indago_core::ports::RetrieveError;
+use indago_core::ports::{Facts, RetrieveError};
 use indago_core::{Cancel, PassageId};
 use indago_kernels::pagerank::{Graph, Transitions, Walk, pagerank};
 use indago_text::normalize_name;
@@ -48,6 +48,11 @@ pub(crate) fn phrases_of(text: &str) -> Vec<String> {
     found
 }
 
+/// One phrase, normalised; `None` where it is too short to lead anywhere.
+pub(crate) fn phrase_of(text: &str) -> Option<String> {
+    Some(normalize_name(text)).filter(|phrase| phrase.chars().count() >= 3)
+}
+
 #[derive(Default)]
 struct Draft {
     ids: HashMap<String, u32>,
@@ -57,6 +62,8 @@ struct Draft {
     sentences: Vec<u32>,
     n_sentences: u32,
     together: HashMap<(u32, u32), u32>,
+    /// How often a fact connects two phrases.
+    facts: HashMap<(u32, u32), u32>,
 }
 
 impl Draft {
@@ -102,6 +109,32 @@ impl Draft {
         }
     }
 
+    /// The same of a passage whose names and facts were extracted.
+    fn add_facts(&mut self, row: u32, title: &str, facts: &Facts) {
+        let mut own = Vec::new();
+        for phrase in std::iter::once(title).chain(facts.names.iter().map(String::as_str)) {
+            if let Some(phrase) = phrase_of(phrase) {
+                own.push(self.id(phrase));
+            }
+        }
+        for triple in &facts.triples {
+            let ends = (phrase_of(&triple.subject), phrase_of(&triple.object));
+            let (Some(subject), Some(object)) = ends else {
+                continue;
+            };
+            let (a, b) = (self.id(subject), self.id(object));
+            own.extend([a, b]);
+            if a != b {
+                *self.facts.entry((a.min(b), a.max(b))).or_default() += 1;
+            }
+        }
+        own.sort_unstable();
+        own.dedup();
+        for id in own {
+            self.passages[id as usize].push(row);
+        }
+    }
+
     /// Weight of meeting `times` times: normalised pointwise mutual information.
     fn weight(&self, a: u32, b: u32, times: u32) -> f32 {
         let all = self.n_sentences.max(1) as f32;
@@ -117,14 +150,22 @@ impl Draft {
 }
 
 impl PhraseGraph {
-    pub(crate) fn build(store: &Store, cancel: &Cancel) -> Result<Self, RetrieveError> {
+    /// Passages whose facts were extracted are connected by these, others as rules read them.
+    pub(crate) fn build(
+        store: &Store,
+        facts: &HashMap<[u8; 16], Facts>,
+        cancel: &Cancel,
+    ) -> Result<Self, RetrieveError> {
         let n_passages = store.n_passages() as usize;
         let mut draft = Draft::default();
         for row in 0..store.n_passages() {
             cancel.check()?;
             let passage = store.passage_row(row);
             let title = store.record(passage.document)?.title;
-            draft.add(row, &title, store.passage_text(&passage)?);
+            match facts.get(&passage.embed_key) {
+                Some(facts) => draft.add_facts(row, &title, facts),
+                None => draft.add(row, &title, store.passage_text(&passage)?),
+            }
         }
         let most = (n_passages as f32 * MAX_SHARE) as usize;
         let rare: Vec<bool> = draft
@@ -148,10 +189,19 @@ impl PhraseGraph {
             }
         }
         let mut kept: BTreeMap<(u32, u32), f32> = BTreeMap::new();
+        for (&(a, b), &times) in &draft.facts {
+            if rare[a as usize] && rare[b as usize] {
+                let weight = times.min(MAX_MEETINGS) as f32;
+                neighbours.entry(a).or_default().push((weight, b));
+                neighbours.entry(b).or_default().push((weight, a));
+            }
+        }
         for (a, mut others) in neighbours {
             others.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
             for (weight, b) in others.into_iter().take(MAX_NEIGHBOURS) {
-                kept.insert((a.min(b), a.max(b)), weight);
+                // Two that meet in a sentence and in a fact count by the stronger.
+                let edge = kept.entry((a.min(b), a.max(b))).or_default();
+                *edge = edge.max(weight);
             }
         }
         edges.extend(kept.into_iter().map(|((a, b), w)| (node(a), node(b), w)));

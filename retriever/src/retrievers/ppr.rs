@@ -1,5 +1,6 @@
 //! Personalized PageRank over passages and phrases, as in HippoRAG 2 (Gutierrez et al., 2025)
-//! without a language model: names and titles are the phrases, sentences the facts.
+//! without a language model: names and titles are the phrases, sentences the facts. Of passages whose
+//! names and facts were extracted ([`crate::facts`]) these are taken instead.
 //!
 //! Seeds are the phrases of the query and of the sentences that share most with it, each by its
 //! score over the passages that hold it, and every passage of the fused list by a twentieth of its
@@ -8,10 +9,10 @@
 //! There to be compared with [`super::Graph`]. Its graph is made in memory at the first search and
 //! not stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use indago_core::ports::{Encoder, RetrieveError, Retriever};
+use indago_core::ports::{Encoder, Facts, RetrieveError, Retriever, Triple};
 use indago_core::{Cancel, Hit, Query};
 use indago_kernels::pagerank::Walk;
 use indago_text::normalize_name;
@@ -19,7 +20,7 @@ use indago_text::normalize_name;
 use super::fused::Fused;
 use super::hits;
 use crate::corpus::Corpus;
-use crate::graph::{PhraseGraph, QueryTerms, by_mass, phrases_of};
+use crate::graph::{PhraseGraph, QueryTerms, by_mass, phrase_of, phrases_of};
 
 /// Fused passages that are seeds.
 const PASSAGES: usize = 200;
@@ -35,7 +36,13 @@ const PASSAGE_WEIGHT: f32 = 0.05;
 pub(super) struct Ppr {
     corpus: Corpus,
     fused: Fused,
-    graph: OnceLock<PhraseGraph>,
+    graph: OnceLock<Known>,
+}
+
+/// The graph, and the facts that it was made with by the key of their passage's text.
+struct Known {
+    graph: PhraseGraph,
+    facts: HashMap<[u8; 16], Facts>,
 }
 
 impl Ppr {
@@ -50,13 +57,14 @@ impl Ppr {
         })
     }
 
-    fn graph(&self, cancel: &Cancel) -> Result<&PhraseGraph, RetrieveError> {
+    fn graph(&self, cancel: &Cancel) -> Result<&Known, RetrieveError> {
         if let Some(graph) = self.graph.get() {
             return Ok(graph);
         }
-        let graph = PhraseGraph::build(self.corpus.store(), cancel)?;
+        let facts = self.corpus.facts()?;
+        let graph = PhraseGraph::build(self.corpus.store(), &facts, cancel)?;
         // Two threads may have made it at once; both are the same.
-        Ok(self.graph.get_or_init(|| graph))
+        Ok(self.graph.get_or_init(|| Known { graph, facts }))
     }
 
     /// Phrases to start from with their scores: the query's own and those of its best sentences.
@@ -64,23 +72,43 @@ impl Ppr {
         &self,
         query: &Query,
         fused: &[Hit],
-        graph: &PhraseGraph,
+        known: &Known,
     ) -> Result<Vec<(u32, f32)>, RetrieveError> {
+        let Known { graph, facts } = known;
+        let store = self.corpus.store();
         let terms = QueryTerms::new(&query.text, &self.corpus);
         let best = fused
             .first()
             .map_or(1.0, |hit| hit.score.max(f32::MIN_POSITIVE));
-        let mut sentences: Vec<(f32, String)> = Vec::new();
+        // Sentences and facts with what they are about.
+        let mut sentences: Vec<(f32, String, Vec<String>)> = Vec::new();
         for hit in fused.iter().take(READ) {
             let Some(passage) = self.corpus.passage(hit.passage)? else {
                 continue;
             };
+            let row = store.row_of(hit.passage);
+            let key = row.map(|row| store.passage_row(row).embed_key);
+            if let Some(facts) = key.and_then(|key| facts.get(&key)) {
+                for Triple {
+                    subject,
+                    relation,
+                    object,
+                } in &facts.triples
+                {
+                    let told = format!("{}. {subject} {relation} {object}", passage.title);
+                    let share = terms.share(terms.in_text(&told));
+                    let ends = [phrase_of(subject), phrase_of(object)];
+                    let ends = ends.into_iter().flatten().collect();
+                    sentences.push((share * hit.score / best, told, ends));
+                }
+                continue;
+            }
             for range in indago_text::sentences(&passage.text) {
                 let sentence = passage.text.get(range).unwrap_or_default();
                 // A sentence about the passage's title need not repeat it.
                 let told = format!("{}. {sentence}", passage.title);
                 let share = terms.share(terms.in_text(&told));
-                sentences.push((share * hit.score / best, told));
+                sentences.push((share * hit.score / best, told, Vec::new()));
             }
         }
         sentences.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
@@ -95,8 +123,12 @@ impl Ppr {
         for name in indago_text::names_in_question(&query.text) {
             note(&normalize_name(&name.text), 1.0);
         }
-        for (score, sentence) in sentences.iter().take(SENTENCES) {
-            for phrase in phrases_of(sentence) {
+        for (score, sentence, ends) in sentences.iter().take(SENTENCES) {
+            let phrases = match ends.is_empty() {
+                true => phrases_of(sentence),
+                false => ends.clone(),
+            };
+            for phrase in phrases {
                 note(&phrase, *score);
             }
         }
@@ -120,9 +152,10 @@ impl Retriever for Ppr {
         if fused.is_empty() || k == 0 {
             return Ok(Vec::new());
         }
-        let graph = self.graph(cancel)?;
+        let known = self.graph(cancel)?;
+        let graph = &known.graph;
         let store = self.corpus.store();
-        let mut seeds = self.phrases(query, &fused, graph)?;
+        let mut seeds = self.phrases(query, &fused, known)?;
         let first = &fused[..fused.len().min(PASSAGES)];
         let (low, high) = (first[first.len() - 1].score, first[0].score);
         for hit in first {

@@ -1,0 +1,111 @@
+//! Names and facts that were extracted from passages, kept beside the indexes for the graph of
+//! [`crate::retrievers`]' `ppr`.
+//!
+//! They stand in a log by the hash of the passage's text; the log belongs to one extractor (its
+//! fingerprint names model and prompt), so that nothing is asked twice. Passages without an entry
+//! are read by rules. An extractor is one file here, or elsewhere behind the port, and one line
+//! where the program wires it.
+
+mod language;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use indago_core::ports::{Facts, RetrieveError};
+
+pub use language::LanguageExtractor;
+
+use crate::disk::records::{self, Key};
+use crate::manifest::FactSet;
+
+/// The folder of logs within a corpus.
+const FOLDER: &str = "facts";
+/// Most names and most facts of a passage that are kept.
+pub(crate) const MOST: usize = 64;
+/// Bytes of a name or a part of a fact.
+const MAX_BYTES: usize = 200;
+
+/// Path of an extractor's log, relative to the corpus folder.
+pub(crate) fn file_name(fingerprint: &str) -> String {
+    let stem = &blake3::hash(fingerprint.as_bytes()).to_hex()[..16];
+    format!("{FOLDER}/{stem}.log")
+}
+
+/// What the records of an extractor's log are of.
+pub(crate) fn kind(fingerprint: &str) -> String {
+    format!("facts {fingerprint}")
+}
+
+/// All that was published of `set`, by the key of the passage's text.
+pub(crate) fn read(dir: &Path, set: &FactSet) -> Result<HashMap<Key, Facts>, RetrieveError> {
+    let path = dir.join(&set.file);
+    let records = records::read(&path, &kind(&set.fingerprint), set.bytes)?;
+    let facts = |(key, bytes): (Key, Vec<u8>)| {
+        let facts = serde_json::from_slice(&bytes);
+        facts
+            .map(|facts| (key, facts))
+            .map_err(|e| crate::error::corrupt(&path, e.to_string()))
+    };
+    records.into_iter().map(facts).collect()
+}
+
+/// Facts as they are kept: parts trimmed and not too long, none empty, none twice, not too many.
+pub(crate) fn tidy(facts: Facts) -> Facts {
+    let part = |text: &str| {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        text[..text.floor_char_boundary(MAX_BYTES)].to_owned()
+    };
+    let mut tidy = Facts::default();
+    for name in facts.names {
+        let name = part(&name);
+        if !name.is_empty() && !tidy.names.contains(&name) && tidy.names.len() < MOST {
+            tidy.names.push(name);
+        }
+    }
+    for mut triple in facts.triples {
+        for text in [
+            &mut triple.subject,
+            &mut triple.relation,
+            &mut triple.object,
+        ] {
+            *text = part(text);
+        }
+        let whole = !triple.subject.is_empty() && !triple.object.is_empty();
+        if whole && !tidy.triples.contains(&triple) && tidy.triples.len() < MOST {
+            tidy.triples.push(triple);
+        }
+    }
+    tidy
+}
+
+#[cfg(test)]
+mod tests {
+    use indago_core::ports::Triple;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_whole_and_once() {
+        let triple = |subject: &str, object: &str| Triple {
+            subject: subject.to_owned(),
+            relation: " is\nin ".to_owned(),
+            object: object.to_owned(),
+        };
+        let facts = Facts {
+            names: vec![
+                " Ines  Falk ".into(),
+                "Ines Falk".into(),
+                "".into(),
+                "ä".repeat(500),
+            ],
+            triples: (0..200)
+                .map(|i| triple("a", &i.to_string()))
+                .chain([triple("", "b"), triple("a", " ")])
+                .collect(),
+        };
+        let tidy = tidy(facts);
+        assert_eq!(tidy.names, ["Ines Falk".to_owned(), "ä".repeat(100)]);
+        assert_eq!(tidy.triples.len(), MOST);
+        assert_eq!(tidy.triples[0].relation, "is in");
+    }
+}
