@@ -131,7 +131,11 @@ fn vectors_that_were_made_are_taken_over_and_what_is_missing_is_counted() {
     assert_eq!(hits.len(), 19, "what is gone is not found");
 
     assert_eq!(build(dir.path(), Some(letters.as_ref())).encoded, 1);
-    assert_eq!(letters.0.load(Ordering::SeqCst), 22, "20, one that came, one query");
+    assert_eq!(
+        letters.0.load(Ordering::SeqCst),
+        22,
+        "20, one that came, one query"
+    );
     let corpus = open(dir.path());
     let sparse = corpus.sparse_retriever(Some(letters)).unwrap();
     let hits = sparse.search(&Query::new("zz"), 3, &Cancel::new()).unwrap();

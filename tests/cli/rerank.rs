@@ -56,8 +56,11 @@ fn shown(call: &Call) -> Vec<usize> {
     found.into_iter().map(|(_, place)| place).collect()
 }
 
+/// How a model puts an order of passages into words.
+type Words = fn(Vec<usize>) -> String;
+
 /// A model that holds bread for the best answer, then the engineer, and says so in `words`.
-fn likes_bread(call: &Call, words: fn(Vec<usize>) -> String) -> Reply {
+fn likes_bread(call: &Call, words: Words) -> Reply {
     let passages = shown(call);
     let asked = call.last_user();
     if asked.contains("one letter") {
@@ -115,7 +118,7 @@ fn a_language_model_reranks_in_each_of_the_three_ways() {
 #[test]
 fn odd_orders_are_repaired_and_senseless_ones_change_nothing() {
     // Numbers that are missing, doubled, out of range or wrapped in talk.
-    let wordings: [(fn(Vec<usize>) -> String, &str); 5] = [
+    let wordings: [(Words, &str); 5] = [
         (
             |order| format!("Sure! My ranking: {}. Hope it helps.", plain(order)),
             "bread.txt",

@@ -155,20 +155,17 @@ impl CorpusWriter {
     }
 
     /// The entry of extracted facts over the passages of a new generation.
-    pub(super) fn carry_facts(&self, store: &Store) -> Result<Option<FactSet>, IndexError> {
-        let Some(set) = &self.manifest.facts else {
-            return Ok(None);
-        };
-        let mut set = set.clone();
+    pub(super) fn carry_facts(&self, store: &Store) -> Option<FactSet> {
+        let mut set = self.manifest.facts.clone()?;
         match facts::read(&self.dir, &set) {
             Ok(facts) => {
                 let keys = (0..store.n_passages()).map(|row| store.passage_row(row).embed_key);
                 set.passages = keys.filter(|key| facts.contains_key(key)).count() as u64;
-                Ok(Some(set))
+                Some(set)
             }
             Err(error) => {
                 tracing::warn!(%error, "facts that cannot be read are forgotten");
-                Ok(None)
+                None
             }
         }
     }

@@ -226,9 +226,10 @@ impl Made {
             matrices.push(known);
         }
         let text: Vec<&str> = texts.iter().map(|(.., text)| text.as_str()).collect();
-        let fresh = match text.is_empty() {
-            true => Vec::new(),
-            false => encoded::encode_tokens(encoder, &text, Role::Passage, cancel)?,
+        let fresh = if text.is_empty() {
+            Vec::new()
+        } else {
+            encoded::encode_tokens(encoder, &text, Role::Passage, cancel)?
         };
         let log = match kept {
             Kept::UntilPublished => &mut self.batches,

@@ -124,9 +124,10 @@ impl Ppr {
             note(&normalize_name(&name.text), 1.0);
         }
         for (score, sentence, ends) in sentences.iter().take(SENTENCES) {
-            let phrases = match ends.is_empty() {
-                true => phrases_of(sentence),
-                false => ends.clone(),
+            let phrases = if ends.is_empty() {
+                phrases_of(sentence)
+            } else {
+                ends.clone()
             };
             for phrase in phrases {
                 note(&phrase, *score);

@@ -259,9 +259,10 @@ impl Build<'_> {
                 }
             }
             let texts: Vec<&str> = fresh.iter().map(|(_, text)| text.as_str()).collect();
-            let vectors = match texts.is_empty() {
-                true => Vec::new(),
-                false => encoder.encode(&texts, Role::Passage, cancel)?,
+            let vectors = if texts.is_empty() {
+                Vec::new()
+            } else {
+                encoder.encode(&texts, Role::Passage, cancel)?
             };
             encoded += vectors.len() as u64;
             for ((key, _), vector) in fresh.iter().zip(vectors) {
