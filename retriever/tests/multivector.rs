@@ -14,7 +14,7 @@ use indago_kernels::reference;
 use indago_retriever::multivector::{
     Codec, FixedDimension, Index, IndexBuilder, Scope, k_means, nearest,
 };
-use indago_retriever::{Corpus, CorpusWriter};
+use indago_retriever::{Corpus, CorpusWriter, Propositions};
 use proptest::prelude::*;
 use support::{DIM, WordHasher, files, index, options};
 
@@ -435,4 +435,46 @@ fn token_vectors_are_kept_updated_filtered_and_checked() {
             .health()
             .is_empty()
     );
+}
+
+/// Whether centroids are being made or known already: what was encoded before an interruption is not
+/// encoded again, up to the batch that was under way.
+#[test]
+fn an_interrupted_encoding_loses_no_more_than_a_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |i: usize| {
+        (
+            format!("f{i}"),
+            format!("harbour number {i} has {} boats", i * 7),
+        )
+    };
+    let mut all: Vec<(String, String)> = (0..300).map(text).collect();
+    let run = |fails_after: usize| {
+        let hasher = Arc::new(WordHasher {
+            fails_after,
+            ..WordHasher::new()
+        });
+        let encoder = Propositions::new(hasher.clone());
+        let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
+        let tokens = encoder.tokens().unwrap();
+        let done = writer.embed_tokens(tokens, true, |_| (), &Cancel::new());
+        (done.is_ok(), hasher.count())
+    };
+    let pending = || {
+        let entries = std::fs::read_dir(dir.path().join("vectors")).unwrap();
+        let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.contains("pending")).count()
+    };
+    index(dir.path(), &all);
+    let (done, _) = run(100);
+    assert!(!done && pending() > 0);
+    assert_eq!(run(0), (true, 300 - 64), "one batch of 64 was whole");
+    assert_eq!(pending(), 0, "nothing is waited for any more");
+
+    all.extend((300..500).map(text));
+    index(dir.path(), &all);
+    let (done, _) = run(150);
+    assert!(!done);
+    assert_eq!(run(0), (true, 200 - 128), "two batches were whole");
+    assert_eq!(run(0), (true, 0));
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indago_core::ports::{
-    CorpusStats, DocumentStore, EncodeError, Encoder, Matrix, NameIndex, RetrieveError, Role,
+    CorpusStats, DocumentStore, EncodeError, Encoder, ExtractError, FactExtractor, Facts, Matrix,
+    NameIndex, RetrieveError, Role, Triple,
 };
 use indago_core::{Cancel, Cancelled, Query};
 use indago_retriever::{
@@ -79,6 +80,36 @@ fn embed_further(dir: &Path) {
     let tokens = encoder.tokens().unwrap();
     writer.embed_tokens(tokens, true, |_| (), &cancel).unwrap();
     writer.build_sparse(None, &cancel).unwrap();
+    writer
+        .extract_facts(&FirstWords, 2, |_, _| (), &cancel)
+        .unwrap();
+}
+
+/// Holds the first two words of a passage for a fact.
+struct FirstWords;
+
+impl FactExtractor for FirstWords {
+    fn name(&self) -> &'static str {
+        "first words"
+    }
+
+    fn fingerprint(&self) -> &'static str {
+        "first words 1"
+    }
+
+    fn extract(&self, _: &str, text: &str, _: &Cancel) -> Result<Facts, ExtractError> {
+        let mut words = text.split_whitespace().map(str::to_owned);
+        let mut next = || words.next().unwrap_or_default();
+        let (subject, object) = (next(), next());
+        let names = vec![subject.clone()];
+        let relation = "with".to_owned();
+        let triples = vec![Triple {
+            subject,
+            relation,
+            object,
+        }];
+        Ok(Facts { names, triples })
+    }
 }
 
 fn one_file() -> impl Strategy<Value = String> {

@@ -77,6 +77,10 @@ impl CorpusWriter {
                             return;
                         };
                         let answer = read(store, row, extractor, cancel);
+                        // At once, so that nobody knocks at a closed door again.
+                        if !matches!(&answer, Ok(Ok(_) | Err(ExtractError::Passage { .. }))) {
+                            stop.store(true, Ordering::SeqCst);
+                        }
                         // Nobody listens any more when the writer gave up.
                         if sender.send((row, answer)).is_err() {
                             return;
@@ -104,16 +108,11 @@ impl CorpusWriter {
                     }
                     Ok(Err(ExtractError::Cancelled(cancelled))) => {
                         outcome = outcome.and(Err(cancelled.into()));
-                        stop.store(true, Ordering::SeqCst);
                     }
                     Ok(Err(error)) => {
                         done.stopped.get_or_insert(error);
-                        stop.store(true, Ordering::SeqCst);
                     }
-                    Err(error) => {
-                        outcome = outcome.and(Err(error));
-                        stop.store(true, Ordering::SeqCst);
-                    }
+                    Err(error) => outcome = outcome.and(Err(error)),
                 }
                 progress(done.read + done.failed, missing.len() as u64);
             }

@@ -6,8 +6,9 @@
 //! record              payload length u32, key 16, xxh3 of the payload u64, xxh3 of the 28 bytes
 //!                     before u64, payload
 //! ```
-//! What a kill cut off at the end is dropped when the log is opened for writing; a record whose
-//! payload is damaged is passed over; behind a damaged head nothing is believed.
+//! What a kill cut off at the end is dropped when the log is opened for writing. Damage is an error
+//! for readers; a writer goes on without the records that are damaged, behind a damaged head without
+//! all.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -65,14 +66,22 @@ fn read_head(bytes: &[u8; HEAD]) -> Option<(usize, Key)> {
     whole.then(|| (length, id_at(bytes, 4)))
 }
 
-/// Calls `take` with the place and bytes of every whole record before byte `upto`; gives where the
-/// last one ends, and `None` when the log is not one `of` these records.
+/// How far the records of a log go.
+struct Walked {
+    /// Where the last one ends.
+    end: u64,
+    /// Whether one before has a damaged payload.
+    damaged: bool,
+}
+
+/// Calls `take` with the place and bytes of every whole record before byte `upto`; gives `None` when
+/// the log is not one `of` these records.
 fn walk(
     file: &mut File,
     of: &str,
     upto: u64,
     mut take: impl FnMut(Key, u64, Vec<u8>),
-) -> io::Result<Option<u64>> {
+) -> io::Result<Option<Walked>> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut start = [0; HEADER];
@@ -80,6 +89,7 @@ fn walk(
         return Ok(None);
     }
     let mut at = HEADER as u64;
+    let mut damaged = false;
     let mut bytes = [0; HEAD];
     while at + HEAD as u64 <= upto && reader.read_exact(&mut bytes).is_ok() {
         let Some((length, key)) = read_head(&bytes) else {
@@ -96,10 +106,12 @@ fn walk(
         }
         if xxh3_64(&payload) == u64_at(&bytes, 20) {
             take(key, at + HEAD as u64, payload);
+        } else {
+            damaged = true;
         }
         at = after;
     }
-    Ok(Some(at))
+    Ok(Some(Walked { end: at, damaged }))
 }
 
 impl RecordLog {
@@ -123,9 +135,10 @@ impl RecordLog {
         let note = |key, at, payload: Vec<u8>| {
             places.insert(key, (at, payload.len()));
         };
-        let end = walk(&mut file, of, u64::MAX, note).map_err(failed)?;
-        let end = match end {
-            Some(end) => end,
+        let walked = walk(&mut file, of, u64::MAX, note).map_err(failed)?;
+        let end = match walked {
+            Some(Walked { damaged: true, .. }) => return Self::without_damage(path, of),
+            Some(Walked { end, .. }) => end,
             None => {
                 file.set_len(0).map_err(failed)?;
                 file.seek(SeekFrom::Start(0)).map_err(failed)?;
@@ -140,6 +153,22 @@ impl RecordLog {
             places,
             end,
         })
+    }
+
+    /// Writes the log anew with the records that are whole.
+    fn without_damage(path: &Path, of: &str) -> Result<Self, IndexError> {
+        tracing::warn!(path = %path.display(), "damaged records are dropped");
+        let failed = |e| IndexError::write(path, e);
+        let mut file = File::open(path).map_err(failed)?;
+        let mut bytes = header(of).to_vec();
+        let keep = |key, _, payload: Vec<u8>| {
+            bytes.extend(head(key, &payload));
+            bytes.extend(payload);
+        };
+        walk(&mut file, of, u64::MAX, keep).map_err(failed)?;
+        drop(file);
+        super::replace(path, &bytes)?;
+        Self::open(path, of)
     }
 
     /// Bytes of all whole records and the header.
@@ -215,7 +244,7 @@ pub(crate) fn read(
         records.insert(key, payload);
     };
     match walk(&mut file, of, upto, take).map_err(failed)? {
-        Some(end) if end >= upto => Ok(records),
+        Some(Walked { end, damaged }) if end >= upto && !damaged => Ok(records),
         Some(_) => Err(corrupt(path, "records are cut off or damaged")),
         None => Err(corrupt(path, "not a log of these records")),
     }
@@ -257,6 +286,14 @@ mod tests {
         // A reader sees what was there when it was told how much there is.
         assert_eq!(read(&path, "a", bytes).unwrap()[&key(7)], payload(7));
         assert!(read(&path, "b", bytes).is_err());
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..bytes as usize {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            let beside = dir.path().join("damaged");
+            std::fs::write(&beside, damaged).unwrap();
+            assert!(read(&beside, "a", bytes).is_err(), "byte {at}");
+        }
         assert!(!RecordLog::open(&path, "b").unwrap().has(&key(7)));
         let mut log = RecordLog::open(&path, "b").unwrap();
         log.append(key(1), b"").unwrap();
@@ -289,6 +326,8 @@ mod tests {
             log.append(key(50), b"later").unwrap();
             let mut log = RecordLog::open(&path, "a").unwrap();
             prop_assert_eq!(log.get(&key(50)).unwrap().unwrap(), b"later");
+            // What a writer has opened is whole for readers again.
+            prop_assert!(read(&path, "a", log.bytes()).is_ok());
         }
     }
 }

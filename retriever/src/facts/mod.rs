@@ -95,7 +95,7 @@ mod tests {
             names: vec![
                 " Ines  Falk ".into(),
                 "Ines Falk".into(),
-                "".into(),
+                String::new(),
                 "ä".repeat(500),
             ],
             triples: (0..200)
