@@ -2,7 +2,9 @@
 //! vectors of another length than it says, or no numbers.
 
 use indago_core::Cancel;
-use indago_core::ports::{EncodeError, Encoder, Matrix, Role, TokenEncoder};
+use indago_core::ports::{
+    EncodeError, Encoder, Matrix, Role, SparseEncoder, SparseVector, TokenEncoder,
+};
 
 fn refused(model: &str, reason: String) -> EncodeError {
     EncodeError::Model {
@@ -63,4 +65,36 @@ pub(crate) fn encode_tokens(
         check(encoder.fingerprint(), matrix, encoder.dim())?;
     }
     Ok(matrices)
+}
+
+/// One sparse vector for each text: terms ascending and within the vocabulary, weights above zero.
+pub(crate) fn encode_sparse(
+    encoder: &dyn SparseEncoder,
+    texts: &[&str],
+    role: Role,
+    cancel: &Cancel,
+) -> Result<Vec<SparseVector>, EncodeError> {
+    let vectors = encoder.encode(texts, role, cancel)?;
+    if vectors.len() != texts.len() {
+        let reason = format!(
+            "it gave {} vectors for {} texts",
+            vectors.len(),
+            texts.len()
+        );
+        return Err(refused(encoder.name(), reason));
+    }
+    for vector in &vectors {
+        let known = |term: u32| (term as usize) < encoder.vocabulary();
+        let sound = vector.is_sorted_by(|a, b| a.0 < b.0)
+            && vector
+                .iter()
+                .all(|(term, weight)| known(*term) && weight.is_finite() && *weight > 0.0);
+        if !sound {
+            let reason = "it gave a vector with terms out of order or beyond its vocabulary, or \
+                          with a weight that is no number above zero; `indago models verify` checks \
+                          its files";
+            return Err(refused(encoder.name(), reason.to_owned()));
+        }
+    }
+    Ok(vectors)
 }

@@ -315,3 +315,57 @@ fn what_came_stands_in_a_small_file_until_there_is_much_of_it() {
         files()
     );
 }
+
+/// Gives what it is told to, whatever is asked.
+struct Odd(Vec<SparseVector>);
+
+impl SparseEncoder for Odd {
+    fn name(&self) -> &'static str {
+        "odd"
+    }
+
+    fn fingerprint(&self) -> &'static str {
+        "odd/1"
+    }
+
+    fn vocabulary(&self) -> usize {
+        26
+    }
+
+    fn encode(&self, _: &[&str], _: Role, _: &Cancel) -> Result<Vec<SparseVector>, EncodeError> {
+        Ok(self.0.clone())
+    }
+}
+
+#[test]
+fn vectors_that_are_none_are_refused_by_the_encoders_name() {
+    let odd = [
+        vec![],
+        vec![vec![(1, 1.0)], vec![(1, 1.0)]],
+        vec![vec![(1, f32::NAN)]],
+        vec![vec![(1, f32::INFINITY)]],
+        vec![vec![(1, -1.0)]],
+        vec![vec![(26, 1.0)]],
+        vec![vec![(2, 1.0), (1, 1.0)]],
+        vec![vec![(1, 1.0), (1, 1.0)]],
+    ];
+    for vectors in odd {
+        let dir = tempfile::tempdir().unwrap();
+        index(dir.path(), &files(&[("a", "some words here")]));
+        let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
+        let refused = writer.build_sparse(Some(&Odd(vectors.clone())), &Cancel::new());
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("`odd`"), "{vectors:?}: {error}");
+        drop(writer);
+        // Nothing of it stays, and a query is checked as well.
+        build(dir.path(), Some(&Odd(vec![vec![(1, 1.0)]])));
+        let sparse = open(dir.path())
+            .sparse_retriever(Some(Arc::new(Odd(vectors))))
+            .unwrap();
+        assert!(
+            sparse
+                .search(&Query::new("words"), 3, &Cancel::new())
+                .is_err()
+        );
+    }
+}

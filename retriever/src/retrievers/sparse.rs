@@ -10,6 +10,7 @@ use indago_core::{Cancel, Hit, PassageId, Query};
 
 use super::hits;
 use crate::corpus::Corpus;
+use crate::encoded::encode_sparse;
 use crate::sparse::{Effort, IMPACTS, SparseFile, SparseIndex};
 
 /// Bytes of a query that are read.
@@ -84,7 +85,7 @@ impl Retriever for Sparse {
         let (mut encoded, mut words) = (SparseVector::new(), Vec::new());
         match &self.encoder {
             Some(encoder) => {
-                let vectors = encoder.encode(&[text], Role::Query, cancel)?;
+                let vectors = encode_sparse(encoder.as_ref(), &[text], Role::Query, cancel)?;
                 encoded = vectors.into_iter().next().unwrap_or_default();
             }
             None => words = self.words(text)?,

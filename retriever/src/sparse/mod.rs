@@ -20,6 +20,7 @@ pub use file::{Content, Effort, SparseFile, write};
 
 use crate::disk::bytes::{f32_at, u32_at};
 use crate::disk::records::RecordLog;
+use crate::encoded;
 use crate::error::IndexError;
 use crate::manifest::{Manifest, SparseSet};
 use crate::multivector::{Rows, link_rows};
@@ -262,7 +263,7 @@ impl Build<'_> {
             let vectors = if texts.is_empty() {
                 Vec::new()
             } else {
-                encoder.encode(&texts, Role::Passage, cancel)?
+                encoded::encode_sparse(encoder, &texts, Role::Passage, cancel)?
             };
             encoded += vectors.len() as u64;
             for ((key, _), vector) in fresh.iter().zip(vectors) {
