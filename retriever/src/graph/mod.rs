@@ -15,6 +15,6 @@ mod weights;
 pub(crate) use evidence::{Candidate, Lead, features, judge, leads};
 pub use evidence::{FEATURES, Features};
 pub use mention::{Mention, mentions, mentions_in_question};
-pub(crate) use phrases::{PhraseGraph, by_mass, phrase_of, phrases_of};
+pub(crate) use phrases::{PhraseGraph, by_mass, phrases_of};
 pub(crate) use question::{QueryTerms, TermSet, specificity};
 pub(crate) use weights::{AFTER, BEFORE};

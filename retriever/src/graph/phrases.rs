@@ -49,7 +49,7 @@ pub(crate) fn phrases_of(text: &str) -> Vec<String> {
 }
 
 /// One phrase, normalised; `None` where it is too short to lead anywhere.
-pub(crate) fn phrase_of(text: &str) -> Option<String> {
+fn phrase_of(text: &str) -> Option<String> {
     Some(normalize_name(text)).filter(|phrase| phrase.chars().count() >= 3)
 }
 
@@ -216,6 +216,11 @@ impl PhraseGraph {
             phrases: draft.ids,
             held_by,
         })
+    }
+
+    /// A phrase as the graph knows it; `None` where it is too short to lead anywhere.
+    pub(crate) fn normalised(text: &str) -> Option<String> {
+        phrase_of(text)
     }
 
     /// The node of a phrase and the number of passages that hold it.

@@ -20,7 +20,7 @@ use indago_text::normalize_name;
 use super::fused::Fused;
 use super::hits;
 use crate::corpus::Corpus;
-use crate::graph::{PhraseGraph, QueryTerms, by_mass, phrase_of, phrases_of};
+use crate::graph::{PhraseGraph, QueryTerms, by_mass, phrases_of};
 
 /// Fused passages that are seeds.
 const PASSAGES: usize = 200;
@@ -97,7 +97,10 @@ impl Ppr {
                 {
                     let told = format!("{}. {subject} {relation} {object}", passage.title);
                     let share = terms.share(terms.in_text(&told));
-                    let ends = [phrase_of(subject), phrase_of(object)];
+                    let ends = [
+                        PhraseGraph::normalised(subject),
+                        PhraseGraph::normalised(object),
+                    ];
                     let ends = ends.into_iter().flatten().collect();
                     sentences.push((share * hit.score / best, told, ends));
                 }
