@@ -166,3 +166,52 @@ fn a_quote_is_found_letter_by_letter() {
     assert_eq!(found[0]["path"], "lighthouse.md");
     assert_eq!(search("designed by Ines Falk in 1889").code, Some(3));
 }
+
+#[test]
+fn a_sparse_index_by_an_added_encoder_follows_its_corpus() {
+    let sandbox = Sandbox::indexed();
+    let added = run(
+        &sandbox,
+        &["models", "add", &tiny("splade"), "--name", "tiny-splade"],
+    );
+    assert_eq!(added.code, Some(0), "{added:?}");
+    let indexed = run(&sandbox, &["index", "--sparse", "tiny-splade"]);
+    assert_eq!(indexed.code, Some(0), "{indexed:?}");
+    assert!(
+        indexed.stderr.contains("3 passages, 3 of them encoded now"),
+        "{indexed:?}"
+    );
+    // What comes is encoded by the next `index`, which is told nothing about it.
+    sandbox.write("docs/cake.txt", "A cake wants sugar, eggs and butter.\n");
+    let followed = run(&sandbox, &["index"]);
+    assert!(
+        followed
+            .stderr
+            .contains("4 passages, 1 of them encoded now"),
+        "{followed:?}"
+    );
+    let search = [
+        "search",
+        "cake",
+        "--retriever",
+        "sparse@tiny-splade",
+        "-k",
+        "9",
+        "--json",
+    ];
+    assert_eq!(hits(&run(&sandbox, &search)).len(), 4);
+    // Without its model the rest is brought up to date, and what is missing is said.
+    assert_eq!(
+        run(&sandbox, &["models", "rm", "tiny-splade"]).code,
+        Some(0)
+    );
+    sandbox.write("docs/tea.txt", "Tea wants hot water and patience.\n");
+    let without = run(&sandbox, &["index"]);
+    assert_eq!(without.code, Some(0), "{without:?}");
+    assert!(without.stderr.contains("lacks what is new"), "{without:?}");
+    let stats = run(&sandbox, &["corpus", "stats"]);
+    assert!(
+        stats.stdout.contains("4 of 5 passages: `indago index`"),
+        "{stats:?}"
+    );
+}
