@@ -112,10 +112,14 @@ pub struct IndexCoverage {
 }
 
 impl IndexCoverage {
+    /// Passages that should have a vector.
+    pub fn wanted(&self) -> u64 {
+        self.passages.saturating_sub(self.left_out)
+    }
+
     /// Passages that should have a vector and have none yet.
     pub fn missing(&self) -> u64 {
-        let wanted = self.passages.saturating_sub(self.left_out);
-        wanted.saturating_sub(self.embedded)
+        self.wanted().saturating_sub(self.embedded)
     }
 }
 

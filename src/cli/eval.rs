@@ -164,7 +164,7 @@ impl Evaluation<'_> {
                 let unit = Unit::Things("passages");
                 meter
                     .get_or_insert_with(|| {
-                        Meter::start(self.printer, "encoding", unit, coverage.passages)
+                        Meter::start(self.printer, "encoding", unit, coverage.wanted())
                     })
                     .set(coverage.embedded);
             }

@@ -387,7 +387,7 @@ fn vectors(
                 let unit = Unit::Things("passages");
                 meter
                     .get_or_insert_with(|| {
-                        Meter::start(printer, "encoding", unit, coverage.passages)
+                        Meter::start(printer, "encoding", unit, coverage.wanted())
                     })
                     .set(coverage.embedded);
             }
@@ -416,7 +416,7 @@ fn vectors(
         if let Progress::Vectors(coverage) = progress {
             let unit = Unit::Things("passages");
             meter
-                .get_or_insert_with(|| Meter::start(printer, "tokens", unit, coverage.passages))
+                .get_or_insert_with(|| Meter::start(printer, "tokens", unit, coverage.wanted()))
                 .set(coverage.embedded);
         }
     };

@@ -285,7 +285,7 @@ pub(super) fn index(
             encoder.as_ref(),
             &mut |progress| {
                 if let Progress::Vectors(coverage) = progress {
-                    (job.done, job.total) = (coverage.embedded, coverage.passages);
+                    (job.done, job.total) = (coverage.embedded, coverage.wanted());
                     tell(job.clone());
                 }
             },
