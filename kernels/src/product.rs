@@ -9,6 +9,8 @@
 //!   bits. One multiply-add instruction (`vpmaddwd`, or `vpdpwssd` where the CPU has it) takes two
 //!   inputs at a time, which is the rate of the 8-by-8-bit product on AVX2 without its saturation,
 //!   with the same integers on every CPU and with only the weights' rounding in the result.
+//!
+//! [`mod@crate::w8a8`] has the faster and less exact product of 8-bit activations.
 
 use crate::quantize::limit_i16;
 use crate::{Isa, ShapeError, cpu};
@@ -145,7 +147,7 @@ impl std::fmt::Debug for PackedF32 {
     }
 }
 
-fn check_inputs(n: usize, k: usize) -> Result<(), ShapeError> {
+pub(crate) fn check_inputs(n: usize, k: usize) -> Result<(), ShapeError> {
     if n == 0 {
         return Err(ShapeError {
             what: "outputs",

@@ -8,11 +8,12 @@
 //! Run: `cargo bench -p indago-models --bench encode [-- MODEL]`, where MODEL is a folder with the
 //! published weights or a model file; without it the embedded int8 model is measured. With the
 //! argument `serve` it reads batch sizes from its input and answers each with the seconds one call
-//! took: how `side_by_side.py` takes turns with other programs.
+//! took: how `side_by_side.py` takes turns with other programs. With the argument `vectors` it reads
+//! a JSON string a line and writes the vectors, f32 in little-endian order: for `closeness.py`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 use std::hint::black_box;
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -40,19 +41,37 @@ fn seconds(encoder: &dyn Encoder, texts: &[&str]) -> Result<f64, Box<dyn std::er
     Ok(begin.elapsed().as_secs_f64())
 }
 
+/// The vectors of the texts in the input, to the output.
+fn write_vectors(model: &MiniLm) -> Result<(), Box<dyn std::error::Error>> {
+    let lines: Vec<String> = std::io::stdin().lock().lines().collect::<Result<_, _>>()?;
+    let texts: Vec<String> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line))
+        .collect::<Result<_, _>>()?;
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let vectors = model.encode(&texts, Role::Passage, &Cancel::new())?;
+    let bytes: Vec<u8> = vectors.data.iter().flat_map(|x| x.to_le_bytes()).collect();
+    std::io::stdout().write_all(&bytes)?;
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| a != "--bench")
         .collect();
     let serve = arguments.iter().any(|argument| argument == "serve");
+    let vectors = arguments.iter().any(|argument| argument == "vectors");
     let path = arguments
         .iter()
-        .find(|argument| *argument != "serve")
+        .find(|argument| *argument != "serve" && *argument != "vectors")
         .map(PathBuf::from);
     let begin = Instant::now();
     let model = path.map_or_else(MiniLm::embedded, |path| MiniLm::open(&path))?;
     let opened = begin.elapsed();
+    if vectors {
+        return write_vectors(&model);
+    }
     let texts: Vec<String> = (0..64).map(text).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let unpacked = seconds(&model, &texts[..1])?;

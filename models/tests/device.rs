@@ -31,15 +31,17 @@ const TEXTS: [&str; 4] = [
 
 #[test]
 fn the_device_gives_the_vectors_of_the_cpu() {
-    let model = Arc::new(MiniLm::embedded().unwrap());
+    // The file's activations take 16 bits; the embedded model rounds them to 8, the device does not.
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/all-minilm-l6-v2.int8");
+    let exact = MiniLm::open(std::path::Path::new(file)).unwrap();
+    for (model, least) in [(exact, 0.9999), (MiniLm::embedded().unwrap(), 0.995)] {
+        check_device(Arc::new(model), least);
+    }
+}
+
+fn check_device(model: Arc<MiniLm>, least: f32) {
     let cancel = Cancel::new();
-    let owner = Owner::start("shim", || {
-        Ok(Shim {
-            order: 0,
-            blocks: 4,
-        })
-    })
-    .unwrap();
+    let owner = shim("shim");
     let device = DeviceMiniLm::new(Arc::clone(&model), &owner, &cancel).unwrap();
     assert_eq!(device.fingerprint(), model.fingerprint());
     let here = model.encode(&TEXTS, Role::Passage, &cancel).unwrap();
@@ -55,7 +57,7 @@ fn the_device_gives_the_vectors_of_the_cpu() {
         if text.is_empty() {
             assert!(there.row(i).iter().all(|&x| x == 0.0));
         } else {
-            assert!(cosine > 0.9999, "{text}: {cosine}");
+            assert!(cosine > least, "{text}: {cosine}");
         }
     }
     cancel.cancel();

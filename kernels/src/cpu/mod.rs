@@ -16,6 +16,7 @@ mod avx512;
 use crate::Isa;
 use crate::attention::Heads;
 use crate::product::{PackedF32, PackedI8, QuantizedRows};
+use crate::w8a8::{PackedW8, RowsU8};
 
 /// Calls the path of `$isa`; x86 paths exist on x86-64 only.
 macro_rules! dispatch {
@@ -87,6 +88,17 @@ pub(crate) fn linear_i8(isa: Isa, x: &QuantizedRows, w: &PackedI8, bias: &[f32],
     dispatch!(isa, linear_i8(x, w, bias, out));
 }
 
+/// See [`crate::w8a8::linear_w8a8`], which checks the shapes.
+pub(crate) fn linear_w8a8(isa: Isa, x: &RowsU8, w: &PackedW8, bias: &[f32], out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512 {
+        debug_assert!(isa.is_available());
+        // SAFETY: `Isa::available` lists the set only after the CPU was asked for its features.
+        return unsafe { avx512::linear_w8a8(x, w, bias, out) };
+    }
+    dispatch!(isa, linear_w8a8(x, w, bias, out));
+}
+
 /// Whether the AVX-512 path may be used on this CPU: it has the features, and the path gives there
 /// what the others give.
 #[cfg(target_arch = "x86_64")]
@@ -149,6 +161,26 @@ pub(crate) fn quantize_i16(
         isa,
         quantize_i16(x, dim, limit, peaks_known, stride, codes, scales)
     );
+}
+
+/// The parts of [`RowsU8`] that are written: `stride` codes, a scale and a zero point for each row.
+pub(crate) struct CodedRows<'a> {
+    pub codes: &'a mut [u8],
+    pub scales: &'a mut [f32],
+    pub zeros: &'a mut [i32],
+    pub stride: usize,
+    /// Largest code.
+    pub levels: u8,
+}
+
+/// Rows of `dim` values as 8-bit codes.
+pub(crate) fn quantize_u8(isa: Isa, x: &[f32], dim: usize, rows: CodedRows<'_>) {
+    dispatch!(isa, quantize_u8(x, dim, rows));
+}
+
+/// [`gelu`] of rows of `dim` values in place, and the outcome as 8-bit codes.
+pub(crate) fn quantize_gelu_u8(isa: Isa, x: &mut [f32], dim: usize, rows: CodedRows<'_>) {
+    dispatch!(isa, quantize_gelu_u8(x, dim, rows));
 }
 
 /// `row = exp(scale * row - max)`; returns the sum to divide by.

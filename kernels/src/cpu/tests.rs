@@ -119,6 +119,144 @@ fn int8_products_do_not_overflow_at_the_extremes() {
     }
 }
 
+/// Rows of integers that the codes hold exactly: each has a 0 and spans `levels`.
+fn whole_rows(m: usize, k: usize, levels: u8, seed: u64) -> Vec<f32> {
+    let mut x = values(m * k, seed);
+    for (r, row) in x.chunks_exact_mut(k).enumerate() {
+        let low = -(((r * 37) % (usize::from(levels) + 1)) as f32);
+        for x in row.iter_mut() {
+            *x = (low + x.midpoint(1.0) * f32::from(levels)).round();
+        }
+        row[k - 1] = low + f32::from(levels);
+        row[0] = low;
+    }
+    x
+}
+
+fn check_linear_w8a8(m: usize, n: usize, k: usize, levels: u8, seed: u64) {
+    let codes: Vec<i8> = values(n * k, seed ^ 0xff)
+        .iter()
+        .map(|x| (x * 128.0).floor() as i8)
+        .collect();
+    let scales: Vec<f32> = (0..n).map(|j| 0.01 + j as f32 * 1e-3).collect();
+    let packed = PackedW8::pack(&codes, &scales, k, levels).unwrap();
+    let codes = packed.codes();
+    let (whole, bias) = (whole_rows(m, k.max(2), levels, seed), values(n, !seed));
+    let real = values(m * k, seed);
+    let whole = &whole[..m * k];
+    let mut outputs: Vec<Vec<f32>> = Vec::new();
+    for &isa in Isa::available() {
+        let (mut rows, mut plain) = (RowsU8::default(), RowsU8::default());
+        for x in [whole, &real] {
+            rows.fill_on(isa, x, k, levels);
+            plain.fill_on(Isa::Portable, x, k, levels);
+            assert_eq!(rows.scales(), plain.scales());
+            assert_eq!(rows.zeros(), plain.zeros());
+            let coded = rows.codes().chunks(rows.stride());
+            for (r, (codes, x)) in coded.zip(x.chunks(k)).enumerate() {
+                assert_eq!(codes[..k], plain.codes()[r * plain.stride()..][..k]);
+                for (&code, x) in codes.iter().zip(x) {
+                    assert!(code <= levels);
+                    let value = (i32::from(code) - rows.zeros()[r]) as f32 * rows.scales()[r];
+                    let step = rows.scales()[r];
+                    assert!((value - x).abs() <= step * 0.51, "{code} for {x}");
+                }
+            }
+            let mut out = vec![f32::NAN; m * n];
+            linear_w8a8(isa, &rows, &packed, &bias, &mut out);
+            let expected = reference::linear_w8a8(&rows, &codes, packed.scales(), &bias);
+            let bound = 4.0 * EPSILON * 128.0 * (k as f64 + 1.0) * f64::from(levels);
+            close(&out, &expected, bound, isa.name());
+
+            // Without bias nothing but the scale rounds: the same bits everywhere.
+            linear_w8a8(isa, &rows, &packed, &vec![0.0; n], &mut out);
+            outputs.push(out);
+        }
+        // With scales of 1 the outcome is the integer itself.
+        if k > 1 {
+            rows.fill_on(isa, whole, k, levels);
+            let mut unit = packed.clone();
+            unit.set_scales(1.0);
+            let mut out = vec![f32::NAN; m * n];
+            linear_w8a8(isa, &rows, &unit, &vec![0.0; n], &mut out);
+            let expected = reference::linear_w8a8(&rows, &codes, &vec![1.0; n], &vec![0.0; n]);
+            for (out, expected) in out.iter().zip(expected) {
+                assert_eq!(*out, expected as f32, "{}", isa.name());
+            }
+        }
+    }
+    for pair in outputs.chunks_exact(2) {
+        assert_eq!(pair, &outputs[..2]);
+    }
+}
+
+#[test]
+fn products_of_bytes_agree_on_awkward_shapes() {
+    for (m, n, k) in [
+        (0, 5, 4),
+        (1, 1, 1),
+        (1, 16, 2),
+        (2, 17, 7),
+        (3, 15, 8),
+        (4, 33, 31),
+        (5, 16, 9),
+    ] {
+        for levels in [1, 127, 200, 255] {
+            check_linear_w8a8(m, n, k, levels, 3);
+        }
+    }
+    check_linear_w8a8(13, 48, 384, 255, 4);
+    check_linear_w8a8(8, 20, 1536, 127, 5);
+}
+
+#[test]
+fn products_of_bytes_do_not_saturate_at_the_extremes() {
+    // The largest sums that a group of four may have, of either sign, under all-largest codes.
+    for (levels, four) in [(255_u8, [127_i8, 1, 0, 0]), (127, [127, 127, 4, 0])] {
+        for sign in [1_i8, -1] {
+            for k in [8, 383, 1536, 65_536] {
+                let codes: Vec<i8> = (0..k)
+                    .map(|i| sign * four[i % 2 + 2 * (i / 4 % 2)])
+                    .collect();
+                let packed = PackedW8::pack(&codes, &[1.0], k, levels).unwrap();
+                assert_eq!(packed.codes(), codes);
+                let x = vec![f32::from(levels); k];
+                for &isa in Isa::available() {
+                    let mut rows = RowsU8::default();
+                    rows.fill_on(isa, &x, k, levels);
+                    assert_eq!(rows.zeros(), [0]);
+                    let mut out = [0.0];
+                    linear_w8a8(isa, &rows, &packed, &[0.0], &mut out);
+                    let sum: i64 = codes.iter().map(|&code| i64::from(code)).sum();
+                    let expected = (sum * i64::from(levels)) as f32;
+                    assert_eq!(out[0], expected, "{} {k}", isa.name());
+
+                    // All codes 0, with the zero point at the other end.
+                    rows.fill_on(isa, &vec![-f32::from(levels); k], k, levels);
+                    assert_eq!(rows.zeros(), [i32::from(levels)]);
+                    linear_w8a8(isa, &rows, &packed, &[0.0], &mut out);
+                    assert_eq!(out[0], -expected, "{} {k}", isa.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_without_a_range_have_scale_0() {
+    for x in [
+        [0.0; 3],
+        [f32::INFINITY, 1.0, 2.0],
+        [f32::NEG_INFINITY, f32::NAN, 0.0],
+    ] {
+        for &isa in Isa::available() {
+            let mut rows = RowsU8::default();
+            rows.fill_on(isa, &x, 3, 255);
+            assert_eq!((rows.scales(), rows.zeros()), (&[0.0][..], &[0][..]));
+        }
+    }
+}
+
 fn check_linear_f32(m: usize, n: usize, k: usize, seed: u64) {
     let (x, w, bias) = (
         values(m * k, seed),
@@ -310,6 +448,28 @@ proptest! {
     fn linear_layers_agree(m in 0_usize..9, n in 1_usize..40, k in 1_usize..50, seed in 0_u64..1 << 40) {
         check_linear_i8(m, n, k, seed);
         check_linear_f32(m, n, k, seed);
+    }
+
+    #[test]
+    fn products_of_bytes_agree(m in 0_usize..8, n in 1_usize..40, k in 1_usize..50, levels in 1_u8..=255, seed in 0_u64..1 << 40) {
+        check_linear_w8a8(m, n, k, levels, seed);
+    }
+
+    #[test]
+    fn gelu_is_coded_as_its_outcome(m in 0_usize..4, dim in 1_usize..40, seed in any::<u64>()) {
+        for &isa in Isa::available() {
+            let mut fused = values(m * dim, seed);
+            let mut plain = fused.clone();
+            gelu(isa, &mut plain);
+            let mut expected = RowsU8::default();
+            expected.fill_on(isa, &plain, dim, 255);
+            let mut found = RowsU8::default();
+            found.fill_gelu_on(isa, &mut fused, dim, 255);
+            prop_assert_eq!(fused, plain);
+            prop_assert_eq!(found.codes(), expected.codes());
+            prop_assert_eq!(found.scales(), expected.scales());
+            prop_assert_eq!(found.zeros(), expected.zeros());
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::layer::softmax;
 use super::scan::dot_f32;
 use crate::Heads;
 use crate::product::QuantizedRows;
+use crate::w8a8::RowsU8;
 
 /// Twin of [`crate::product::linear_i8`] on unpacked weights (`[n, k]`); the sums in i64.
 pub fn linear_i8(x: &QuantizedRows, codes: &[i8], scales: &[f32], bias: &[f32]) -> Vec<f64> {
@@ -19,6 +20,25 @@ pub fn linear_i8(x: &QuantizedRows, codes: &[i8], scales: &[f32], bias: &[f32]) 
                 .iter()
                 .zip(w)
                 .map(|(&x, &w)| i64::from(x) * i64::from(w))
+                .sum();
+            out.push(sum as f64 * (f64::from(x_scale) * f64::from(scale)) + f64::from(bias));
+        }
+    }
+    out
+}
+
+/// Twin of [`crate::w8a8::linear_w8a8`] on the unpacked weights that are multiplied
+/// ([`crate::w8a8::PackedW8::codes`], `[n, k]`); the sums in i64.
+pub fn linear_w8a8(x: &RowsU8, codes: &[i8], scales: &[f32], bias: &[f32]) -> Vec<f64> {
+    let k = x.dim();
+    let mut out = Vec::with_capacity(x.len() * scales.len());
+    let rows = x.codes().chunks_exact(x.stride());
+    for ((x_codes, &x_scale), &zero) in rows.zip(x.scales()).zip(x.zeros()) {
+        for ((w, &scale), &bias) in codes.chunks_exact(k).zip(scales).zip(bias) {
+            let sum: i64 = x_codes
+                .iter()
+                .zip(w)
+                .map(|(&x, &w)| (i64::from(x) - i64::from(zero)) * i64::from(w))
                 .sum();
             out.push(sum as f64 * (f64::from(x_scale) * f64::from(scale)) + f64::from(bias));
         }

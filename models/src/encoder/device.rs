@@ -27,13 +27,18 @@ pub(super) const PROBE: [&str; 3] = [
 /// Least cosine between a vector from the device and the CPU's. Activations of 11 bits through six
 /// layers stay above 0.9999 (through the host shim); int8 weights themselves are at 0.995 to those
 /// they stand for.
-const ALIKE: f32 = 0.9995;
+pub(super) const ALIKE: f32 = 0.9995;
+
+/// The same where the CPU rounds activations to 8 bits and the device does not: such vectors are
+/// at 0.996 and more to unrounded ones.
+const ROUNDED_ALIKE: f32 = 0.99;
 
 /// The encoder of a [`MiniLm`] on a device: the same weights in 16-bit floats, tokenised on the CPU.
 ///
-/// Its vectors differ from the CPU's by less than those of two CPUs with different rounding would
-/// matter to a search, so that it shares the fingerprint: an index made on a GPU is searched on a
-/// laptop and the other way round. Opening checks that on a few texts.
+/// Its vectors differ from the CPU's by less than would matter to a search, so that it shares the
+/// fingerprint: an index made on a GPU is searched on a laptop and the other way round. Opening
+/// checks that on a few texts. (Where the CPU computes with 8-bit activations the device is the more
+/// exact of the two.)
 pub struct DeviceMiniLm<L: Launcher + 'static> {
     model: Arc<MiniLm>,
     encoder: Kept<L, GpuEncoder<L::Memory>>,
@@ -61,7 +66,12 @@ impl<L: Launcher + 'static> DeviceMiniLm<L> {
         };
         let here = this.model.encode(&PROBE, Role::Passage, cancel)?;
         let there = this.encode(&PROBE, Role::Passage, cancel)?;
-        vectors_alike(Encoder::name(&this), &this.device, &here, &there)?;
+        let least = if this.model.rounds_activations() {
+            ROUNDED_ALIKE
+        } else {
+            ALIKE
+        };
+        vectors_alike(Encoder::name(&this), &this.device, &here, &there, least)?;
         Ok(this)
     }
 
@@ -76,17 +86,18 @@ impl<L: Launcher + 'static> DeviceMiniLm<L> {
     }
 }
 
-/// Refuses a device whose vectors are not those of the CPU.
+/// Refuses a device whose vectors are not those of the CPU: at a cosine below `least`.
 pub(super) fn vectors_alike(
     model: &str,
     device: &str,
     here: &Matrix,
     there: &Matrix,
+    least: f32,
 ) -> Result<(), EncodeError> {
     for i in 0..here.rows {
         let cosine = dot_f32(here.row(i), there.row(i));
         // A cosine that is no number is not alike either.
-        if cosine.is_nan() || cosine < ALIKE {
+        if cosine.is_nan() || cosine < least {
             let what = format!("vectors (cosine {cosine:.4})");
             return Err(other_numbers(model, device, &what));
         }

@@ -12,7 +12,7 @@ use indago_kernels::cuda::{
 };
 
 use super::bert::Sequence;
-use super::device::{PROBE, TOKENS, other_numbers, vectors_alike};
+use super::device::{ALIKE, PROBE, TOKENS, other_numbers, vectors_alike};
 use super::minilm::cosines;
 use super::{CrossEncoder, SentenceEncoder};
 use crate::ModelError;
@@ -61,7 +61,7 @@ impl<L: Launcher + 'static> DeviceSentenceEncoder<L> {
                 device: owner.name().to_owned(),
             };
             let there = this.encode(&PROBE, Role::Passage, cancel)?;
-            let alike = vectors_alike(Encoder::name(&this), &this.device, &here, &there);
+            let alike = vectors_alike(Encoder::name(&this), &this.device, &here, &there, ALIKE);
             Ok((this, alike))
         })
     }

@@ -4,10 +4,9 @@
 //! one sequence at a time. Everything but attention runs on blocks of rows that stay in the second
 //! cache, and all memory is reused from call to call.
 
-use indago_kernels::product::QuantizedRows;
 use indago_kernels::{Heads, add_layer_norm, attention, l2_normalize, mean_rows};
 
-use super::network::{Layer, Network};
+use super::network::{Codes, Layer, Network};
 
 /// Rows per block: a multiple of the register tiles' 6 (and 12). Larger blocks read the weights less
 /// often from the third cache, smaller ones keep the inner activations (96 x 1536) nearer; 96 was a
@@ -22,7 +21,7 @@ pub(super) struct Workspace {
     context: Vec<f32>,
     inner: Vec<f32>,
     block: Vec<f32>,
-    codes: QuantizedRows,
+    codes: Codes,
     attention: Vec<f32>,
 }
 

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::batch::groups;
 use super::forward::{Workspace, forward, forward_tokens};
-use super::network::{Network, device_weights, read_dims};
+use super::network::{Activations, Levels, Network, device_weights, read_dims};
 use crate::ModelError;
 use crate::tokenizer::{Vocabulary, WordPiece};
 use crate::weights::container::Container;
@@ -23,8 +23,22 @@ use crate::weights::{Checkpoint, Dims};
 /// The int8 model file that is part of the program. Its README says where it comes from.
 pub(crate) static EMBEDDED: &[u8] = include_bytes!("../../weights/all-minilm-l6-v2.int8");
 
+/// Activations of the embedded model: the levels at which its vectors were nearest to those of the
+/// published model, see `docs/decisions/0037-eight-bit-activations.md`.
+const EMBEDDED_ACTIVATIONS: Activations = Activations::Bits8(Levels {
+    qkv: 255,
+    out: 255,
+    up: 255,
+    down: 191,
+});
+
 /// Bumped when the arithmetic changes enough to show in vectors; part of the fingerprint.
-const FORWARD_VERSION: u32 = 1;
+fn forward_version(activations: Activations) -> u32 {
+    match activations {
+        Activations::Bits16 => 1,
+        Activations::Bits8(_) => 2,
+    }
+}
 
 /// Texts that are tokenised between two looks at `cancel`.
 const TOKENIZE_CHUNK: usize = 64;
@@ -47,7 +61,7 @@ pub struct MiniLm {
 
 enum Source {
     /// Unpacked on demand.
-    Container(Container),
+    Container(Container, Activations),
     /// Unpacked already.
     Checkpoint,
 }
@@ -60,11 +74,12 @@ impl MiniLm {
     pub fn embedded() -> Result<Self, EncodeError> {
         let name = "all-MiniLM-L6-v2/int8";
         Container::read(name, EMBEDDED)
-            .and_then(|file| Self::from_container(name, file))
+            .and_then(|file| Self::from_container(name, file, EMBEDDED_ACTIVATIONS))
             .map_err(|error| error.of_model(name))
     }
 
-    /// A model file written by [`crate::quantize`], or a folder with the published f32 weights
+    /// A model file written by [`crate::quantize`], whose activations take 16 bits since no model but
+    /// the embedded one has been measured with 8; or a folder with the published f32 weights
     /// (`config.json`, `vocab.txt`, `model.safetensors`).
     ///
     /// # Errors
@@ -81,16 +96,21 @@ impl MiniLm {
             fs::read(path)
                 .map_err(ModelError::io(path))
                 .and_then(|bytes| Container::read(path.display().to_string(), bytes))
-                .and_then(|file| Self::from_container(&stem, file))
+                .and_then(|file| Self::from_container(&stem, file, Activations::Bits16))
         };
         model.map_err(|error| error.of_model(&path.display().to_string()))
     }
 
-    pub(crate) fn from_container(name: &str, file: Container) -> Result<Self, ModelError> {
+    fn from_container(
+        name: &str,
+        file: Container,
+        activations: Activations,
+    ) -> Result<Self, ModelError> {
         let dims = read_dims(&file)?;
         let vocabulary = Vocabulary::new(file.text("vocabulary")?)?;
         let checksum = file.checksum();
-        Self::new(name, checksum, vocabulary, dims, Source::Container(file))
+        let source = Source::Container(file, activations);
+        Self::new(name, checksum, vocabulary, dims, source)
     }
 
     pub(crate) fn from_checkpoint(name: &str, model: Checkpoint) -> Result<Self, ModelError> {
@@ -122,9 +142,13 @@ impl MiniLm {
             );
             return Err(ModelError::format("vocabulary", reason));
         }
+        let version = match source {
+            Source::Container(_, activations) => forward_version(activations),
+            Source::Checkpoint => forward_version(Activations::Bits16),
+        };
         Ok(Self {
             name: name.to_owned(),
-            fingerprint: format!("{name}@{checksum:016x}/{FORWARD_VERSION}"),
+            fingerprint: format!("{name}@{checksum:016x}/{version}"),
             tokenizer: WordPiece::new(vocabulary)?,
             dims,
             source,
@@ -182,12 +206,17 @@ impl MiniLm {
         Ok(out)
     }
 
+    /// Whether its vectors carry the rounding of 8-bit activations.
+    pub(super) fn rounds_activations(&self) -> bool {
+        matches!(self.source, Source::Container(_, Activations::Bits8(_)))
+    }
+
     /// Its weights in 32 bits, for a device.
     pub(super) fn device_weights(
         &self,
     ) -> Result<(EncoderShape, EncoderWeights<Vec<f32>>), ModelError> {
         match &self.source {
-            Source::Container(file) => device_weights(file, self.dims),
+            Source::Container(file, _) => device_weights(file, self.dims),
             Source::Checkpoint => Err(ModelError::format(
                 &self.name,
                 "a device takes model files: quantise the folder first (`indago models quantize`)",
@@ -200,7 +229,9 @@ impl MiniLm {
             return Ok(network);
         }
         let network = match &self.source {
-            Source::Container(file) => Network::from_container(file, self.dims),
+            Source::Container(file, activations) => {
+                Network::from_container(file, self.dims, *activations)
+            }
             Source::Checkpoint => Err(ModelError::format(&self.name, "its weights are gone")),
         };
         let network = network.map_err(|error| error.of_model(&self.name))?;

@@ -1,5 +1,6 @@
 //! The shared bodies, compiled for AVX2 with fused multiply-add.
 
+use crate::cpu::CodedRows;
 use crate::cpu::body;
 use crate::cpu::body::Fused;
 
@@ -24,6 +25,16 @@ pub(crate) fn quantize_i16(
     scales: &mut [f32],
 ) {
     body::quantize_i16(x, dim, limit, peaks_known, stride, codes, scales);
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(crate) fn quantize_u8(x: &[f32], dim: usize, rows: CodedRows<'_>) {
+    body::quantize_u8(x, dim, rows);
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(crate) fn quantize_gelu_u8(x: &mut [f32], dim: usize, rows: CodedRows<'_>) {
+    body::quantize_gelu_u8::<Fused>(x, dim, rows);
 }
 
 #[target_feature(enable = "avx2,fma")]

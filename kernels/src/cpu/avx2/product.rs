@@ -124,7 +124,7 @@ fn rows_f32<const R: usize>(x: &[f32], k: usize, panel: &Panel<'_, f32>, out: &m
 }
 
 /// Sixteen values, zeros behind the last.
-fn pad(values: &[f32]) -> [f32; PANEL] {
+pub(super) fn pad(values: &[f32]) -> [f32; PANEL] {
     let mut padded = [0.0; PANEL];
     padded[..values.len()].copy_from_slice(values);
     padded

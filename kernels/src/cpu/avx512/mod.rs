@@ -1,5 +1,6 @@
 //! AVX-512 with VNNI: one 512-bit vector holds a whole panel of sums, and `vpdpwssd` multiplies
-//! pairs and adds them in one step. Only the int8 product has a path here; the rest runs as AVX2.
+//! pairs and adds them in one step. `vpdpbusd` does the same with fours of
+//! bytes. Only the products with int8 weights have a path here; the rest runs as AVX2.
 //!
 //! Seen in the generated code: with its generic tuning the compiler splits most of the
 //! `vpdpwssd` of the full tile into `vpmaddwd` and `vpaddd` again (same integers, one more step).
@@ -10,12 +11,16 @@
 //! path's bit for bit.
 
 mod product;
+mod w8a8;
 
 pub(super) use product::linear_i8;
+pub(super) use w8a8::linear_w8a8;
 
+use crate::Isa;
 use crate::product::{PackedI8, QuantizedRows};
+use crate::w8a8::{PackedW8, RowsU8};
 
-/// Whether the int8 product gives on this CPU what the AVX2 path gives: full and ragged tiles and
+/// Whether the products give on this CPU what the AVX2 paths give: full and ragged tiles and
 /// panels, odd lengths, extreme codes.
 ///
 /// # Safety
@@ -33,14 +38,22 @@ pub(super) unsafe fn agrees() -> bool {
             let Ok(weights) = PackedI8::pack(&codes, &scales, k) else {
                 return false;
             };
+            let Ok(narrow) = PackedW8::pack(&codes, &scales, k, 255) else {
+                return false;
+            };
             let mut rows = QuantizedRows::default();
             rows.fill_portable(&x, k);
+            let mut bytes = RowsU8::default();
+            bytes.fill_on(Isa::Portable, &x, k, 255);
             let (mut found, mut expected) = (vec![0.0; m * n], vec![0.0; m * n]);
+            let (mut found8, mut expected8) = (found.clone(), expected.clone());
             // SAFETY: the caller vouches for the CPU's features; shapes fit by construction.
             unsafe {
                 linear_i8(&rows, &weights, &bias, &mut found);
                 super::avx2::linear_i8(&rows, &weights, &bias, &mut expected);
+                linear_w8a8(&bytes, &narrow, &bias, &mut found8);
+                super::avx2::linear_w8a8(&bytes, &narrow, &bias, &mut expected8);
             }
-            found == expected
+            found == expected && found8 == expected8
         })
 }

@@ -2,6 +2,7 @@
 
 use super::MulAdd;
 use super::math::{ROUNDER, erf, exp};
+use crate::cpu::CodedRows;
 use crate::quantize::scale_of_peak;
 
 const LANES: usize = 8;
@@ -38,6 +39,12 @@ pub(in crate::cpu) fn gelu_peaks<M: MulAdd>(x: &mut [f32], dim: usize, peaks: &m
 #[inline(always)]
 fn larger(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
+}
+
+/// The smaller; `a` when `b` is no number.
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    if b < a { b } else { a }
 }
 
 #[inline(always)]
@@ -80,6 +87,76 @@ pub(in crate::cpu) fn quantize_i16(
         }
         padding.fill(0);
     }
+}
+
+/// The least and the largest value of a row and 0.
+#[inline(always)]
+fn range(row: &[f32]) -> (f32, f32) {
+    let (mut low, mut high) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+    let (chunks, tail) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            low[i] = smaller(low[i], chunk[i]);
+            high[i] = larger(high[i], chunk[i]);
+        }
+    }
+    for &x in tail {
+        (low[0], high[0]) = (smaller(low[0], x), larger(high[0], x));
+    }
+    (
+        low.into_iter().fold(0.0, smaller),
+        high.into_iter().fold(0.0, larger),
+    )
+}
+
+/// 8-bit codes of rows of `dim`.
+#[inline(always)]
+pub(in crate::cpu) fn quantize_u8(x: &[f32], dim: usize, rows: CodedRows<'_>) {
+    let CodedRows {
+        codes,
+        scales,
+        zeros,
+        stride,
+        levels,
+    } = rows;
+    let rows = x.chunks_exact(dim).zip(codes.chunks_exact_mut(stride));
+    for ((row, codes), (scale, zero)) in rows.zip(scales.iter_mut().zip(zeros)) {
+        (*scale, *zero) = quantize_row_u8(row, codes, levels);
+    }
+}
+
+/// GELU of rows of `dim` in place, and the 8-bit codes of the outcome, a row at a time.
+#[inline(always)]
+pub(in crate::cpu) fn quantize_gelu_u8<M: MulAdd>(x: &mut [f32], dim: usize, rows: CodedRows<'_>) {
+    let CodedRows {
+        codes,
+        scales,
+        zeros,
+        stride,
+        levels,
+    } = rows;
+    let rows = x.chunks_exact_mut(dim).zip(codes.chunks_exact_mut(stride));
+    for ((row, codes), (scale, zero)) in rows.zip(scales.iter_mut().zip(zeros)) {
+        gelu::<M>(row);
+        (*scale, *zero) = quantize_row_u8(row, codes, levels);
+    }
+}
+
+/// Writes a row's codes and returns its scale and zero point.
+#[inline(always)]
+fn quantize_row_u8(row: &[f32], codes: &mut [u8], levels: u8) -> (f32, i32) {
+    let (low, high) = range(row);
+    let (scale, inverse) = scale_of_peak(high - low, f32::from(levels));
+    let zero = low.abs().min(f32::MAX) * inverse + ROUNDER;
+    let zero = (zero.to_bits().wrapping_sub(ROUNDER.to_bits()) as i32).clamp(0, i32::from(levels));
+    // The sum's low bits hold the rounded value and the zero point.
+    let shift = ROUNDER + zero as f32;
+    for (code, x) in codes.iter_mut().zip(row) {
+        let bits = (x * inverse + shift).to_bits();
+        let value = bits.wrapping_sub(ROUNDER.to_bits()) as i32;
+        *code = value.clamp(0, i32::from(levels)) as u8;
+    }
+    (scale, zero)
 }
 
 /// `row = softmax(scale * row)` without the division: returns the sum to divide by.

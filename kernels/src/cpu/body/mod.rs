@@ -12,7 +12,10 @@ mod layer;
 mod math;
 
 pub(super) use bits::hamming;
-pub(super) use layer::{add_layer_norm, add_scaled_codes, gelu, gelu_peaks, quantize_i16, softmax};
+pub(super) use layer::{
+    add_layer_norm, add_scaled_codes, gelu, gelu_peaks, quantize_gelu_u8, quantize_i16,
+    quantize_u8, softmax,
+};
 
 /// How `a * b + c` is computed.
 pub(super) trait MulAdd {

@@ -1,5 +1,6 @@
 //! The shared bodies, compiled for the target's baseline.
 
+use crate::cpu::CodedRows;
 use crate::cpu::body;
 use crate::cpu::body::Rounded;
 
@@ -21,6 +22,14 @@ pub(crate) fn quantize_i16(
     scales: &mut [f32],
 ) {
     body::quantize_i16(x, dim, limit, peaks_known, stride, codes, scales);
+}
+
+pub(crate) fn quantize_u8(x: &[f32], dim: usize, rows: CodedRows<'_>) {
+    body::quantize_u8(x, dim, rows);
+}
+
+pub(crate) fn quantize_gelu_u8(x: &mut [f32], dim: usize, rows: CodedRows<'_>) {
+    body::quantize_gelu_u8::<Rounded>(x, dim, rows);
 }
 
 pub(crate) fn softmax(row: &mut [f32], scale: f32) -> f32 {

@@ -1,0 +1,80 @@
+"""How near our int8 vectors are to the published model's in torch, over real passages and questions.
+
+    cargo bench -p indago-models --bench encode --no-run     # prints the path of the program
+    pip install torch transformers
+    python closeness.py BENCH_PROGRAM FOLDER_WITH_F32_WEIGHTS DATA [PER_SET] [MODEL_FILE]
+
+DATA holds folders with `corpus.jsonl.gz` and `queries.jsonl`. From each PER_SET passages (default
+300) and a third as many questions are taken at even distances. Prints the least, the first
+percentile and the mean of the cosines. The embedded model is measured, or MODEL_FILE.
+"""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+
+def spread(rows, n):
+    return rows[:: max(1, len(rows) // n)][:n]
+
+
+def texts_of(folder, n):
+    with gzip.open(folder / "corpus.jsonl.gz", "rt") as lines:
+        rows = spread(lines.readlines(), n)
+    rows = [json.loads(row) for row in rows]
+    texts = [f"{row.get('title') or ''}\n\n{row['text']}".strip() for row in rows]
+    with open(folder / "queries.jsonl") as lines:
+        texts += [json.loads(row)["text"] for row in spread(lines.readlines(), n // 3)]
+    return [text for text in texts if text.strip()]
+
+
+@torch.inference_mode()
+def published(folder, texts):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    out = np.zeros((len(texts), model.config.hidden_size), np.float32)
+    for start in range(0, len(order), 32):
+        at = order[start : start + 32]
+        batch = tokenizer([texts[i] for i in at], padding=True, truncation=True, max_length=256,
+                          return_tensors="pt")
+        states = model(**batch).last_hidden_state
+        mask = batch["attention_mask"].unsqueeze(-1).float()
+        out[at] = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=1)
+    return out
+
+
+def ours(program, texts, *model):
+    lines = "".join(json.dumps(text) + "\n" for text in texts).encode()
+    done = subprocess.run([program, "vectors", *model], input=lines, capture_output=True, check=True)
+    return np.frombuffer(done.stdout, "<f4").reshape(len(texts), -1)
+
+
+def main():
+    program, folder, data = sys.argv[1:4]
+    n = int(sys.argv[4]) if len(sys.argv) > 4 else 300
+    transformers.utils.logging.disable_progress_bar()
+    every = []
+    print(f"{'set':<24} {'texts':>6} {'least':>9} {'1%':>9} {'mean':>9}")
+    for folder_of_set in sorted(Path(data).iterdir()):
+        if not (folder_of_set / "queries.jsonl").exists():
+            continue
+        texts = texts_of(folder_of_set, n)
+        cosines = (published(folder, texts) * ours(program, texts, *sys.argv[5:6])).sum(1)
+        every.append(cosines)
+        show(folder_of_set.name, cosines)
+    show("all", np.concatenate(every))
+
+
+def show(name, cosines):
+    least, low, mean = cosines.min(), np.quantile(cosines, 0.01), cosines.mean()
+    print(f"{name:<24} {len(cosines):>6} {least:9.5f} {low:9.5f} {mean:9.5f}", flush=True)
+
+
+main()
