@@ -17,6 +17,9 @@ pub(crate) fn attention(qkv: &[f32], heads: Heads, scratch: &mut Vec<f32>, out: 
     let width = heads.width();
     let d = heads.dim;
     let len = qkv.len() / (3 * width);
+    if len == 0 {
+        return;
+    }
     let padded_len = len.next_multiple_of(PANEL);
     let padded_d = d.next_multiple_of(PANEL);
     scratch.resize(padded_len * d + len * padded_d + ROWS * padded_len, 0.0);
