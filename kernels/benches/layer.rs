@@ -11,6 +11,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use indago_kernels::product::{PackedF32, PackedI8, QuantizedRows, linear_f32, linear_i8};
+use indago_kernels::w8a8::{PackedW8, RowsU8, linear_w8a8};
 use indago_kernels::{Heads, Isa, add_layer_norm, attention, gelu, softmax_rows};
 
 /// Shortest of the runs that fit 0.3 s, in seconds.
@@ -54,6 +55,14 @@ fn main() {
         rows.fill(&x, k);
         let s = best(|| linear_i8(black_box(&rows), &int8, &bias, black_box(&mut out)));
         report(&format!("linear_i8 {m} x {n} x {k}"), s, products);
+
+        let Ok(bytes) = PackedW8::pack(&codes, &scales, k, 255) else {
+            return;
+        };
+        let mut narrow = RowsU8::default();
+        narrow.fill(&x, k, 255);
+        let s = best(|| linear_w8a8(black_box(&narrow), &bytes, &bias, black_box(&mut out)));
+        report(&format!("linear_w8a8 {m} x {n} x {k}"), s, products);
 
         let Ok(float) = PackedF32::pack(&values(n * k), k) else {
             return;
