@@ -24,7 +24,7 @@ use crate::weights::{Checkpoint, Dims};
 pub(crate) static EMBEDDED: &[u8] = include_bytes!("../../weights/all-minilm-l6-v2.int8");
 
 /// Activations of the embedded model: the levels at which its vectors were nearest to those of the
-/// published model, see `docs/decisions/0037-eight-bit-activations.md`.
+/// published model, see `docs/decisions/0039-eight-bit-activations.md`.
 const EMBEDDED_ACTIVATIONS: Activations = Activations::Bits8(Levels {
     qkv: 255,
     out: 255,
