@@ -53,6 +53,28 @@ fn a_name_leads_to_a_passage_without_a_word_of_the_question() {
 }
 
 #[test]
+fn a_rare_name_that_nothing_defines_ties_passages_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut pairs = pairs();
+    // From the middle of an article: nobody is introduced, and no title says who it is about.
+    let farm = "For some years a small farm near Tromsoe was home to young Signe Ravnkilde.";
+    pairs[1] = ("farm.txt".to_owned(), farm.to_owned());
+    index(dir.path(), &pairs);
+    let query = Query::new(QUESTION);
+    assert!(!found(dir.path(), "fused", &query, 60).contains(&"farm.txt".to_owned()));
+    assert!(found(dir.path(), "graph", &query, 60).contains(&"farm.txt".to_owned()));
+
+    // A name that many passages have ties nothing together.
+    for i in 0..8 {
+        let text = format!("Letter {i} was sent to Signe Ravnkilde in spring.");
+        pairs.push((format!("letter{i}.txt"), text));
+    }
+    let crowded = tempfile::tempdir().unwrap();
+    index(crowded.path(), &pairs);
+    assert!(!found(crowded.path(), "graph", &query, 60).contains(&"farm.txt".to_owned()));
+}
+
+#[test]
 fn links_follow_the_corpus_as_it_changes() {
     let dir = tempfile::tempdir().unwrap();
     let mut pairs = pairs();

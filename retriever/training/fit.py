@@ -13,7 +13,7 @@ import collections
 
 import numpy as np
 
-N = 10
+N = 13
 UNLINKED = 4
 
 

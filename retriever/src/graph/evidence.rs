@@ -10,7 +10,7 @@ use super::question::{QueryTerms, TermSet};
 use super::weights::Logistic;
 
 /// What a passage is judged by, in the order of the weights.
-pub const FEATURES: [&str; 10] = [
+pub const FEATURES: [&str; 13] = [
     "fused score over the best",
     "minus log of the fused rank",
     "telling name of the query that it is about",
@@ -21,6 +21,9 @@ pub const FEATURES: [&str; 10] = [
     "share of the query in the linking sentence",
     "linked by a name of the query",
     "probability before links",
+    "best tie to it by a rare name that nothing defines: as a link",
+    "share of the query that it adds to that tie's source",
+    "share of the query in the sentence of that name",
 ];
 
 /// Values of [`FEATURES`].
@@ -37,7 +40,10 @@ pub(crate) struct Candidate {
     /// Worth of the query's most telling name that it is about, and that over the passages about it.
     pub(crate) named: (f32, f32),
     pub(crate) terms: TermSet,
+    /// From a mention to the passage that defines the name.
     pub(crate) best_link: Option<Lead>,
+    /// Between passages that share a name.
+    pub(crate) best_tie: Option<Lead>,
     pub(crate) p: f32,
 }
 
@@ -116,6 +122,12 @@ pub(crate) fn features(
         values[8] = f32::from(u8::from(lead.asked));
     }
     values[9] = candidate.p;
+    let tie = candidate.best_tie.as_ref();
+    if let Some((tie, (p, terms))) = tie.and_then(|t| Some((t, sources.get(&t.source)?))) {
+        values[10] = p * tie.strength;
+        values[11] = query.share(query.all() & !terms & candidate.terms);
+        values[12] = tie.sentence;
+    }
     values
 }
 

@@ -4,17 +4,20 @@
 //! undirected graph of passages and phrases that a language model extracted. Without one, what
 //! carries the gain are *directed* links from a mention to the passage that introduces the name:
 //! `docs/quality.md` has the ablation, decision 0025 the reasons. Names are found by rules
-//! ([`indago_text::names()`]), the defining passages by the corpus's index of names.
+//! ([`indago_text::names()`]), the defining passages by the corpus's index of names. A rare name
+//! that nothing defines ties together the few passages that have it.
 
 mod evidence;
 mod mention;
 mod phrases;
 mod question;
+mod shared;
 mod weights;
 
 pub(crate) use evidence::{Candidate, Lead, features, judge, leads};
 pub use evidence::{FEATURES, Features};
 pub use mention::{Mention, mentions, mentions_in_question};
 pub(crate) use phrases::{PhraseGraph, by_mass, phrases_of};
-pub(crate) use question::{QueryTerms, TermSet, specificity};
+pub(crate) use question::{QueryTerms, TermSet, is_abbreviation, specificity};
+pub(crate) use shared::shared_names;
 pub(crate) use weights::{AFTER, BEFORE};

@@ -71,12 +71,14 @@ impl QueryTerms {
     }
 }
 
-/// Lower-cased words with a space before, between and after.
+/// Lower-cased words without possessive `'s`, with a space before, between and after.
 fn spaced(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push(' ');
     for range in indago_text::words(text) {
-        out.push_str(&text[range].to_lowercase());
+        let word = text[range].to_lowercase();
+        let bare = word.strip_suffix("'s").or(word.strip_suffix("\u{2019}s"));
+        out.push_str(bare.unwrap_or(&word));
         out.push(' ');
     }
     out
@@ -97,6 +99,13 @@ pub(crate) fn specificity(stats: &dyn CorpusStats, name: &str) -> f32 {
     let words = indago_text::words(name).into_iter();
     let rarest = words.map(|r| rarity(stats, &name[r])).fold(0.0, f32::max);
     rarest / MAX_WEIGHT
+}
+
+/// Whether a name is an abbreviation: it stands for too many things to say which passage is meant.
+pub(crate) fn is_abbreviation(name: &str) -> bool {
+    let upper = name.chars().filter(|c| c.is_uppercase()).count();
+    let lower = name.chars().filter(|c| c.is_lowercase()).count();
+    upper >= 2 && lower <= upper && !name.contains(char::is_whitespace)
 }
 
 #[cfg(test)]
@@ -139,6 +148,21 @@ mod tests {
         assert!(terms.mentions("Bo"));
         assert!(!terms.mentions("An"));
         assert!(!terms.mentions(""));
+        assert!(QueryTerms::new("Who wrote Ann's diary?", &Stats).mentions("Ann"));
+    }
+
+    #[test]
+    fn abbreviations_are_told_from_names() {
+        assert!(
+            ["NASA", "IL-10", "mTORC1", "BRCA1"]
+                .into_iter()
+                .all(is_abbreviation)
+        );
+        assert!(
+            !["McAdam", "Ann Lee", "JFK Airport", "X"]
+                .into_iter()
+                .any(is_abbreviation)
+        );
     }
 
     #[test]

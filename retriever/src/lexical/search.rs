@@ -171,6 +171,59 @@ impl Lexical {
         Ok(found)
     }
 
+    /// The passages that hold every one of `terms`, at most `most`; `None` where there are more, or
+    /// where even the rarest term is in more than `readable` passages.
+    pub(crate) fn passages_with_all(
+        &self,
+        terms: &[String],
+        readable: u64,
+        most: usize,
+    ) -> Result<Option<Vec<PassageId>>, RetrieveError> {
+        let mut known = Vec::with_capacity(terms.len());
+        for term in terms {
+            known.push(self.look_up(term)?);
+        }
+        known.sort_by_key(|(frequency, _)| *frequency);
+        if known.first().is_none_or(|(rarest, _)| *rarest > readable) {
+            return Ok(None);
+        }
+        let mut found = Vec::new();
+        for (s, (segment, ids)) in self.segments.iter().zip(&self.ids).enumerate() {
+            let mut both: Option<Vec<DocId>> = None;
+            for (frequency, infos) in &known {
+                // What is left is compared with the text anyway.
+                let few = both.as_ref().is_some_and(|docs| docs.len() <= most / 4);
+                if few || *frequency > readable {
+                    break;
+                }
+                let mut docs = Vec::new();
+                if let Some(Some(info)) = infos.get(s) {
+                    let block = segment
+                        .postings
+                        .read_block_postings_from_terminfo(info, IndexRecordOption::Basic);
+                    let mut block = block.map_err(|e| engine(e.into()))?;
+                    while !block.docs().is_empty() {
+                        docs.extend_from_slice(block.docs());
+                        block.advance();
+                    }
+                }
+                both = Some(match both {
+                    None => docs,
+                    Some(before) => {
+                        let having = |doc: &DocId| docs.binary_search(doc).is_ok();
+                        before.into_iter().filter(having).collect()
+                    }
+                });
+            }
+            let both = both.unwrap_or_default();
+            if found.len() + both.len() > most {
+                return Ok(None);
+            }
+            found.extend(both.iter().map(|doc| ids.get(*doc)));
+        }
+        Ok(Some(found))
+    }
+
     /// The best `k` passages by BM25 (k1 1.2, b 0.75), best first.
     pub(crate) fn search(
         &self,

@@ -298,3 +298,38 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Against the passages of each term, one after the other.
+    #[test]
+    fn passages_with_all_terms_are_found(
+        n in 1_u64..300, per_segment in 20_u64..200, seed: u64, limit in 1_u64..400, most in 4_usize..300,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let n_terms = write(dir.path(), n, per_segment, 40, seed);
+        let lexical = Lexical::open(dir.path(), n, n_terms).unwrap();
+        let mut numbers = Numbers(!seed | 1);
+        let terms: Vec<String> = (0..=numbers.below(3)).map(|_| numbers.word(40)).collect();
+        let having: Vec<Vec<PassageId>> = terms
+            .iter()
+            .map(|term| lexical.passages_with(term, &Cancel::new()).unwrap())
+            .collect();
+        let rarest = having.iter().min_by_key(|list| list.len()).unwrap();
+        let in_all = |id: &&PassageId| having.iter().all(|list| list.contains(id));
+        let all: Vec<PassageId> = rarest.iter().filter(in_all).copied().collect();
+        match lexical.passages_with_all(&terms, limit, most).unwrap() {
+            // It may stop narrowing down early, but it leaves none out and holds to both limits.
+            Some(found) => {
+                prop_assert!(found.len() <= most && rarest.len() as u64 <= limit);
+                prop_assert!(all.iter().all(|id| found.contains(id)));
+                let holds = |list: &Vec<PassageId>| {
+                    list.len() == rarest.len() && found.iter().all(|id| list.contains(id))
+                };
+                prop_assert!(having.iter().any(holds));
+            }
+            None => prop_assert!(rarest.len() as u64 > limit || rarest.len() > most),
+        }
+    }
+}

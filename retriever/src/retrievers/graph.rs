@@ -24,6 +24,9 @@ const MAX_QUERY_BYTES: usize = 8192;
 /// How graph evidence is named in [`Hit::why`].
 const LINKS: &str = "links";
 
+/// The strongest lead to each passage, with its worth.
+type Leads = BTreeMap<PassageId, (f32, Lead)>;
+
 /// Directed links over a fusion.
 #[derive(Debug)]
 pub struct Graph {
@@ -111,7 +114,9 @@ impl<'a> Search<'a> {
         }
         let text = &self.query.text;
         let text = &text[..text.floor_char_boundary(MAX_QUERY_BYTES)];
-        for mention in graph::mentions_in_question(text, self.corpus) {
+        let mentions = graph::mentions_in_question(text, self.corpus);
+        let named = |mention: &graph::Mention| !graph::is_abbreviation(&mention.name);
+        for mention in mentions.into_iter().filter(named) {
             let telling = graph::specificity(self.corpus, &mention.name);
             let about = mention.about.len() as f32;
             for hit in &mention.about {
@@ -138,45 +143,59 @@ impl<'a> Search<'a> {
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         order.truncate(SOURCES);
         let mut sources = HashMap::new();
-        let mut found: BTreeMap<PassageId, (f32, Lead)> = BTreeMap::new();
+        let mut links = Leads::new();
+        let mut ties = Leads::new();
         for (p, id) in order {
             cancel.check()?;
             let Some(passage) = self.read(id)? else {
                 continue;
             };
-            let mentions = graph::mentions(&passage.text, self.corpus);
-            let terms = self.terms_of(&passage);
+            let text = &passage.text;
+            let mentions = graph::mentions(text, self.corpus);
+            let shared = graph::shared_names(id, text, &mentions, self.corpus, cancel)?;
             let specificity = |name: &str| graph::specificity(self.corpus, name);
-            for (target, lead) in
-                graph::leads(id, &passage.text, &mentions, &self.terms, specificity)
-            {
-                let value = p * lead.strength;
-                if found.get(&target).is_none_or(|(best, _)| value > *best) {
-                    found.insert(target, (value, lead));
+            for (names, found) in [(&mentions, &mut links), (&shared, &mut ties)] {
+                for (target, lead) in graph::leads(id, text, names, &self.terms, specificity) {
+                    let value = p * lead.strength;
+                    if found.get(&target).is_none_or(|(best, _)| value > *best) {
+                        found.insert(target, (value, lead));
+                    }
                 }
             }
-            sources.insert(id, (p, terms));
+            sources.insert(id, (p, self.terms_of(&passage)));
         }
-        for (target, (_, lead)) in found {
-            let Some(passage) = self.read(target)? else {
-                continue;
-            };
-            let terms = self.terms_of(&passage);
-            let known = self.candidates.contains_key(&target);
-            let (weights, floor) = (&graph::BEFORE, self.floor);
-            if let Some(candidate) = self.candidate(target)? {
-                candidate.terms = terms;
+        for (target, (_, lead)) in links {
+            if let Some(candidate) = self.reached(target)? {
                 candidate.best_link = Some(lead);
-                if !known {
-                    candidate.fused = floor;
-                }
             }
-            if !known && let Some(candidate) = self.candidates.get_mut(&target) {
-                let values = graph::features(candidate, &self.terms, None);
-                candidate.p = weights.probability(&values);
+        }
+        for (target, (_, lead)) in ties {
+            if let Some(candidate) = self.reached(target)? {
+                candidate.best_tie = Some(lead);
             }
         }
         Ok(sources)
+    }
+
+    /// The candidate of a passage that something leads to, with its terms, judged where it is new.
+    fn reached(&mut self, target: PassageId) -> Result<Option<&mut Candidate>, RetrieveError> {
+        let Some(passage) = self.read(target)? else {
+            return Ok(None);
+        };
+        let terms = self.terms_of(&passage);
+        let known = self.candidates.contains_key(&target);
+        if self.candidate(target)?.is_none() {
+            return Ok(None);
+        }
+        let Some(candidate) = self.candidates.get_mut(&target) else {
+            return Ok(None);
+        };
+        candidate.terms = terms;
+        if !known {
+            let values = graph::features(candidate, &self.terms, None);
+            candidate.p = graph::BEFORE.probability(&values);
+        }
+        Ok(Some(candidate))
     }
 
     /// The candidate of a passage, made where there is none; `None` when filters refuse it.
@@ -246,9 +265,10 @@ impl Retriever for Graph {
         let mut linked: Vec<(f32, PassageId)> = candidates
             .iter()
             .filter_map(|(id, c)| {
-                let lead = c.best_link.as_ref()?;
-                let (p, _) = sources.get(&lead.source)?;
-                Some((p * lead.strength, *id))
+                let worth = |lead: &Lead| Some(sources.get(&lead.source)?.0 * lead.strength);
+                let both = [&c.best_link, &c.best_tie].into_iter().flatten();
+                let best = both.filter_map(worth).max_by(f32::total_cmp)?;
+                Some((best, *id))
             })
             .collect();
         linked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
