@@ -10,6 +10,7 @@ use indago_text::is_function_word;
 use memchr::memmem::Finder;
 
 use super::mention::Mention;
+use super::question::is_abbreviation;
 use crate::corpus::Corpus;
 
 /// Passages, besides the one read, that may have a name for it to join them.
@@ -60,8 +61,11 @@ pub(crate) fn shared_names(
     Ok(found)
 }
 
-/// Whether a name can be rare at all: not a single short word, not a number or a date.
+/// Whether a name can be rare at all: not a single short word, not a number or an abbreviation.
 fn is_telling(name: &str) -> bool {
+    if is_abbreviation(name) {
+        return false;
+    }
     let letters = |word: &str| word.chars().filter(|c| c.is_alphabetic()).count();
     let words: Vec<&str> = name.split_whitespace().collect();
     let content = words

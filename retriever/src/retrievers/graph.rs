@@ -151,7 +151,8 @@ impl<'a> Search<'a> {
                 continue;
             };
             let text = &passage.text;
-            let mentions = graph::mentions(text, self.corpus);
+            let mut mentions = graph::mentions(text, self.corpus);
+            mentions.retain(|mention| !graph::is_abbreviation(&mention.name));
             let shared = graph::shared_names(id, text, &mentions, self.corpus, cancel)?;
             let specificity = |name: &str| graph::specificity(self.corpus, name);
             for (names, found) in [(&mentions, &mut links), (&shared, &mut ties)] {
