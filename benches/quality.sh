@@ -6,6 +6,15 @@ data=$1
 work=${2:-$(mktemp -d)}
 indago=${INDAGO:-"$(dirname "$0")/../target/release/indago"}
 multi=(--set musique --set 2wiki --set hotpotqa --set multihop-rag-evidence)
-"$indago" eval retrieval --data "$data" --work "$work" --half report \
-    --retriever bm25 --retriever dense --retriever dense@static --retriever rrf --retriever fused
+linked=(--set musique --set 2wiki --set hotpotqa)
+every=(--retriever bm25 --retriever dense --retriever dense@static --retriever rrf --retriever fused --retriever ppr --retriever graph)
+for half in report all; do
+    "$indago" eval retrieval --data "$data" --work "$work" --half "$half" "${every[@]}"
+done
+"$indago" eval retrieval --data "$data" --work "$work" --half dev \
+    --retriever rrf --retriever fused --retriever graph
+for half in report dev; do
+    "$indago" eval retrieval --data "$data" "${linked[@]}" --work "$work" --half "$half" --no-titles \
+        --baseline rrf --retriever rrf --retriever fused --retriever graph
+done
 "$indago" eval ask --data "$data" "${multi[@]}" --work "$work" --half report --without-gold
