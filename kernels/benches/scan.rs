@@ -5,7 +5,7 @@
 //!
 //! Run: `cargo bench -p indago-kernels --bench scan`. With the arguments `serve FILE DIM QUERIES` it
 //! reads rows and, behind them, queries from a file of f32 values, and then commands from its input:
-//! `FORMAT BATCH` (f32, f16, i8, bits or sum) is answered by the seconds that all queries took in
+//! `FORMAT BATCH` (f32, f16, i8, i8x4, bits or sum) is answered by the seconds that all queries took in
 //! batches of that size, `ids FORMAT K` by the rows found for each query. So takes
 //! `benches/dense_exact_side_by_side.py` turns with other programs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
@@ -73,6 +73,11 @@ impl Rows {
                 &cancel,
             )?,
             "i8" => top_k_i8(self.codes.rows()?, queries, k, &cancel)?,
+            // Four times as many candidates, scored again exactly.
+            "i8x4" => {
+                let near = top_k_i8(self.codes.rows()?, queries, 4 * k, &cancel)?;
+                self.exactly(near, queries, k)
+            }
             // Sixteen times as many candidates, scored again exactly.
             "bits" => {
                 let mut codes = Vec::new();
@@ -82,16 +87,19 @@ impl Rows {
                 let rows = RowsBits::new(&self.bits, dim)?;
                 let near = RowsBits::new(&codes, dim)?;
                 let near = top_k_bits(rows, near, 16 * k, |_| true, &cancel)?;
-                let near = near.into_iter().zip(queries.chunks_exact(dim));
-                near.map(|(near, query)| {
-                    rescore(near, k, |row| {
-                        dot_f32(&self.data[row * dim..(row + 1) * dim], query)
-                    })
-                })
-                .collect()
+                self.exactly(near, queries, k)
             }
             other => return Err(format!("no format `{other}`").into()),
         })
+    }
+
+    /// The best `k` of each query's candidates by their f32 rows.
+    fn exactly(&self, near: Vec<Vec<Scored>>, queries: &[f32], k: usize) -> Vec<Vec<Scored>> {
+        let row = |row: usize| &self.data[row * self.dim..(row + 1) * self.dim];
+        let queries = queries.chunks_exact(self.dim);
+        let near = near.into_iter().zip(queries);
+        near.map(|(near, query)| rescore(near, k, |at| dot_f32(row(at), query)))
+            .collect()
     }
 }
 
@@ -118,13 +126,16 @@ fn serve(arguments: &[String]) -> Outcome<()> {
                     println!("{}", ids.join(" "));
                 }
             }
-            // What memory gives: the codes read once for each query by a plain sum.
+            // What memory gives: as many bytes as the codes have, read once for each query by a
+            // sum of whole words, which costs less than what it waits for.
             ["sum", _] => {
+                let words = &rows.data[..rows.codes.codes.len() / 4];
                 let begin = Instant::now();
                 for _ in 0..n_queries {
-                    let sum = |part: &[i8]| part.iter().map(|&x| i32::from(x)).sum::<i32>();
-                    let sum: i32 = rows.codes.codes.par_chunks(1 << 18).map(sum).sum();
-                    black_box(sum);
+                    let add = |sum: u32, x: &f32| sum.wrapping_add(x.to_bits());
+                    let sum = |part: &[f32]| part.iter().fold(0, add);
+                    let sums = words.par_chunks(1 << 16).map(sum);
+                    black_box(sums.reduce(|| 0, u32::wrapping_add));
                 }
                 println!("{}", begin.elapsed().as_secs_f64());
             }

@@ -25,6 +25,21 @@ macro_rules! tiles {
     }};
 }
 
+/// How far a scan for one query is ahead of itself in fetching rows.
+const STREAM_AHEAD: usize = 2048;
+
+/// Asks for the `len` values that stand [`STREAM_AHEAD`] bytes behind the first of `from`: one query
+/// does too little with a row to hide its way from memory. Past the end of the rows that is
+/// harmless.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn fetch_ahead<T>(from: &[T], len: usize) {
+    let ahead = from.as_ptr().cast::<i8>().wrapping_add(STREAM_AHEAD);
+    for line in (0..len * size_of::<T>()).step_by(64) {
+        _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(line));
+    }
+}
+
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn scores_f32(rows: &[f32], queries: &[f32], dim: usize, out: &mut [f32]) {
     let n = rows.len() / dim;
@@ -59,6 +74,9 @@ fn tile_f32<const R: usize, const Q: usize>(
     let mut query: [(&[[f32; 8]], &[f32]); Q] = [(&[], &[]); Q];
     for (j, query) in query.iter_mut().enumerate() {
         *query = queries[(q + j) * dim..(q + j + 1) * dim].as_chunks();
+    }
+    if Q == 1 {
+        fetch_ahead(&rows[r * dim..], R * dim);
     }
     let mut sums = [[_mm256_setzero_ps(); Q]; R];
     for c in 0..dim / 8 {
@@ -128,6 +146,9 @@ fn tile_f16<const R: usize, const Q: usize>(
     for (j, query) in query.iter_mut().enumerate() {
         *query = queries[(q + j) * dim..(q + j + 1) * dim].as_chunks();
     }
+    if Q == 1 {
+        fetch_ahead(&rows[r * dim..], R * dim);
+    }
     let mut sums = [[_mm256_setzero_ps(); Q]; R];
     for c in 0..dim / 8 {
         let mut y = [_mm256_setzero_ps(); Q];
@@ -194,6 +215,9 @@ fn tile_i8<const R: usize, const Q: usize>(
     let mut query: [(&[[i16; 16]], &[i16]); Q] = [(&[], &[]); Q];
     for (j, query) in query.iter_mut().enumerate() {
         *query = queries[(q + j) * dim..(q + j + 1) * dim].as_chunks();
+    }
+    if Q == 1 {
+        fetch_ahead(&rows[r * dim..], R * dim);
     }
     let mut sums = [[_mm256_setzero_si256(); Q]; R];
     for c in 0..dim / 16 {
