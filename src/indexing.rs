@@ -16,7 +16,7 @@ use indago_retriever::ingest::{
 };
 use indago_retriever::{
     Approximation, Committed, CorpusWriter, Extracted, FileState, IndexError, Prepared,
-    SparseBuilt, Stage, WriterOptions,
+    SparseBuilt, Stage, SubstringsBuilt, WriterOptions,
 };
 use serde::Serialize;
 
@@ -339,6 +339,37 @@ pub fn sparse_behind(project: &Project, corpus: &str) -> Result<Vec<String>, Err
         .filter(|(_, passages, _)| *passages < summary.passages)
         .filter_map(|(name, ..)| summary.notes.get(&format!("{SPARSE_NOTE}{name}")).cloned())
         .collect())
+}
+
+/// Makes the index of where any piece of text stands when `wanted` is true, does away with it when it
+/// is false, and otherwise brings the one that the corpus has up to date. Gives what it is; `None`
+/// where there is none. `progress` is told the bytes sorted, and how many there are to sort.
+///
+/// # Errors
+/// [`Error::NoCorpus`] when it is wanted of nothing; [`Error::Cancelled`] soon after `cancel`: what
+/// was sorted stays.
+pub fn index_substrings(
+    project: &Project,
+    corpus: &str,
+    wanted: Option<bool>,
+    progress: &mut dyn FnMut(u64, u64),
+    cancel: &Cancel,
+) -> Result<Option<SubstringsBuilt>, Error> {
+    let dir = project.corpus_dir(corpus)?;
+    let mut writer = open_writer(&dir, &IndexRequest::new(corpus, Vec::new()))?;
+    if wanted == Some(false) {
+        writer.forget_substrings()?;
+        return Ok(None);
+    }
+    let wanted = wanted.is_some();
+    let built = writer.build_substrings(wanted, progress, cancel)?;
+    if built.is_none() && wanted {
+        return Err(Error::NoCorpus {
+            name: corpus.to_owned(),
+            project: project.root().to_owned(),
+        });
+    }
+    Ok(built)
 }
 
 /// Brings the graph for approximate search over an encoder's vectors up to date: the one that a corpus

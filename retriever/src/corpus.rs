@@ -22,6 +22,7 @@ use crate::manifest::{Manifest, VectorSet};
 use crate::names::Names;
 use crate::sparse::SparseIndex;
 use crate::store::Store;
+use crate::substring::Substrings;
 use crate::{facts, health, multivector, near_duplicate, retrievers};
 
 /// How often a state that a writer replaced while it was being opened is tried anew.
@@ -49,6 +50,7 @@ struct Inner {
     sparse: HashMap<String, Arc<SparseIndex>>,
     /// By fingerprint.
     tokens: HashMap<String, Arc<Tokens>>,
+    substrings: Option<Substrings>,
     filters: Mutex<Vec<(Filters, Arc<Allowed>)>>,
 }
 
@@ -105,6 +107,9 @@ impl Corpus {
             let opened = SparseIndex::open(dir, set, &store, manifest.terms)?;
             sparse.insert(set.fingerprint.clone(), Arc::new(opened));
         }
+        let substrings = manifest.substrings.as_ref();
+        let substrings = substrings.map(|set| Substrings::open(dir, set, &store));
+        let substrings = substrings.transpose()?;
         let inner = Inner {
             dir: dir.to_owned(),
             lexical: Lexical::open(&lexical, manifest.passages, manifest.terms)?,
@@ -114,6 +119,7 @@ impl Corpus {
             vectors,
             sparse,
             tokens,
+            substrings,
             filters: Mutex::default(),
         };
         Ok(Self(Arc::new(inner), FieldWeights::default()))
@@ -338,6 +344,22 @@ impl Corpus {
             .collect()
     }
 
+    /// The index of where any piece of text stands; `None` where documents are read for that.
+    pub fn substring_index(&self) -> Option<SubstringIndex> {
+        let set = self.0.manifest.substrings.as_ref()?;
+        let length = |file| std::fs::metadata(self.0.dir.join(file)).map_or(0, |m| m.len());
+        Some(SubstringIndex {
+            documents: set.documents,
+            segments: set.segments.len(),
+            text_bytes: set.segments.iter().map(|part| part.text_bytes).sum(),
+            bytes: set.files().map(length).sum(),
+        })
+    }
+
+    pub(crate) fn substrings(&self) -> Option<&Substrings> {
+        self.0.substrings.as_ref()
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
     }
@@ -473,6 +495,19 @@ impl Approximation {
             beam: links.beam,
         })
     }
+}
+
+/// The index of where any piece of text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SubstringIndex {
+    /// Documents of the corpus that it has; others are read.
+    pub documents: u64,
+    /// Suffix arrays that it consists of.
+    pub segments: usize,
+    /// Bytes of the texts in it, equal ones once.
+    pub text_bytes: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
 }
 
 /// Where a passage comes from.

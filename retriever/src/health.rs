@@ -12,6 +12,7 @@ use crate::manifest::{FileSum, Manifest, SparseSet};
 use crate::multivector;
 use crate::sparse::SparseFile;
 use crate::store::Store;
+use crate::substring::Substrings;
 
 /// Size of an inverted index up to which it is checked whenever it is opened.
 const MAX_CHECKED_BYTES: u64 = 512 << 20;
@@ -77,6 +78,9 @@ pub(crate) fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
     }
     for file in manifest.sparse.iter().flat_map(SparseSet::files) {
         problems.extend(SparseFile::open(&dir.join(file)).err());
+    }
+    if let Some(set) = &manifest.substrings {
+        problems.extend(Substrings::verify(dir, set));
     }
     if let Some(set) = &manifest.facts {
         problems.extend(crate::facts::read(dir, set).err());

@@ -33,12 +33,14 @@ pub mod rerank;
 pub mod retrievers;
 pub mod sparse;
 mod store;
+mod substring;
 pub mod vamana;
 
 pub use build::{
-    Committed, CorpusWriter, Extracted, FileState, Generation, Plan, Stage, WriterOptions,
+    Committed, CorpusWriter, Extracted, FileState, Generation, Plan, Stage, SubstringsBuilt,
+    WriterOptions,
 };
-pub use corpus::{Approximation, Corpus, Listed, SourceInfo, Summary, list};
+pub use corpus::{Approximation, Corpus, Listed, SourceInfo, SubstringIndex, Summary, list};
 pub use error::IndexError;
 pub use health::verify;
 pub use lexical::{BadFieldWeights, FieldWeights, MAX_QUERY_TERMS};

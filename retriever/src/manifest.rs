@@ -60,6 +60,36 @@ pub(crate) struct Manifest {
     /// At most one entry per fingerprint.
     #[serde(default)]
     pub(crate) sparse: Vec<SparseSet>,
+    /// Suffix arrays over the texts, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) substrings: Option<SubstringSet>,
+}
+
+/// The index of where any piece of text stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SubstringSet {
+    pub(crate) segments: Vec<SubstringSegment>,
+    /// Which documents have the texts of the segments, relative to the corpus folder.
+    pub(crate) rows: String,
+    /// Documents of the corpus that are in it.
+    pub(crate) documents: u64,
+}
+
+/// One suffix array.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SubstringSegment {
+    /// Relative to the corpus folder.
+    pub(crate) file: String,
+    /// Bytes of its texts.
+    pub(crate) text_bytes: u64,
+}
+
+impl SubstringSet {
+    /// Its files, relative to the corpus folder.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        let segments = self.segments.iter().map(|segment| segment.file.as_str());
+        segments.chain([self.rows.as_str()])
+    }
 }
 
 /// The share of passages that say least and get no vectors ([`crate::quality`]).
@@ -212,6 +242,7 @@ impl Manifest {
         let generation = names(dir).filter_map(|name| name.strip_prefix('g')?.parse().ok());
         // `STEM-EDITION.EXTENSION`
         let editions = names(&dir.join(crate::dense::FOLDER))
+            .chain(names(&dir.join(crate::substring::FOLDER)))
             .chain(names(dir))
             .filter_map(|name| name.rsplit_once('-')?.1.split('.').next()?.parse().ok());
         Self {

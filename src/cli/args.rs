@@ -185,6 +185,11 @@ pub(super) struct IndexArgs {
     /// `--retriever sparse` or `sparse@NAME`
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bm25")]
     pub(super) sparse: Option<String>,
+    /// Also index where any piece of text stands, parts of words too (`--retriever exact` and quotes
+    /// then read no documents); some 4 bytes a byte of text, kept up to date from then on. `off` does
+    /// away with it
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, default_missing_value = "on", conflicts_with = "vectors_only")]
+    pub(super) substrings: Option<Whether>,
     /// Read every file again and build the index from nothing
     #[arg(long)]
     pub(super) rebuild: bool,
@@ -196,6 +201,15 @@ pub(super) struct IndexArgs {
     pub(super) list_all: bool,
     #[command(flatten)]
     pub(super) device: DeviceArgs,
+}
+
+/// Whether an optional index is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Whether {
+    /// Make it and keep it up to date
+    On,
+    /// Do away with it
+    Off,
 }
 
 #[derive(Args, Debug)]

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use indago_core::IndexCoverage;
-use indago_retriever::{Approximation, Corpus, Summary};
+use indago_retriever::{Approximation, Corpus, SubstringIndex, Summary};
 use serde::Serialize;
 
 use super::args::{CorpusArgs, CorpusCommand};
@@ -44,6 +44,8 @@ struct Described {
     sparse: Vec<Sparse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     facts: Option<ExtractedBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    substrings: Option<SubstringIndex>,
 }
 
 /// Names and facts that were extracted.
@@ -225,6 +227,18 @@ fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Ex
             format!("{passages} of {all} passages, by {extractor}"),
         );
     }
+    if let Some(index) = &described.substrings {
+        let SubstringIndex {
+            documents: n,
+            bytes,
+            ..
+        } = index;
+        let all = described.documents;
+        row(
+            "substrings",
+            format!("{n} of {all} documents, {}", megabytes(*bytes)),
+        );
+    }
     printer.data(&table.to_string())?;
     Ok(Exit::Done)
 }
@@ -262,6 +276,7 @@ fn describe(name: String, corpus: &Corpus) -> Described {
                 extractor,
                 passages,
             }),
+        substrings: corpus.substring_index(),
         sparse: corpus
             .sparse_indexes()
             .into_iter()

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use indago_core::{Cancel, IndexCoverage};
-use indago_retriever::Stage;
 use indago_retriever::ingest::{SkipReason, Skipped};
+use indago_retriever::{Stage, SubstringsBuilt};
 use serde::Serialize;
 
 use super::args::IndexArgs;
@@ -14,7 +14,7 @@ use super::printer::Printer;
 use super::progress::{Meter, Unit, megabytes};
 use super::settings::Settings;
 use super::table::Table;
-use super::{Exit, device, project};
+use super::{Exit, device, optional, project};
 use crate::{Compute, IndexRequest, Indexed, Progress, Work, wire};
 
 /// Lines of the table of unreadable files, unless all are asked for.
@@ -29,6 +29,8 @@ struct Summary<'a> {
     lexical_seconds: f64,
     vector_seconds: Option<f64>,
     device: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    substrings: Option<SubstringsBuilt>,
 }
 
 pub(super) fn run(
@@ -75,7 +77,8 @@ pub(super) fn run(
     if !json {
         tell(&indexed, args, lexical_seconds, printer);
     }
-    // The corpus can be searched from here on; vectors fill in behind.
+    // The corpus can be searched from here on; other indexes fill in behind.
+    let substrings = optional::substrings(&project, corpus, args.substrings, printer, cancel)?;
     leave_out(&project, corpus, args, printer, cancel)?;
     let mut coverage = None;
     let mut vector_seconds = None;
@@ -114,6 +117,7 @@ pub(super) fn run(
             lexical_seconds,
             vector_seconds,
             device: compute.map(|compute| compute.describe().to_owned()),
+            substrings,
         };
         printer.json(&summary)?;
     } else if let (Some(coverage), Some(seconds)) = (coverage, vector_seconds) {
@@ -166,6 +170,7 @@ pub(super) fn update(
         }
         Err(error) => return Err(error),
     }
+    optional::substrings(&project(settings), corpus, None, printer, cancel)?;
     if settings.index_vectors.value {
         let compute = device::choose(settings, Work::Encoding, printer, cancel)?;
         vectors(

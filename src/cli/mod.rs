@@ -20,6 +20,7 @@ mod language;
 mod models;
 mod models_pull;
 mod models_test;
+mod optional;
 mod pages;
 mod printer;
 mod progress;

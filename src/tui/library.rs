@@ -276,6 +276,12 @@ pub(super) fn index(
             indexed.skipped.len()
         ));
     }
+    "sorting texts".clone_into(&mut job.what);
+    let mut sorting = |done, all| {
+        (job.done, job.total) = (done, all);
+        tell(job.clone());
+    };
+    crate::index_substrings(project, &request.corpus, None, &mut sorting, cancel)?;
     if vectors {
         "making vectors".clone_into(&mut job.what);
         let encoder = wire::encoder()?;

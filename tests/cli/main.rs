@@ -21,6 +21,7 @@ mod pull;
 mod rerank;
 mod runs;
 mod servers;
+mod substrings;
 mod support;
 mod sweep;
 mod terminal;

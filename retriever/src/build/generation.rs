@@ -266,6 +266,7 @@ impl<'w> Generation<'w> {
         before.edition -= 1;
         manifest.facts = writer.carry_facts(&store);
         manifest.sparse = writer.carry_sparse(&store, &before)?;
+        manifest.substrings = writer.carry_substrings(&store, manifest.edition)?;
         disk::sync_dir(&writer.dir)?;
 
         on_stage(Stage::Publish)?;

@@ -7,6 +7,7 @@ mod files;
 mod generation;
 mod lock;
 mod prune;
+mod substrings;
 mod tokens;
 
 use std::collections::{BTreeMap, HashSet};
@@ -20,10 +21,11 @@ use indago_core::{Cancel, IndexCoverage};
 pub use facts::Extracted;
 pub use files::{FileState, Plan};
 pub use generation::{Committed, Generation, Stage};
+pub use substrings::SubstringsBuilt;
 
 use crate::disk;
 use crate::error::IndexError;
-use crate::manifest::{Manifest, SparseSet};
+use crate::manifest::{Manifest, SparseSet, SubstringSet};
 use crate::multivector::TokenFile;
 use crate::sparse::{self, SparseBuilt, SparseFile};
 use crate::store::Store;
@@ -155,6 +157,7 @@ impl CorpusWriter {
             }
         }
         Self::check_facts(&mut self.manifest, &self.dir);
+        Self::check_substrings(&mut self.manifest, &self.dir);
         for set in &mut self.manifest.sparse {
             let open = |file: &str| SparseFile::open(&self.dir.join(file)).err();
             let damage = set.files().find_map(open);
@@ -289,8 +292,12 @@ impl CorpusWriter {
         known.extend(sparse.map(|file| self.dir.join(file)));
         let tokens = self.manifest.tokens.iter();
         known.extend(tokens.map(|set| self.dir.join(&set.file)));
+        let substrings = self.manifest.substrings.iter();
+        let substrings = substrings.flat_map(SubstringSet::files);
+        known.extend(substrings.map(|file| self.dir.join(file)));
         let vectors = self.dir.join(crate::dense::FOLDER);
-        for folder in [&self.dir, &vectors] {
+        let substrings = self.dir.join(crate::substring::FOLDER);
+        for folder in [&self.dir, &vectors, &substrings] {
             let Ok(entries) = fs::read_dir(folder) else {
                 continue;
             };
@@ -300,10 +307,10 @@ impl CorpusWriter {
                     .unwrap_or_default()
                     .to_string_lossy()
                     .into_owned();
-                let is_vectors = || ["bin", "log"].iter().any(|e| disk::has_extension(&name, e));
+                let is_data = || ["bin", "log"].iter().any(|e| disk::has_extension(&name, e));
                 let ours = is_generation(&name)
                     || name == "manifest.new"
-                    || (folder == &vectors && is_vectors());
+                    || (folder != &self.dir && is_data());
                 if !ours || known.contains(&path) {
                     continue;
                 }
@@ -321,9 +328,11 @@ impl CorpusWriter {
 
     /// Publishes the writer's manifest as the next edition.
     fn publish(&mut self, manifest: Manifest) -> Result<(), IndexError> {
-        let vectors = self.dir.join(crate::dense::FOLDER);
-        if vectors.is_dir() {
-            disk::sync_dir(&vectors)?;
+        for folder in [crate::dense::FOLDER, crate::substring::FOLDER] {
+            let folder = self.dir.join(folder);
+            if folder.is_dir() {
+                disk::sync_dir(&folder)?;
+            }
         }
         manifest.publish(&self.dir)?;
         self.manifest = manifest;

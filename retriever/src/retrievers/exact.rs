@@ -1,9 +1,10 @@
 //! Exact search: where a quote stands, letter by letter.
 //!
-//! Words that stand whole within the quote narrow the corpus down to the documents that have the
-//! rarest of them; their text is then compared byte by byte. A quote without such a word (a part of
-//! a word, stop words only) is looked for in every document. Where nothing matches as written,
-//! letter case and runs of white space are left out of account.
+//! Where the corpus has an index of its substrings ([`crate::substring`]), that is asked. Documents
+//! that are not in it are read: words that stand whole within the quote narrow them down to those that
+//! have the rarest of them; their text is then compared byte by byte. A quote without such a word (a
+//! part of a word, stop words only) is looked for in every one. Where nothing matches as written,
+//! letter case and runs of white space are left out of account. Either way finds the same.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,11 +15,10 @@ use memchr::memmem::Finder;
 
 use super::hits;
 use crate::corpus::Corpus;
+use crate::substring::{Folded, MAX_PER_DOCUMENT, end_of, folded};
 
 /// Longest quote; what follows is cut off.
 const MAX_QUOTE_BYTES: usize = 8192;
-/// Occurrences that are counted in one document.
-const MAX_PER_DOCUMENT: usize = 10_000;
 /// Documents beyond which a second word is asked for.
 const MANY_DOCUMENTS: usize = 64;
 /// Words of a quote that narrow the corpus down.
@@ -79,31 +79,51 @@ pub(crate) fn occurrences(
     if quote.is_empty() {
         return Ok(Vec::new());
     }
-    let documents = candidates(corpus, quote, cancel)?;
+    let store = corpus.store();
+    let index = corpus.substrings();
+    let wanted = folded(quote);
+    let documents = match index {
+        Some(index) if index.missing().is_empty() => Vec::new(),
+        Some(index) => {
+            let mut documents = candidates(corpus, quote, cancel)?;
+            documents.retain(|document| index.missing().binary_search(document).is_ok());
+            documents
+        }
+        None => candidates(corpus, quote, cancel)?,
+    };
+    let ranges = index.map(|index| index.ranges(store, &wanted, cancel));
+    let ranges = ranges.transpose()?.unwrap_or_default();
+
+    let as_written = |text: &[u8], start: usize| {
+        let rest = text.get(start..)?;
+        rest.starts_with(quote.as_bytes())
+            .then(|| start + quote.len())
+    };
+    let mut found = match index {
+        Some(index) => index.places(store, &ranges, as_written, cancel)?,
+        None => Vec::new(),
+    };
     let finder = Finder::new(quote.as_bytes());
-    let mut found = Vec::new();
     for &document in &documents {
         cancel.check()?;
-        let text = corpus.store().text(document)?;
+        let text = store.text(document)?;
         let starts = finder.find_iter(text).take(MAX_PER_DOCUMENT);
         found.extend(starts.map(|start| (document, start..start + quote.len())));
     }
-    if !found.is_empty() {
-        return Ok(found);
-    }
-    let wanted = Folded::new(quote);
-    let finder = Finder::new(wanted.text.as_bytes());
-    for &document in &documents {
-        cancel.check()?;
-        // Stored text is UTF-8; bytes that are not belong to no quote.
-        let text = str::from_utf8(corpus.store().text(document)?).unwrap_or_default();
-        let folded = Folded::new(text);
-        let starts = finder.find_iter(folded.text.as_bytes());
-        for start in starts.take(MAX_PER_DOCUMENT) {
-            let end = folded.original(start + wanted.text.len());
-            found.push((document, folded.original(start)..end));
+    if found.is_empty() {
+        let loosely = |text: &[u8], start: usize| end_of(text, start, &wanted);
+        if let Some(index) = index {
+            found = index.places(store, &ranges, loosely, cancel)?;
+        }
+        let finder = Finder::new(&wanted);
+        for &document in &documents {
+            cancel.check()?;
+            let text = Folded::new(store.text(document)?);
+            let places = text.find(&finder).take(MAX_PER_DOCUMENT);
+            found.extend(places.map(|place| (document, place)));
         }
     }
+    found.sort_by_key(|(document, place)| (*document, place.start));
     Ok(found)
 }
 
@@ -156,47 +176,6 @@ fn inner_words(quote: &str) -> impl Iterator<Item = &str> {
     inner.split_whitespace().filter(|word| word.len() <= 64)
 }
 
-/// A text in lower case with one space for each run of white space, and where its bytes came from.
-struct Folded {
-    text: String,
-    /// For each byte of `text`, where its character begins in the original, and the original's end.
-    origin: Vec<usize>,
-}
-
-impl Folded {
-    fn new(original: &str) -> Self {
-        let mut folded = Self {
-            text: String::with_capacity(original.len()),
-            origin: Vec::with_capacity(original.len() + 1),
-        };
-        let mut spaced = false;
-        for (at, c) in original.char_indices() {
-            if c.is_whitespace() {
-                if !spaced {
-                    folded.push(' ', at);
-                }
-                spaced = true;
-                continue;
-            }
-            spaced = false;
-            for lower in c.to_lowercase() {
-                folded.push(lower, at);
-            }
-        }
-        folded.origin.push(original.len());
-        folded
-    }
-
-    fn push(&mut self, c: char, at: usize) {
-        self.text.push(c);
-        self.origin.resize(self.text.len(), at);
-    }
-
-    fn original(&self, at: usize) -> usize {
-        self.origin.get(at).copied().unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,14 +190,5 @@ mod tests {
         assert!(words("lighthouse").is_empty());
         assert!(words("was built").is_empty());
         assert!(words("").is_empty());
-    }
-
-    #[test]
-    fn folding_keeps_where_bytes_came_from() {
-        let text = "The  \u{130}stanbul\n\tRoad";
-        let folded = Folded::new(text);
-        assert_eq!(folded.text, "the i\u{307}stanbul road");
-        let at = folded.text.find("road").unwrap();
-        assert_eq!(&text[folded.original(at)..folded.original(at + 4)], "Road");
     }
 }
