@@ -27,7 +27,7 @@ pub(crate) fn passage(round: usize) -> &'static Logistic<{ FEATURES.len() }> {
 /// Whether the evidence answers the question.
 #[rustfmt::skip]
 pub(crate) const EVIDENCE: Logistic<48> =
-    Logistic { slopes: [-0.3902, 2.0471, -0.4415, 2.3752, 0.0575, 1.7485, 0.6255, 2.1851, 1.2751, 0.5914, 0.9288, -0.1081, 1.0277, 0.0856, 0.0157, 1.1705, 1.8388, -0.0211, 0.5320, -0.5463, 0.7290, 1.6499, 1.4268, -0.0002, 0.3093, 0.7481, -0.5839, -0.9560, 0.3032, -1.0720, -0.8614, -0.2076, 0.4895, 0.0160, -0.2512, -0.0893, 0.1565, 0.5636, -0.5291, 0.3123, -0.2249, 0.0465, -0.1530, 5.6605, 0.3065, 2.3150, 1.7687, 1.7075], intercept: -8.5681 };
+    Logistic { slopes: [0.0504, 2.0617, -0.4684, 2.6794, 0.0341, 1.4643, 0.5259, 2.0974, 1.5672, 0.5176, 1.1631, -0.2365, 0.6699, 0.1348, -0.1477, 1.0333, 1.7487, 0.1853, 0.4880, -0.5613, 0.7895, 1.9034, 2.1584, 0.0195, 0.3841, 0.7764, -1.1749, -1.5135, -0.2961, -0.4926, -0.8410, -0.5561, 0.7246, -0.0436, -0.2040, 0.0537, -0.4149, 1.1619, -0.2916, 0.1750, -2.2804, -0.2378, 1.6805, 6.6224, 0.1902, 3.0844, 1.0306, 1.0157], intercept: -8.2852 };
 
 /// Whether the short answer is right.
 #[rustfmt::skip]
@@ -36,7 +36,7 @@ pub(crate) const ANSWER: Logistic<48> =
 
 /// Below these probabilities "not found" is said: of questions in general, of those that name
 /// their sources, and of plain ones.
-pub(crate) const ABSTAIN_BELOW: [f64; 3] = [0.3504, 0.3019, 0.45];
+pub(crate) const ABSTAIN_BELOW: [f64; 3] = [0.2594, 0.2289, 0.3];
 
 /// Per round.
 #[rustfmt::skip]
