@@ -49,6 +49,7 @@ pub fn remove(project: &Project, name: &str) -> Result<(), Error> {
     let options = WriterOptions {
         settings: String::new(),
         threads: 1,
+        language: None,
     };
     let lock = match CorpusWriter::open(&dir, &options) {
         Ok(writer) => Some(writer),

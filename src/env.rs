@@ -33,6 +33,8 @@ variables! {
     DEVICE = "INDAGO_DEVICE";
     /// Whether `index` encodes passages: `true` or `false`.
     INDEX_VECTORS = "INDAGO_INDEX_VECTORS";
+    /// Language of the documents that `index` reads: `auto` or a code such as `de`.
+    INDEX_LANGUAGE = "INDAGO_INDEX_LANGUAGE";
     /// How many hits `search` shows.
     SEARCH_K = "INDAGO_SEARCH_K";
     /// Which retriever `search` asks.

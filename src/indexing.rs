@@ -18,6 +18,7 @@ use indago_retriever::{
     Approximation, Committed, CorpusWriter, Extracted, FileState, IndexError, Prepared,
     SparseBuilt, Stage, SubstringsBuilt, WriterOptions,
 };
+use indago_text::LanguageChoice;
 use serde::Serialize;
 
 use crate::{Error, Project};
@@ -49,6 +50,9 @@ pub struct IndexRequest {
     pub chunks: ChunkOptions,
     /// Which files count.
     pub walk: WalkOptions,
+    /// Which language documents are taken to be in, from now on; `None` leaves it as the corpus was
+    /// made, by default each as it states or shows.
+    pub language: Option<LanguageChoice>,
 }
 
 impl IndexRequest {
@@ -62,6 +66,7 @@ impl IndexRequest {
             limits: LoadLimits::default(),
             chunks: ChunkOptions::default(),
             walk: WalkOptions::default(),
+            language: None,
         }
     }
 }
@@ -182,11 +187,13 @@ pub fn index(
     if let Ok(text) = serde_json::to_string(&roots) {
         writer.notes_mut().insert(ROOTS_NOTE.to_owned(), text);
     }
+    let language = writer.language();
     let mut generation = writer.build(&plan.unchanged)?;
     let read = read::Reader {
         threads: request.threads,
         limits: request.limits,
         chunks: request.chunks,
+        language,
         cancel,
     };
     let result = read.run(to_read, |step| {
@@ -432,6 +439,7 @@ fn open_writer(dir: &Path, request: &IndexRequest) -> Result<CorpusWriter, Error
     let options = WriterOptions {
         settings,
         threads: request.threads,
+        language: request.language,
     };
     Ok(if request.rebuild {
         CorpusWriter::open_anew(dir, &options)?

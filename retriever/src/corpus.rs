@@ -1,6 +1,6 @@
 //! A corpus, open for reading: one published state of it, whatever writers do meanwhile.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -110,9 +110,13 @@ impl Corpus {
         let substrings = manifest.substrings.as_ref();
         let substrings = substrings.map(|set| Substrings::open(dir, set, &store));
         let substrings = substrings.transpose()?;
+        let languages = manifest
+            .languages()
+            .map_err(|e| corrupt(&Manifest::path(dir), e.to_string()))?;
+        let lexical = Lexical::open(&lexical, manifest.passages, manifest.terms)?;
         let inner = Inner {
             dir: dir.to_owned(),
-            lexical: Lexical::open(&lexical, manifest.passages, manifest.terms)?,
+            lexical: lexical.in_languages(languages),
             names: Names::open(&generation.join(names::NAMES), Arc::clone(&store))?,
             store,
             manifest: manifest.clone(),
@@ -217,6 +221,13 @@ impl Corpus {
             )
         })
         .collect()
+    }
+
+    /// Which language documents were taken to be in, and how many are in each, by its code; `None`
+    /// in a corpus that was made before languages were told apart, when all were English.
+    pub fn languages(&self) -> Option<(&str, &BTreeMap<String, u64>)> {
+        let manifest = &self.0.manifest;
+        Some((manifest.language.as_deref()?, &manifest.languages))
     }
 
     /// What is in it.
@@ -618,22 +629,23 @@ impl CorpusStats for Corpus {
         self.0.manifest.passages
     }
 
-    /// A stop word is not indexed; it counts as being in every passage.
+    /// A stop word is not indexed; it counts as being in every passage. In a corpus of several
+    /// languages a word is as frequent as in the one where it is most.
     fn document_frequency(&self, term: &str) -> u64 {
-        let mut frequency = None;
-        indago_text::for_each_term(term, |term, _| {
-            let n = self
-                .0
-                .lexical
-                .document_frequency(term)
-                .unwrap_or_else(|error| {
+        let lexical = &self.0.lexical;
+        let in_language = |language| {
+            let mut frequency = None;
+            indago_text::for_each_term_in(language, term, |term, _| {
+                let n = lexical.document_frequency(term).unwrap_or_else(|error| {
                     tracing::warn!(%error, term, "no document frequency");
                     0
                 });
-            // A word that the analyzer splits is as frequent as its rarest part.
-            frequency = Some(frequency.map_or(n, |m: u64| m.min(n)));
-        });
-        match frequency {
+                // A word that the analyzer splits is as frequent as its rarest part.
+                frequency = Some(frequency.map_or(n, |m: u64| m.min(n)));
+            });
+            frequency
+        };
+        match lexical.languages().iter().filter_map(in_language).max() {
             Some(n) => n,
             None if term.chars().any(char::is_alphanumeric) => self.n_passages(),
             None => 0,

@@ -45,6 +45,6 @@ pub use error::IndexError;
 pub use health::verify;
 pub use lexical::{BadFieldWeights, FieldWeights, MAX_QUERY_TERMS};
 pub use manifest::FORMAT_VERSION;
-pub use prepare::{Prepared, indexed_text, prepare};
+pub use prepare::{Prepared, indexed_text, language_of, prepare};
 pub use propositions::Propositions;
 pub use sparse::SparseBuilt;

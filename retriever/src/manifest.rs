@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use indago_core::ports::RetrieveError;
+use indago_text::{Language, Languages, UnknownLanguage};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -46,6 +47,13 @@ pub(crate) struct Manifest {
     pub(crate) notes: BTreeMap<String, String>,
     /// Every file of the generation, for the health check.
     pub(crate) files: Vec<FileSum>,
+    /// Which language documents are taken to be in, as [`indago_text::LanguageChoice`] writes it;
+    /// English in corpora that were made before languages were told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) language: Option<String>,
+    /// Documents by the code of the language they were analysed in; empty as above.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) languages: BTreeMap<String, u64>,
     /// Which passages get no vectors, unless all do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pruning: Option<Pruning>,
@@ -300,6 +308,17 @@ impl Manifest {
         let path = Self::path(dir);
         let bytes = self.encode().map_err(|e| corrupt(&path, e.to_string()))?;
         disk::replace(&path, &bytes)
+    }
+
+    /// The languages that documents were analysed in.
+    pub(crate) fn languages(&self) -> Result<Languages, UnknownLanguage> {
+        if self.languages.is_empty() {
+            return Ok(Languages::ENGLISH);
+        }
+        self.languages
+            .keys()
+            .map(|code| code.parse::<Language>())
+            .collect()
     }
 
     /// The token vectors that `fingerprint` names.

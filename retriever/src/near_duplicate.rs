@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use indago_core::Hit;
 use indago_core::ports::RetrieveError;
+use indago_text::Language;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::store::Store;
@@ -26,12 +27,12 @@ pub(crate) struct Analysed {
     pub(crate) simhash: u64,
 }
 
-/// One pass over the index terms of `text`.
-pub(crate) fn analyse(text: &str) -> Analysed {
+/// One pass over the index terms of a text in `language`.
+pub(crate) fn analyse(language: Language, text: &str) -> Analysed {
     let mut terms = String::with_capacity(text.len());
     let mut n_terms = 0;
     let mut votes = [0i32; 64];
-    indago_text::for_each_term(text, |term, _| {
+    indago_text::for_each_term_in(language, text, |term, _| {
         terms.push_str(term);
         terms.push(' ');
         n_terms += 1;
@@ -178,9 +179,12 @@ mod tests {
 
     #[test]
     fn small_changes_move_few_bits() {
-        let a = analyse(TEXT);
-        let b = analyse(&TEXT.replace("about ", ""));
-        let other = analyse("Bread is baked from flour, water, salt and yeast in a hot oven.");
+        let a = analyse(Language::English, TEXT);
+        let b = analyse(Language::English, &TEXT.replace("about ", ""));
+        let other = analyse(
+            Language::English,
+            "Bread is baked from flour, water, salt and yeast in a hot oven.",
+        );
         assert!((a.simhash ^ b.simhash).count_ones() <= MAX_DISTANCE);
         assert!((a.simhash ^ other.simhash).count_ones() > MAX_DISTANCE);
         assert_eq!(a.n_terms as usize, a.terms.split_terminator(' ').count());

@@ -1,6 +1,7 @@
 //! What is computed of a document before it is written: pure, so that callers run it on all cores.
 
-use indago_core::{Document, Passage};
+use indago_core::{Document, DocumentKind, Passage};
+use indago_text::{Language, LanguageChoice};
 
 use crate::error::IndexError;
 use crate::lexical;
@@ -13,6 +14,7 @@ use crate::store::{Extra, Record};
 #[derive(Debug)]
 pub struct Prepared {
     pub(crate) document: Document,
+    pub(crate) language: Language,
     pub(crate) rows: Vec<PassageRow>,
     /// Per row.
     pub(crate) terms: Vec<Terms>,
@@ -62,21 +64,36 @@ pub(crate) fn embed_key(indexed_text: &str) -> [u8; 16] {
     key
 }
 
+/// The language that a document's words are analysed in: as its `lang` or `language` says, else as
+/// its text shows, unless `choice` names one. Programs are English.
+pub fn language_of(document: &Document, choice: LanguageChoice) -> Language {
+    if choice == LanguageChoice::Auto && document.kind == DocumentKind::SourceCode {
+        return Language::English;
+    }
+    let mut stated = ["lang", "language"].iter();
+    let stated = stated.find_map(|key| document.metadata.get(*key));
+    choice.of(stated.map(String::as_str), &document.text)
+}
+
 /// The index terms of a text, a space after each.
-fn terms_of(text: &str) -> String {
+fn terms_of(language: Language, text: &str) -> String {
     let mut terms = String::with_capacity(text.len());
-    indago_text::for_each_term(text, |term, _| {
+    indago_text::for_each_term_in(language, text, |term, _| {
         terms.push_str(term);
         terms.push(' ');
     });
     terms
 }
 
-/// Analyses a document and its passages.
+/// Analyses a document and its passages, whose words are in `language` ([`language_of`]).
 ///
 /// # Errors
 /// [`IndexError::BadPassage`] when a passage's span does not hold its text.
-pub fn prepare(document: Document, passages: Vec<Passage>) -> Result<Prepared, IndexError> {
+pub fn prepare(
+    document: Document,
+    passages: Vec<Passage>,
+    language: Language,
+) -> Result<Prepared, IndexError> {
     let record = Record {
         id: document.id.as_str().to_owned(),
         path: document.path.clone(),
@@ -86,6 +103,7 @@ pub fn prepare(document: Document, passages: Vec<Passage>) -> Result<Prepared, I
         metadata: document.metadata.clone(),
         pages: document.pages.clone(),
         hash: document.hash,
+        language: Record::language(language),
     };
     // Maps have string keys and numbers are finite: this JSON cannot fail.
     let record = serde_json::to_vec(&record).unwrap_or_default();
@@ -97,6 +115,7 @@ pub fn prepare(document: Document, passages: Vec<Passage>) -> Result<Prepared, I
         extras: Vec::new(),
         record,
         document,
+        language,
     };
     let mut above: Option<Vec<String>> = None;
     let mut seen = std::collections::HashSet::with_capacity(passages.len());
@@ -121,7 +140,7 @@ pub fn prepare(document: Document, passages: Vec<Passage>) -> Result<Prepared, I
             names.push((heading.clone(), Basis::Heading));
         }
         let indexed = indexed_text(&passage.title, &passage.location.headings, &passage.text);
-        let analysed = near_duplicate::analyse(&indexed);
+        let analysed = near_duplicate::analyse(language, &indexed);
         let headings = passage.location.headings.iter();
         let headings: Vec<&str> = headings
             .map(String::as_str)
@@ -131,7 +150,7 @@ pub fn prepare(document: Document, passages: Vec<Passage>) -> Result<Prepared, I
             title: &passage.title,
             headings: &headings.join("\n"),
         };
-        let fields = lexical::FIELDS.map(|field| terms_of((field.text)(&parts)));
+        let fields = lexical::FIELDS.map(|field| terms_of(language, (field.text)(&parts)));
         let extra = Extra {
             headings: passage.location.headings.clone(),
             names,

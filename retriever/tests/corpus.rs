@@ -230,7 +230,8 @@ fn filters_hold_for_every_retriever() {
         let metadata = [("lang", lang)];
         let (document, passages) =
             document_with(id, "", "the annual report of the harbour", date, &metadata);
-        next.add(&prepare(document, passages).unwrap()).unwrap();
+        next.add(&prepare(document, passages, indago_text::Language::English).unwrap())
+            .unwrap();
     }
     next.commit(true, |_| Ok(())).unwrap();
     writer

@@ -446,7 +446,7 @@ fn a_document_id_is_used_once_and_the_writer_goes_on() {
     let mut next = writer.build(&[]).unwrap();
     let add = |text: &str| {
         let (document, passages) = document("same", "", text);
-        prepare(document, passages).unwrap()
+        prepare(document, passages, indago_text::Language::English).unwrap()
     };
     next.file(state("one.jsonl", "1"));
     next.add(&add("first")).unwrap();
@@ -465,7 +465,7 @@ fn a_passage_that_does_not_fit_its_document_is_refused() {
     let (document, mut passages) = document("a", "", "old stone tower");
     passages[0].span.end = 400;
     assert!(matches!(
-        prepare(document, passages),
+        prepare(document, passages, indago_text::Language::English),
         Err(IndexError::BadPassage { .. })
     ));
 }
@@ -552,7 +552,8 @@ fn near_duplicates_fold_into_the_best_and_other_numbers_do_not() {
     for (id, text) in &pairs {
         next.file(state(id, text));
         let (document, passages) = document(id, "", text);
-        next.add(&prepare(document, passages).unwrap()).unwrap();
+        next.add(&prepare(document, passages, indago_text::Language::English).unwrap())
+            .unwrap();
     }
     next.commit(true, |_| Ok(())).unwrap();
     let corpus = Corpus::open(dir.path()).unwrap().unwrap();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indago_core::{Date, NodeId};
 use indago_kernels::DeviceChoice;
+use indago_text::LanguageChoice;
 
 use super::printer::ColourChoice;
 use crate::eval::Half;
@@ -181,6 +182,10 @@ pub(super) struct IndexArgs {
     /// Make at most this many calls for --graph-extractor, two a passage; the next time goes on
     #[arg(long, value_name = "N", requires = "graph_extractor")]
     pub(super) graph_calls: Option<u64>,
+    /// Language of the documents, as in de, or auto for what each states or shows; kept from then on
+    /// and changed by reading every file again [default: auto]
+    #[arg(long, value_name = "CODE", conflicts_with = "vectors_only")]
+    pub(super) language: Option<LanguageChoice>,
     /// Also make a sparse index: by BM25's weights, or by an added sparse encoder; search with
     /// `--retriever sparse` or `sparse@NAME`
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "bm25")]

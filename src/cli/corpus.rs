@@ -1,5 +1,6 @@
 //! `indago corpus list|stats|rm`.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
 use indago_core::IndexCoverage;
@@ -40,6 +41,11 @@ struct Described {
     names: usize,
     complete: bool,
     roots: Vec<String>,
+    /// Which language documents were taken to be in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+    /// Documents by the code of their language.
+    languages: BTreeMap<String, u64>,
     vectors: Vec<Vectors>,
     sparse: Vec<Sparse>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +175,7 @@ fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Ex
         }
         .to_owned(),
     );
+    row("languages", languages(&described));
     for root in &described.roots {
         row("from", root.clone());
     }
@@ -243,6 +250,24 @@ fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Ex
     Ok(Exit::Done)
 }
 
+/// The languages of a corpus, those of most documents first.
+fn languages(described: &Described) -> String {
+    let mut counts: Vec<(&String, &u64)> = described.languages.iter().collect();
+    counts.sort_by_key(|(code, n)| (std::cmp::Reverse(**n), *code));
+    let shown: Vec<String> = counts
+        .iter()
+        .map(|(code, n)| format!("{code} {n}"))
+        .collect();
+    let how = match described.language.as_deref() {
+        Some("auto") => String::new(),
+        Some(_) => " (as `--language` says)".to_owned(),
+        None => " (made before languages were told apart: `indago index --language auto` reads \
+                 every file again)"
+            .to_owned(),
+    };
+    shown.join(", ") + &how
+}
+
 fn describe(name: String, corpus: &Corpus) -> Described {
     let Summary {
         documents,
@@ -263,6 +288,11 @@ fn describe(name: String, corpus: &Corpus) -> Described {
             .iter()
             .map(|r| r.display().to_string())
             .collect(),
+        language: corpus.languages().map(|(choice, _)| choice.to_owned()),
+        languages: corpus.languages().map_or_else(
+            || BTreeMap::from([("en".to_owned(), documents)]),
+            |(_, counts)| counts.clone(),
+        ),
         vectors: vectors
             .map(|(encoder, fingerprint, coverage)| Vectors {
                 encoder,

@@ -62,6 +62,7 @@ pub(super) fn run(
     let request = IndexRequest {
         rebuild: args.rebuild,
         threads: settings.threads.value,
+        language: settings.language(),
         ..IndexRequest::new(corpus, args.paths.clone())
     };
     let mut meter = None;
@@ -144,6 +145,7 @@ pub(super) fn update(
 ) -> Result<(), crate::Error> {
     let request = IndexRequest {
         threads: settings.threads.value,
+        language: settings.language(),
         ..IndexRequest::new(corpus, paths)
     };
     let mut meter = None;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use indago_kernels::DeviceChoice;
 use indago_models::remote::ModelConfig;
+use indago_text::LanguageChoice;
 use serde::Serialize;
 
 use super::args::{AskArgs, Cli, Command, Format};
@@ -150,6 +151,8 @@ pub(super) struct Settings {
     pub(super) device: Setting<DeviceChoice>,
     /// Whether `index` encodes passages.
     pub(super) index_vectors: Setting<bool>,
+    /// Language of the documents; a default is not asked for.
+    pub(super) index_language: Setting<LanguageChoice>,
     /// Hits that `search` shows.
     pub(super) search_k: Setting<usize>,
     /// Retriever that `search` asks.
@@ -193,6 +196,10 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "where vectors are made and searched: `auto`, `cpu` or `cuda:N`",
     ),
     ("index.vectors", "whether `index` encodes passages"),
+    (
+        "index.language",
+        "language of the documents that `index` reads: `auto` or a code such as `de`",
+    ),
     ("search.k", "how many hits `search` shows"),
     (
         "search.retriever",
@@ -234,6 +241,11 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What `index.language` may be; a test holds it to the languages there are.
+const LANGUAGES: &str = "one of `auto`, `ar`, `ca`, `cs`, `da`, `de`, `el`, `en`, `eo`, `es`, `et`, \
+    `eu`, `fa`, `fi`, `fr`, `ga`, `hi`, `hu`, `hy`, `id`, `it`, `ja`, `ko`, `lt`, `ne`, `nl`, `no`, \
+    `pl`, `pt`, `ro`, `ru`, `sr`, `sv`, `ta`, `th`, `tr`, `yi`, `zh`, `und`";
+
 /// What keys of the terminal interface begin with; their names are its actions'.
 const KEY_BINDINGS: &str = "tui.keys.";
 
@@ -252,6 +264,10 @@ impl Settings {
         };
         let rerank = match &cli.command {
             Command::Search(args) => args.rerank.clone(),
+            _ => None,
+        };
+        let language = match &cli.command {
+            Command::Index(args) => args.language,
             _ => None,
         };
         let no_vectors = matches!(&cli.command, Command::Index(a) if a.no_vectors);
@@ -284,6 +300,13 @@ impl Settings {
                 ("--no-vectors", no_vectors.then_some(false)),
                 true,
                 "`true` or `false`",
+            )?,
+            index_language: sources.pick(
+                "index.language",
+                env::INDEX_LANGUAGE,
+                ("--language", language),
+                LanguageChoice::Auto,
+                LANGUAGES,
             )?,
             search_k: sources.at_least_one("search.k", env::SEARCH_K, ("--k", k), 10, whole)?,
             search_retriever: sources.pick(
@@ -391,6 +414,12 @@ impl Settings {
         })
     }
 
+    /// The language that documents are said to be in; `None` where nothing is said.
+    pub(super) fn language(&self) -> Option<LanguageChoice> {
+        let said = self.index_language.origin != Origin::Default;
+        said.then_some(self.index_language.value)
+    }
+
     /// All settings as `config show` prints them.
     pub(super) fn show(&self) -> Vec<Shown> {
         fn row<T: ToString>(key: &'static str, setting: &Setting<T>) -> Shown {
@@ -410,6 +439,7 @@ impl Settings {
             row("threads", &self.threads),
             row("device", &self.device),
             row("index.vectors", &self.index_vectors),
+            row("index.language", &self.index_language),
             row("search.k", &self.search_k),
             row("search.retriever", &self.search_retriever),
             row("rerank.model", &self.rerank_model),
@@ -536,6 +566,28 @@ mod tests {
         assert!(
             text.ends_with("`many` is not a whole number of at least 1"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_language_is_refused_with_those_that_are_known() {
+        let codes = indago_text::Language::ALL.iter().map(|l| format!("`{l}`"));
+        let all = codes.collect::<Vec<_>>().join(", ");
+        assert_eq!(LANGUAGES, format!("one of `auto`, {all}"));
+        let error = resolve("[index]\nlanguage = \"xx\"\n", &["indago", "index", "."]);
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.ends_with(&format!("`xx` is not {LANGUAGES}")),
+            "{text}"
+        );
+        let said = resolve("[index]\nlanguage = \"de\"\n", &["indago", "index", "."]).unwrap();
+        assert_eq!(
+            said.language().map(|l| l.to_string()).as_deref(),
+            Some("de")
+        );
+        assert_eq!(
+            resolve("", &["indago", "index", "."]).unwrap().language(),
+            None
         );
     }
 

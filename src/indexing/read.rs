@@ -14,7 +14,8 @@ use indago_core::{Cancel, Cancelled, ContentHash};
 use indago_retriever::ingest::{
     ChunkOptions, FoundFile, LoadLimits, SkipReason, Skipped, TokenEstimate, Warning, chunk, load,
 };
-use indago_retriever::{FileState, Prepared, prepare};
+use indago_retriever::{FileState, Prepared, language_of, prepare};
+use indago_text::LanguageChoice;
 
 use crate::Error;
 
@@ -32,6 +33,7 @@ pub(super) struct Reader<'a> {
     pub(super) threads: usize,
     pub(super) limits: LoadLimits,
     pub(super) chunks: ChunkOptions,
+    pub(super) language: LanguageChoice,
     pub(super) cancel: &'a Cancel,
 }
 
@@ -165,7 +167,8 @@ impl Reader<'_> {
                                 &self.chunks,
                                 &TokenEstimate,
                             );
-                            let prepared = prepare(parsed.document, passages)
+                            let language = language_of(&parsed.document, self.language);
+                            let prepared = prepare(parsed.document, passages, language)
                                 .map_err(|e| Some(Error::from(e)))?;
                             send(Step::Document(Box::new(prepared)))?;
                         }

@@ -9,6 +9,7 @@
 mod acronyms;
 mod dates;
 mod introduction;
+mod language;
 mod names;
 mod normalize;
 mod numbers;
@@ -25,6 +26,10 @@ mod words;
 pub use acronyms::{Acronym, acronyms};
 pub use dates::{DateMention, dates};
 pub use introduction::{introduced_name, introduced_names, is_definition};
+pub use language::{
+    Language, LanguageChoice, Languages, UnknownLanguage, detect_language, for_each_term_in,
+    query_terms,
+};
 pub use names::{Name, NameKind, names, names_in_question};
 pub use normalize::{fold, normalize_name, strip_disambiguation};
 pub use numbers::{NumberMention, numbers};

@@ -1,13 +1,18 @@
-//! The Snowball English stemmer behind a small cache.
+//! The Snowball stemmers, each behind a small cache.
 //!
-//! Natural text repeats its words, so a per-thread cache of short ASCII words (two ways, 1.5 MB)
-//! answers nine times in ten; the stemmer itself would be the slowest part of indexing by far.
+//! Natural text repeats its words, so a per-thread cache of short words (two ways, 1.5 MB for
+//! English, 400 kB for any other language that is met) answers nine times in ten; the stemmer
+//! itself would be the slowest part of indexing by far.
 
 use std::cell::RefCell;
 
 use frostem::{Algorithm, Stemmer};
 
+use crate::language::Language;
+
 const SETS: usize = 1 << 14;
+/// For languages other than English.
+const FEWER_SETS: usize = 1 << 12;
 /// Longest word that is cached, in bytes; longer words are rare.
 const WIDTH: usize = 24;
 
@@ -33,11 +38,15 @@ pub(crate) struct CachedStemmer {
 }
 
 impl CachedStemmer {
-    fn new() -> Self {
+    fn new(algorithm: Algorithm, sets: usize) -> Self {
         Self {
-            stemmer: Stemmer::new(Algorithm::English),
-            sets: vec![[EMPTY; 2]; SETS],
+            stemmer: Stemmer::new(algorithm),
+            sets: vec![[EMPTY; 2]; sets],
         }
+    }
+
+    fn english() -> Self {
+        Self::new(Algorithm::English, SETS)
     }
 
     /// Calls `visit` with the stem of a lower-case `word`.
@@ -45,7 +54,8 @@ impl CachedStemmer {
         let Some(key) = pack(word) else {
             return visit(&self.stemmer.stem(word));
         };
-        let Some([slot, older]) = self.sets.get_mut(set_of(key)) else {
+        let sets = self.sets.len();
+        let Some([slot, older]) = self.sets.get_mut(set_of(key, sets)) else {
             return visit(&self.stemmer.stem(word));
         };
         if slot.word != key {
@@ -65,10 +75,20 @@ impl CachedStemmer {
     }
 }
 
+/// Where a word is kept among `sets`, a power of two: multiply and rotate; quality only affects the
+/// hit rate.
+fn set_of(key: [u64; 3], sets: usize) -> usize {
+    const K: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mixed = key.iter().fold(0u64, |state, part| {
+        (state.rotate_left(23) ^ part).wrapping_mul(K)
+    });
+    (mixed >> 40) as usize & (sets - 1)
+}
+
 /// The word as a key; `None` for words that are not cached.
 fn pack(word: &str) -> Option<[u64; 3]> {
     let bytes = word.as_bytes();
-    if bytes.is_empty() || bytes.len() > WIDTH || !word.is_ascii() || bytes.contains(&0) {
+    if bytes.is_empty() || bytes.len() > WIDTH || bytes.contains(&0) {
         return None;
     }
     let mut block = [0u8; WIDTH];
@@ -82,24 +102,39 @@ fn pack(word: &str) -> Option<[u64; 3]> {
     Some(key)
 }
 
-/// Multiply and rotate; quality only affects the hit rate.
-fn set_of(key: [u64; 3]) -> usize {
-    const K: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mixed = key.iter().fold(0u64, |state, part| {
-        (state.rotate_left(23) ^ part).wrapping_mul(K)
-    });
-    (mixed >> 40) as usize & (SETS - 1)
-}
-
 thread_local! {
-    static STEMMER: RefCell<CachedStemmer> = RefCell::new(CachedStemmer::new());
+    static STEMMER: RefCell<CachedStemmer> = RefCell::new(CachedStemmer::english());
 }
 
 /// Runs `work` with this thread's stemmer; a nested call gets a fresh one.
 pub(crate) fn with_stemmer<R>(work: impl FnOnce(&mut CachedStemmer) -> R) -> R {
     STEMMER.with(|cell| match cell.try_borrow_mut() {
         Ok(mut stemmer) => work(&mut stemmer),
-        Err(_nested) => work(&mut CachedStemmer::new()),
+        Err(_nested) => work(&mut CachedStemmer::english()),
+    })
+}
+
+type Stemmers = [Option<Box<CachedStemmer>>; Language::ALL.len()];
+
+thread_local! {
+    static OTHERS: RefCell<Stemmers> = const { RefCell::new([const { None }; Language::ALL.len()]) };
+}
+
+/// Runs `work` with this thread's stemmer of a language; `None` for those without one.
+pub(crate) fn with_stemmer_of<R>(
+    language: Language,
+    work: impl FnOnce(Option<&mut CachedStemmer>) -> R,
+) -> R {
+    let Some(algorithm) = language.algorithm() else {
+        return work(None);
+    };
+    let made = || CachedStemmer::new(algorithm, FEWER_SETS);
+    OTHERS.with(|cell| match cell.try_borrow_mut() {
+        Ok(mut stemmers) => {
+            let slot = stemmers.get_mut(language as usize);
+            work(slot.map(|slot| &mut **slot.get_or_insert_with(|| Box::new(made()))))
+        }
+        Err(_nested) => work(Some(&mut made())),
     })
 }
 

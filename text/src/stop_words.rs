@@ -47,7 +47,7 @@ pub fn is_function_word(word: &str) -> bool {
 
 /// Sorted; a test checks it.
 #[rustfmt::skip]
-const FUNCTION_WORDS: &[&str] = &[
+pub(crate) const FUNCTION_WORDS: &[&str] = &[
     "a", "about", "above", "according", "across", "actually", "additionally", "after",
     "afterward", "afterwards", "again", "against", "all", "almost", "along", "already", "also",
     "although", "always", "am", "among", "amongst", "an", "and", "another", "any", "anyone",

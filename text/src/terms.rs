@@ -1,4 +1,4 @@
-//! The analyzer: text to index terms.
+//! The analyzer of English: text to index terms. `language` has those of other languages.
 //!
 //! Lower-cased runs of two or more word characters, minus Lucene's 33 English stop words,
 //! stemmed with Snowball English: what the Python package bm25s does with its defaults and
@@ -66,7 +66,7 @@ pub fn for_each_term(text: &str, mut visit: impl FnMut(&str, Range<usize>)) {
 }
 
 /// The next run of word characters at or after `from`, and whether it is pure ASCII.
-fn next_run(text: &str, from: usize) -> Option<(Range<usize>, bool)> {
+pub(crate) fn next_run(text: &str, from: usize) -> Option<(Range<usize>, bool)> {
     let bytes = text.as_bytes();
     let mut start = from;
     loop {

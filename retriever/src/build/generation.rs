@@ -1,11 +1,12 @@
 //! The next generation: built in a folder of its own, then made current in one step.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use indago_core::{Cancel, Cancelled, DocumentId};
+use indago_text::Language;
 
 use super::files::{self, FileRecord, FileState};
 use super::{CorpusWriter, names, prune};
@@ -15,6 +16,7 @@ use crate::lexical::LexicalWriter;
 use crate::manifest::{FileSum, Manifest};
 use crate::names as name_index;
 use crate::prepare::Prepared;
+use crate::sparse;
 use crate::store::{Store, StoreWriter};
 
 /// Where a commit stands. Told before each stage begins; stopping there leaves the corpus as it
@@ -57,6 +59,10 @@ pub struct Generation<'w> {
     open: Option<FileRecord>,
     /// Which file a document came from, by its id.
     owners: HashMap<DocumentId, u32>,
+    /// Documents by language.
+    languages: BTreeMap<Language, u64>,
+    /// Whether words of texts that stay are analysed in another way than before.
+    reanalysed: bool,
     /// Documents of the current generation that are in the inverted index and not carried over:
     /// their rows, by id. Whatever is left in the end is deleted.
     outdated: HashMap<DocumentId, u32>,
@@ -94,9 +100,12 @@ impl<'w> Generation<'w> {
             writer.threads,
         )?;
         let store = StoreWriter::create(&dir.join(names::STORE))?;
+        let reanalysed = writer.manifest.settings != writer.settings;
         let mut next = Self {
             writer,
             dir,
+            languages: BTreeMap::new(),
+            reanalysed,
             store,
             lexical,
             files: Vec::new(),
@@ -123,8 +132,12 @@ impl<'w> Generation<'w> {
             if let Some(state) = keep.get(record.state.path.as_str()) {
                 self.file((*state).clone());
                 for row in documents {
-                    let id = DocumentId::new(store.record(row)?.id);
-                    self.own(id);
+                    let record = store.record(row)?;
+                    *self
+                        .languages
+                        .entry(store.language_in(&record)?)
+                        .or_default() += 1;
+                    self.own(DocumentId::new(record.id));
                     self.store.carry_over(&store, row)?;
                 }
             } else {
@@ -185,7 +198,7 @@ impl<'w> Generation<'w> {
         }
         // Of a changed file with many records, most are as they were.
         let indexed = match self.outdated.remove(id) {
-            Some(row) if self.is_as_before(prepared, row) => true,
+            Some(row) if self.is_as_before(prepared, row)? => true,
             Some(_) => {
                 self.lexical.delete(id);
                 false
@@ -196,20 +209,25 @@ impl<'w> Generation<'w> {
             self.lexical.add(prepared)?;
         }
         self.own(id.clone());
+        *self.languages.entry(prepared.language).or_default() += 1;
         self.store.add(prepared)
     }
 
     /// Whether the inverted index already holds these very passages.
-    fn is_as_before(&self, prepared: &Prepared, row: u32) -> bool {
+    fn is_as_before(&mut self, prepared: &Prepared, row: u32) -> Result<bool, IndexError> {
         let Some(current) = &self.writer.current else {
-            return false;
+            return Ok(false);
         };
+        if current.store.language(row)? != prepared.language {
+            self.reanalysed = true;
+            return Ok(false);
+        }
         let before = current.store.passages_of(row);
-        before.len() == prepared.rows.len()
+        Ok(before.len() == prepared.rows.len()
             && before.zip(&prepared.rows).all(|(before, now)| {
                 let before = current.store.passage_row(before);
                 before.id == now.id && before.embed_key == now.embed_key
-            })
+            }))
     }
 
     /// Makes this generation the current one. `complete` says that it holds all the files it
@@ -231,6 +249,8 @@ impl<'w> Generation<'w> {
             lexical,
             files,
             outdated,
+            languages,
+            reanalysed,
             ..
         } = self;
         on_stage(Stage::Documents)?;
@@ -252,6 +272,11 @@ impl<'w> Generation<'w> {
         manifest.edition += 1;
         manifest.settings.clone_from(&writer.settings);
         manifest.complete = complete;
+        if let Some(language) = writer.language {
+            manifest.language = Some(language.to_string());
+            let counts = languages.into_iter();
+            manifest.languages = counts.map(|(l, n)| (l.code().to_owned(), n)).collect();
+        }
         manifest.documents = u64::from(totals.documents);
         manifest.passages = u64::from(totals.passages);
         manifest.terms = totals.terms;
@@ -264,6 +289,11 @@ impl<'w> Generation<'w> {
         // Its files are of the edition after the one it is told.
         let mut before = manifest.clone();
         before.edition -= 1;
+        if reanalysed {
+            before
+                .sparse
+                .retain(|set| set.fingerprint != sparse::IMPACTS);
+        }
         manifest.facts = writer.carry_facts(&store);
         manifest.sparse = writer.carry_sparse(&store, &before)?;
         manifest.substrings = writer.carry_substrings(&store, manifest.edition)?;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use indago_core::ports::SparseEncoder;
 use indago_core::{Cancel, IndexCoverage};
+use indago_text::{Language, LanguageChoice, UnknownLanguage};
 
 pub use facts::Extracted;
 pub use files::{FileState, Plan};
@@ -24,7 +25,7 @@ pub use generation::{Committed, Generation, Stage};
 pub use substrings::SubstringsBuilt;
 
 use crate::disk;
-use crate::error::IndexError;
+use crate::error::{IndexError, corrupt};
 use crate::manifest::{Manifest, SparseSet, SubstringSet};
 use crate::multivector::TokenFile;
 use crate::sparse::{self, SparseBuilt, SparseFile};
@@ -40,6 +41,10 @@ pub struct WriterOptions {
     pub settings: String,
     /// Threads that build the inverted index, 1 to 8.
     pub threads: usize,
+    /// Which language documents are taken to be in; `None` for what the corpus was made with, which
+    /// for a new one is [`LanguageChoice::Auto`]. Another than that makes every file count as
+    /// changed.
+    pub language: Option<LanguageChoice>,
 }
 
 /// Version of what this crate computes of a passage; part of every index's settings.
@@ -51,6 +56,8 @@ pub struct CorpusWriter {
     dir: PathBuf,
     settings: String,
     threads: usize,
+    /// `None` in a corpus that was made before languages were told apart.
+    language: Option<LanguageChoice>,
     manifest: Manifest,
     /// The current generation, unless it was made with other settings.
     current: Option<Current>,
@@ -85,7 +92,12 @@ impl CorpusWriter {
         fs::create_dir_all(dir).map_err(|e| IndexError::write(dir, e))?;
         let lock = Lock::take(dir)?;
         let manifest = Manifest::read(dir)?.unwrap_or_default();
-        let mut writer = Self::with(dir, options, manifest, lock);
+        let language = match (options.language, manifest.generation) {
+            (Some(wanted), _) => Some(wanted),
+            (None, 0) => Some(LanguageChoice::Auto),
+            (None, _) => remembered(&manifest, dir)?,
+        };
+        let mut writer = Self::with(dir, options, language, manifest, lock);
         writer.remove_leftovers();
         writer.load()?;
         Ok(writer)
@@ -107,21 +119,41 @@ impl CorpusWriter {
                 Manifest::after(dir)
             }
         };
-        let mut writer = Self::with(dir, options, manifest, lock);
+        let wanted = options.language;
+        let language = wanted.or_else(|| remembered(&manifest, dir).ok().flatten());
+        let language = Some(language.unwrap_or_default());
+        let mut writer = Self::with(dir, options, language, manifest, lock);
         writer.start_over();
         Ok(writer)
     }
 
-    fn with(dir: &Path, options: &WriterOptions, manifest: Manifest, lock: Lock) -> Self {
+    fn with(
+        dir: &Path,
+        options: &WriterOptions,
+        language: Option<LanguageChoice>,
+        manifest: Manifest,
+        lock: Lock,
+    ) -> Self {
+        let mut settings = format!("{ANALYSIS}; {}", options.settings);
+        if let Some(language) = language {
+            settings += &format!("; language {language}");
+        }
         Self {
             dir: dir.to_owned(),
-            settings: format!("{ANALYSIS}; {}", options.settings),
+            settings,
+            language,
             threads: options.threads.clamp(1, 8),
             manifest,
             current: None,
             lenders: Vec::new(),
             _lock: lock,
         }
+    }
+
+    /// Which language documents are taken to be in.
+    pub fn language(&self) -> LanguageChoice {
+        self.language
+            .unwrap_or(LanguageChoice::Always(Language::English))
     }
 
     /// The folder of the current generation.
@@ -168,7 +200,8 @@ impl CorpusWriter {
         }
     }
 
-    /// The sparse indexes over the passages of a new generation.
+    /// The sparse indexes over the passages of a new generation, whose `manifest` lacks those that
+    /// have to be made from nothing.
     fn carry_sparse(
         &self,
         store: &Store,
@@ -338,6 +371,13 @@ impl CorpusWriter {
         self.manifest = manifest;
         Ok(())
     }
+}
+
+/// The choice of language that a corpus was made with; `None` in one of the time before.
+fn remembered(manifest: &Manifest, dir: &Path) -> Result<Option<LanguageChoice>, IndexError> {
+    let named = manifest.language.as_deref().map(str::parse);
+    let unknown = |e: UnknownLanguage| corrupt(&Manifest::path(dir), e.to_string());
+    Ok(named.transpose().map_err(unknown)?)
 }
 
 /// Whether a folder name is one that [`Manifest::generation_dir`] makes.

@@ -84,17 +84,21 @@ fn holders(
     name: &str,
     corpus: &Corpus,
 ) -> Result<Vec<PassageId>, RetrieveError> {
+    let (store, lexical) = (corpus.store(), corpus.lexical());
+    let language = match (lexical.languages().only(), store.row_of(source)) {
+        (Some(language), _) => language,
+        (None, Some(row)) => store.language(store.passage_row(row).document)?,
+        (None, None) => return Ok(Vec::new()),
+    };
     let mut terms: Vec<String> = Vec::new();
-    indago_text::for_each_term(name, |term, _| {
+    indago_text::for_each_term_in(language, name, |term, _| {
         if terms.len() < MAX_WORDS && !terms.iter().any(|known| known == term) {
             terms.push(term.to_owned());
         }
     });
-    let lexical = corpus.lexical();
     let Some(candidates) = lexical.passages_with_all(&terms, MAX_POSTINGS, MAX_COMPARED)? else {
         return Ok(Vec::new());
     };
-    let store = corpus.store();
     let finder = Finder::new(name.as_bytes());
     let mut holders = Vec::new();
     for id in candidates {

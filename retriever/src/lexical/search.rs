@@ -1,11 +1,11 @@
 //! Searching a published generation.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indago_core::ports::RetrieveError;
 use indago_core::{Cancel, PassageId};
+use indago_text::Languages;
 use tantivy::directory::MmapDirectory;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::postings::TermInfo;
@@ -29,6 +29,8 @@ pub(crate) struct Lexical {
     /// Mean length of each of [`FIELDS`] over the passages that have it.
     field_lengths: [f32; N_FIELDS],
     n_passages: u64,
+    /// Those of the documents.
+    languages: Languages,
     // Keeps the files open.
     _reader: IndexReader,
     path: PathBuf,
@@ -122,9 +124,20 @@ impl Lexical {
             ids,
             saturation: Saturation::new(n_terms as f32 / n_passages.max(1) as f32),
             n_passages,
+            languages: Languages::ENGLISH,
             _reader: reader,
             path: dir.to_owned(),
         })
+    }
+
+    /// The same index, whose documents are in `languages`: queries are analysed in each of them.
+    pub(crate) fn in_languages(self, languages: Languages) -> Self {
+        Self { languages, ..self }
+    }
+
+    /// The languages of the documents.
+    pub(crate) fn languages(&self) -> Languages {
+        self.languages
     }
 
     /// Passages that hold an index term.
@@ -309,13 +322,7 @@ impl Lexical {
 
     /// The query's terms: those found in the corpus, at most [`MAX_QUERY_TERMS`], rarest first.
     fn query_terms(&self, text: &str) -> Result<Vec<QueryTerm>, RetrieveError> {
-        let mut times: HashMap<String, u32> = HashMap::new();
-        indago_text::for_each_term(text, |term, _| match times.get_mut(term) {
-            Some(n) => *n += 1,
-            None => {
-                times.insert(term.to_owned(), 1);
-            }
-        });
+        let times = indago_text::query_terms(self.languages, text);
         let mut terms = Vec::with_capacity(times.len());
         for (text, times) in times {
             let (frequency, infos) = self.look_up(&text)?;

@@ -131,6 +131,10 @@ pub(crate) fn occurrences(
 fn candidates(corpus: &Corpus, quote: &str, cancel: &Cancel) -> Result<Vec<u32>, RetrieveError> {
     let store = corpus.store();
     let lexical = corpus.lexical();
+    // Words narrow down only where they have the same terms in every document.
+    if lexical.languages() != indago_text::Languages::ENGLISH {
+        return Ok((0..store.n_documents()).collect());
+    }
     let mut terms = Vec::new();
     for word in inner_words(quote) {
         indago_text::for_each_term(word, |term, _| terms.push(term.to_owned()));

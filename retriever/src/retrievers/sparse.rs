@@ -1,6 +1,5 @@
 //! Sparse search through pruned lists of blocks, by an encoder's vectors or by BM25's weights.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indago_core::ports::{
@@ -50,10 +49,7 @@ impl Sparse {
     /// The words of a query with how often they occur and their idf.
     fn words(&self, text: &str) -> Result<Vec<(String, f32)>, RetrieveError> {
         let n = self.corpus.n_passages() as f64;
-        let mut times: BTreeMap<String, u32> = BTreeMap::new();
-        indago_text::for_each_term(text, |term, _| {
-            *times.entry(term.to_owned()).or_default() += 1;
-        });
+        let times = indago_text::query_terms(self.corpus.lexical().languages(), text);
         let mut words = Vec::with_capacity(times.len());
         for (word, times) in times {
             let having = self.corpus.lexical().document_frequency(&word)? as f64;

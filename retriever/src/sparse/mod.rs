@@ -320,7 +320,8 @@ fn impacts(store: &Store, rows: &[u32], cancel: &Cancel) -> Result<Made, IndexEr
         cancel.check()?;
         let mut times: BTreeMap<String, u32> = BTreeMap::new();
         let mut length = 0;
-        indago_text::for_each_term(&text_of(store, row)?, |term, _| {
+        let language = store.language(store.passage_row(row).document)?;
+        indago_text::for_each_term_in(language, &text_of(store, row)?, |term, _| {
             length += 1;
             match times.get_mut(term) {
                 Some(n) => *n += 1,

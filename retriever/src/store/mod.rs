@@ -21,6 +21,7 @@ const KIND: Kind = Kind {
 use std::collections::BTreeMap;
 
 use indago_core::{ContentHash, Date, DocumentKind, PageStart};
+use indago_text::Language;
 use serde::{Deserialize, Serialize};
 
 /// What is stored of a document beside its text.
@@ -34,6 +35,16 @@ pub(crate) struct Record {
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) pages: Vec<PageStart>,
     pub(crate) hash: ContentHash,
+    /// Code of the language that its words were analysed in; English where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) language: Option<String>,
+}
+
+impl Record {
+    /// A language as records have it.
+    pub(crate) fn language(language: Language) -> Option<String> {
+        (language != Language::English).then(|| language.code().to_owned())
+    }
 }
 
 /// What is stored of a passage beside its row.

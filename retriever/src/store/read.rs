@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use indago_core::ports::RetrieveError;
 use indago_core::{Document, DocumentId, Location, Passage, PassageId};
+use indago_text::Language;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::rows::{DOCUMENT_BYTES, DocumentRow, PASSAGE_BYTES, PassageRow};
@@ -205,6 +206,22 @@ impl Store {
         let start = row.text_bytes as usize;
         serde_json::from_slice(&bytes[start..start + row.record_bytes as usize])
             .map_err(|e| self.bad(format!("record of document {document}: {e}")))
+    }
+
+    /// The language that a document's words were analysed in.
+    pub(crate) fn language(&self, document: u32) -> Result<Language, RetrieveError> {
+        self.language_in(&self.record(document)?)
+    }
+
+    /// The language that a record names.
+    pub(crate) fn language_in(&self, record: &Record) -> Result<Language, RetrieveError> {
+        let named = record.language.as_deref().unwrap_or("en");
+        named.parse().map_err(|_unknown| {
+            self.bad(format!(
+                "`{}` is in `{named}`, which this build does not know",
+                record.id
+            ))
+        })
     }
 
     /// A document's id, without decoding the rest.

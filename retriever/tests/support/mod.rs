@@ -142,6 +142,7 @@ pub(crate) fn options() -> WriterOptions {
     WriterOptions {
         settings: "test".into(),
         threads: 1,
+        language: None,
     }
 }
 
@@ -165,7 +166,11 @@ pub(crate) fn index_with(
         let (path, text) = files.iter().find(|(path, _)| *path == file.path).unwrap();
         next.file(file.clone());
         let (document, passages) = document(path, path, text);
-        next.add(&prepare(document, passages)?)?;
+        next.add(&prepare(
+            document,
+            passages,
+            indago_text::Language::English,
+        )?)?;
         read += 1;
     }
     next.commit(true, on_stage)?;

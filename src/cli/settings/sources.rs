@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use indago_kernels::DeviceChoice;
 use indago_models::remote::ModelConfig;
+use indago_text::LanguageChoice;
 
 use super::{ConfigError, KEY_BINDINGS, KEYS, Origin, Setting};
 use crate::cli::args::Format;
@@ -160,7 +161,7 @@ macro_rules! readable_from_str {
         }
     )+};
 }
-readable_from_str!(String, usize, u32, u64, bool, DeviceChoice);
+readable_from_str!(String, usize, u32, u64, bool, DeviceChoice, LanguageChoice);
 
 impl Readable for Format {
     fn read(text: &str) -> Option<Self> {

@@ -1,6 +1,7 @@
 //! Table-driven and property tests of the text crate, in one binary.
 
 mod introductions;
+mod languages;
 mod names;
 mod numbers;
 mod properties;
