@@ -15,8 +15,8 @@ use indago_retriever::ingest::{
     ChunkOptions, FoundFile, LoadLimits, SkipReason, Skipped, WalkError, WalkOptions, Warning, walk,
 };
 use indago_retriever::{
-    Approximation, Committed, CorpusWriter, Extracted, FileState, IndexError, Prepared,
-    SparseBuilt, Stage, SubstringsBuilt, WriterOptions,
+    Approximation, Committed, CorpusWriter, Extracted, FileState, IndexError, PhrasesBuilt,
+    Prepared, SparseBuilt, Stage, SubstringsBuilt, WriterOptions,
 };
 use indago_text::LanguageChoice;
 use serde::Serialize;
@@ -371,6 +371,36 @@ pub fn index_substrings(
     let wanted = wanted.is_some();
     let built = writer.build_substrings(wanted, progress, cancel)?;
     if built.is_none() && wanted {
+        return Err(Error::NoCorpus {
+            name: corpus.to_owned(),
+            project: project.root().to_owned(),
+        });
+    }
+    Ok(built)
+}
+
+/// Stores the graph of passages and phrases when `wanted` is true, does away with it when it is false,
+/// and otherwise brings the one that the corpus has up to date. Gives what it is; `None` where there
+/// is none. `progress` is told the texts read, and how many there are to read.
+///
+/// # Errors
+/// [`Error::NoCorpus`] when it is wanted of nothing; [`Error::Cancelled`] soon after `cancel`: what
+/// was read is not read again.
+pub fn index_phrases(
+    project: &Project,
+    corpus: &str,
+    wanted: Option<bool>,
+    progress: &mut dyn FnMut(u64, u64),
+    cancel: &Cancel,
+) -> Result<Option<PhrasesBuilt>, Error> {
+    let dir = project.corpus_dir(corpus)?;
+    let mut writer = open_writer(&dir, &IndexRequest::new(corpus, Vec::new()))?;
+    if wanted == Some(false) {
+        writer.forget_phrases()?;
+        return Ok(None);
+    }
+    let built = writer.build_phrases(wanted.is_some(), progress, cancel)?;
+    if built.is_none() && wanted.is_some() {
         return Err(Error::NoCorpus {
             name: corpus.to_owned(),
             project: project.root().to_owned(),

@@ -62,8 +62,8 @@ pub use indago_models::registry::FolderOptions;
 pub use indago_models::remote as models;
 pub use indago_retriever::{Approximation, Corpus, Extracted};
 pub use indexing::{
-    IndexRequest, Indexed, Progress, embed, embed_tokens, extract_facts, index, index_sparse,
-    index_substrings, link, prune, sparse_behind,
+    IndexRequest, Indexed, Progress, embed, embed_tokens, extract_facts, index, index_phrases,
+    index_sparse, index_substrings, link, prune, sparse_behind,
 };
 pub use project::Project;
 pub use pulling::pull;

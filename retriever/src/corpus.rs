@@ -17,6 +17,7 @@ use crate::build::names;
 use crate::dense::Vectors;
 use crate::error::{corrupt, read_error};
 use crate::filter::Allowed;
+use crate::graph::PhraseFile;
 use crate::lexical::{FieldWeights, Lexical};
 use crate::manifest::{Manifest, VectorSet};
 use crate::names::Names;
@@ -51,6 +52,8 @@ struct Inner {
     /// By fingerprint.
     tokens: HashMap<String, Arc<Tokens>>,
     substrings: Option<Substrings>,
+    /// Unless it is of other passages.
+    phrases: Option<PhraseFile>,
     filters: Mutex<Vec<(Filters, Arc<Allowed>)>>,
 }
 
@@ -114,6 +117,10 @@ impl Corpus {
             .languages()
             .map_err(|e| corrupt(&Manifest::path(dir), e.to_string()))?;
         let lexical = Lexical::open(&lexical, manifest.passages, manifest.terms)?;
+        let phrases = manifest.phrases.as_ref();
+        let phrases = phrases.filter(|set| set.is_of(&store, manifest.facts.as_ref()));
+        let phrases = phrases.map(|set| PhraseFile::open(&dir.join(&set.file)));
+        let phrases = phrases.transpose()?;
         let inner = Inner {
             dir: dir.to_owned(),
             lexical: lexical.in_languages(languages),
@@ -124,6 +131,7 @@ impl Corpus {
             sparse,
             tokens,
             substrings,
+            phrases,
             filters: Mutex::default(),
         };
         Ok(Self(Arc::new(inner), FieldWeights::default()))
@@ -371,6 +379,20 @@ impl Corpus {
         self.0.substrings.as_ref()
     }
 
+    /// The stored graph of passages and phrases; `None` where it is made in memory when it is needed.
+    pub fn phrase_graph(&self) -> Option<PhraseGraphIndex> {
+        let set = self.0.manifest.phrases.as_ref()?;
+        Some(PhraseGraphIndex {
+            phrases: set.phrases,
+            edges: set.edges,
+            is_current: self.0.phrases.is_some(),
+        })
+    }
+
+    pub(crate) fn phrases(&self) -> Option<&PhraseFile> {
+        self.0.phrases.as_ref()
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
     }
@@ -519,6 +541,17 @@ pub struct SubstringIndex {
     pub text_bytes: u64,
     /// Bytes of its files.
     pub bytes: u64,
+}
+
+/// The stored graph of passages and phrases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PhraseGraphIndex {
+    /// Phrases.
+    pub phrases: u64,
+    /// Edges, each counted once.
+    pub edges: u64,
+    /// False where it is of other passages or facts than the corpus has, and not used.
+    pub is_current: bool,
 }
 
 /// Where a passage comes from.

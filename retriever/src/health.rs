@@ -8,6 +8,7 @@ use indago_core::ports::RetrieveError;
 use crate::build::names;
 use crate::dense::Vectors;
 use crate::error::corrupt;
+use crate::graph::PhraseFile;
 use crate::manifest::{FileSum, Manifest, SparseSet};
 use crate::multivector;
 use crate::sparse::SparseFile;
@@ -81,6 +82,11 @@ pub(crate) fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
     }
     if let Some(set) = &manifest.substrings {
         problems.extend(Substrings::verify(dir, set));
+    }
+    let phrases = manifest.phrases.iter().filter(|set| !set.file.is_empty());
+    for set in phrases {
+        let file = PhraseFile::open(&dir.join(&set.file));
+        problems.extend(file.and_then(|file| file.verify()).err());
     }
     if let Some(set) = &manifest.facts {
         problems.extend(crate::facts::read(dir, set).err());

@@ -37,10 +37,12 @@ mod substring;
 pub mod vamana;
 
 pub use build::{
-    Committed, CorpusWriter, Extracted, FileState, Generation, Plan, Stage, SubstringsBuilt,
-    WriterOptions,
+    Committed, CorpusWriter, Extracted, FileState, Generation, PhrasesBuilt, Plan, Stage,
+    SubstringsBuilt, WriterOptions,
 };
-pub use corpus::{Approximation, Corpus, Listed, SourceInfo, SubstringIndex, Summary, list};
+pub use corpus::{
+    Approximation, Corpus, Listed, PhraseGraphIndex, SourceInfo, SubstringIndex, Summary, list,
+};
 pub use error::IndexError;
 pub use health::verify;
 pub use lexical::{BadFieldWeights, FieldWeights, MAX_QUERY_TERMS};

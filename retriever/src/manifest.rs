@@ -71,6 +71,31 @@ pub(crate) struct Manifest {
     /// Suffix arrays over the texts, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) substrings: Option<SubstringSet>,
+    /// The graph of passages and phrases, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) phrases: Option<PhraseSet>,
+}
+
+/// The stored graph of passages and phrases.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PhraseSet {
+    /// Relative to the corpus folder; empty where it has to be made again.
+    pub(crate) file: String,
+    /// The passages that it is of ([`crate::store::Store::fingerprint`]).
+    pub(crate) of: String,
+    /// The extractor whose facts went in, and how far its log went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) facts: Option<(String, u64)>,
+    pub(crate) phrases: u64,
+    pub(crate) edges: u64,
+}
+
+impl PhraseSet {
+    /// Whether it is of these passages and of the facts of this manifest.
+    pub(crate) fn is_of(&self, store: &crate::store::Store, facts: Option<&FactSet>) -> bool {
+        let facts = facts.map(|set| (set.fingerprint.clone(), set.bytes));
+        !self.file.is_empty() && self.facts == facts && self.of == store.fingerprint()
+    }
 }
 
 /// The index of where any piece of text stands.
@@ -251,6 +276,7 @@ impl Manifest {
         // `STEM-EDITION.EXTENSION`
         let editions = names(&dir.join(crate::dense::FOLDER))
             .chain(names(&dir.join(crate::substring::FOLDER)))
+            .chain(names(&dir.join(crate::build::PHRASES)))
             .chain(names(dir))
             .filter_map(|name| name.rsplit_once('-')?.1.split('.').next()?.parse().ok());
         Self {

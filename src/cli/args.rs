@@ -195,6 +195,10 @@ pub(super) struct IndexArgs {
     /// away with it
     #[arg(long, value_name = "WHETHER", num_args = 0..=1, default_missing_value = "on", conflicts_with = "vectors_only")]
     pub(super) substrings: Option<Whether>,
+    /// Also store the graph of passages and the phrases they hold (`--retriever ppr` then opens it
+    /// instead of making it in memory); kept up to date from then on. `off` does away with it
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, default_missing_value = "on", conflicts_with = "vectors_only")]
+    pub(super) phrase_graph: Option<Whether>,
     /// Read every file again and build the index from nothing
     #[arg(long)]
     pub(super) rebuild: bool,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
 use indago_core::IndexCoverage;
-use indago_retriever::{Approximation, Corpus, SubstringIndex, Summary};
+use indago_retriever::{Approximation, Corpus, PhraseGraphIndex, SubstringIndex, Summary};
 use serde::Serialize;
 
 use super::args::{CorpusArgs, CorpusCommand};
@@ -52,6 +52,8 @@ struct Described {
     facts: Option<ExtractedBy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     substrings: Option<SubstringIndex>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phrase_graph: Option<PhraseGraphIndex>,
 }
 
 /// Names and facts that were extracted.
@@ -246,6 +248,22 @@ fn stats(settings: &Settings, json: bool, printer: Printer) -> anyhow::Result<Ex
             format!("{n} of {all} documents, {}", megabytes(*bytes)),
         );
     }
+    if let Some(graph) = &described.phrase_graph {
+        let PhraseGraphIndex {
+            phrases,
+            edges,
+            is_current,
+        } = graph;
+        let state = if *is_current {
+            ""
+        } else {
+            "; out of date: `indago index`"
+        };
+        row(
+            "phrase graph",
+            format!("{phrases} phrases, {edges} edges{state}"),
+        );
+    }
     printer.data(&table.to_string())?;
     Ok(Exit::Done)
 }
@@ -307,6 +325,7 @@ fn describe(name: String, corpus: &Corpus) -> Described {
                 passages,
             }),
         substrings: corpus.substring_index(),
+        phrase_graph: corpus.phrase_graph(),
         sparse: corpus
             .sparse_indexes()
             .into_iter()

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use indago_core::{Cancel, IndexCoverage};
 use indago_retriever::ingest::{SkipReason, Skipped};
-use indago_retriever::{Stage, SubstringsBuilt};
+use indago_retriever::{PhrasesBuilt, Stage, SubstringsBuilt};
 use serde::Serialize;
 
 use super::args::IndexArgs;
@@ -31,6 +31,8 @@ struct Summary<'a> {
     device: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     substrings: Option<SubstringsBuilt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phrases: Option<PhrasesBuilt>,
 }
 
 pub(super) fn run(
@@ -102,6 +104,8 @@ pub(super) fn run(
     } else {
         note_facts(&project, corpus, printer)?;
     }
+    // Behind the facts, which go into it.
+    let phrases = optional::phrases(&project, corpus, args.phrase_graph, printer, cancel)?;
     if let Some(name) = &args.sparse {
         if name != "bm25" && compute.as_ref().is_some_and(Compute::is_gpu) {
             printer.note("note: sparse vectors are encoded on this CPU, not on the GPU");
@@ -119,6 +123,7 @@ pub(super) fn run(
             vector_seconds,
             device: compute.map(|compute| compute.describe().to_owned()),
             substrings,
+            phrases,
         };
         printer.json(&summary)?;
     } else if let (Some(coverage), Some(seconds)) = (coverage, vector_seconds) {
@@ -173,6 +178,7 @@ pub(super) fn update(
         Err(error) => return Err(error),
     }
     optional::substrings(&project(settings), corpus, None, printer, cancel)?;
+    optional::phrases(&project(settings), corpus, None, printer, cancel)?;
     if settings.index_vectors.value {
         let compute = device::choose(settings, Work::Encoding, printer, cancel)?;
         vectors(

@@ -282,6 +282,12 @@ pub(super) fn index(
         tell(job.clone());
     };
     crate::index_substrings(project, &request.corpus, None, &mut sorting, cancel)?;
+    "reading phrases".clone_into(&mut job.what);
+    let mut reading = |done, all| {
+        (job.done, job.total) = (done, all);
+        tell(job.clone());
+    };
+    crate::index_phrases(project, &request.corpus, None, &mut reading, cancel)?;
     if vectors {
         "making vectors".clone_into(&mut job.what);
         let encoder = wire::encoder()?;

@@ -18,6 +18,7 @@ mod index;
 mod languages;
 mod model;
 mod models;
+mod phrases;
 mod pull;
 mod rerank;
 mod runs;

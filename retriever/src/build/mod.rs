@@ -6,6 +6,7 @@ mod facts;
 mod files;
 mod generation;
 mod lock;
+mod phrases;
 mod prune;
 mod substrings;
 mod tokens;
@@ -22,6 +23,8 @@ use indago_text::{Language, LanguageChoice, UnknownLanguage};
 pub use facts::Extracted;
 pub use files::{FileState, Plan};
 pub use generation::{Committed, Generation, Stage};
+pub(crate) use phrases::FOLDER as PHRASES;
+pub use phrases::PhrasesBuilt;
 pub use substrings::SubstringsBuilt;
 
 use crate::disk;
@@ -190,6 +193,7 @@ impl CorpusWriter {
         }
         Self::check_facts(&mut self.manifest, &self.dir);
         Self::check_substrings(&mut self.manifest, &self.dir);
+        Self::check_phrases(&mut self.manifest, &self.dir);
         for set in &mut self.manifest.sparse {
             let open = |file: &str| SparseFile::open(&self.dir.join(file)).err();
             let damage = set.files().find_map(open);
@@ -330,7 +334,10 @@ impl CorpusWriter {
         known.extend(substrings.map(|file| self.dir.join(file)));
         let vectors = self.dir.join(crate::dense::FOLDER);
         let substrings = self.dir.join(crate::substring::FOLDER);
-        for folder in [&self.dir, &vectors, &substrings] {
+        let phrases = self.manifest.phrases.iter();
+        known.extend(phrases.map(|set| self.dir.join(&set.file)));
+        let phrases = self.dir.join(PHRASES);
+        for folder in [&self.dir, &vectors, &substrings, &phrases] {
             let Ok(entries) = fs::read_dir(folder) else {
                 continue;
             };
@@ -361,7 +368,7 @@ impl CorpusWriter {
 
     /// Publishes the writer's manifest as the next edition.
     fn publish(&mut self, manifest: Manifest) -> Result<(), IndexError> {
-        for folder in [crate::dense::FOLDER, crate::substring::FOLDER] {
+        for folder in [crate::dense::FOLDER, crate::substring::FOLDER, PHRASES] {
             let folder = self.dir.join(folder);
             if folder.is_dir() {
                 disk::sync_dir(&folder)?;

@@ -17,7 +17,9 @@ mod weights;
 pub(crate) use evidence::{Candidate, Lead, features, judge, leads};
 pub use evidence::{FEATURES, Features};
 pub use mention::{Mention, mentions, mentions_in_question};
-pub(crate) use phrases::{PhraseGraph, by_mass, phrases_of};
+pub(crate) use phrases::{
+    PhraseFile, PhraseGraph, READING, Unread, by_mass, gather, phrases_of, write as write_phrases,
+};
 pub(crate) use question::{QueryTerms, TermSet, is_abbreviation, specificity};
 pub(crate) use shared::shared_names;
 pub(crate) use weights::{AFTER, BEFORE};

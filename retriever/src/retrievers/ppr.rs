@@ -6,8 +6,8 @@
 //! score over the passages that hold it, and every passage of the fused list by a twentieth of its
 //! score; a walk that returns to them half of the time gives passages their order.
 //!
-//! There to be compared with [`super::Graph`]. Its graph is made in memory at the first search and
-//! not stored.
+//! There to be compared with [`super::Graph`]. Its graph is stored where that was asked for; else it is
+//! made in memory at the first search.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -62,7 +62,11 @@ impl Ppr {
             return Ok(graph);
         }
         let facts = self.corpus.facts()?;
-        let graph = PhraseGraph::build(self.corpus.store(), &facts, cancel)?;
+        let store = self.corpus.store();
+        let graph = match self.corpus.phrases() {
+            Some(file) => PhraseGraph::stored(file, store)?,
+            None => PhraseGraph::build(store, &facts, cancel)?,
+        };
         // Two threads may have made it at once; both are the same.
         Ok(self.graph.get_or_init(|| Known { graph, facts }))
     }
