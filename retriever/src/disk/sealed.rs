@@ -269,6 +269,11 @@ impl SealedFile {
         self.find(name).map(|section| section.span.clone())
     }
 
+    /// The checksum of a section, as the table of sections states it.
+    pub(crate) fn checksum(&self, name: &str) -> Result<u64, RetrieveError> {
+        self.find(name).map(|section| section.hash)
+    }
+
     /// The whole file.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.map.bytes()
