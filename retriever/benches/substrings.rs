@@ -42,6 +42,7 @@ fn index(dir: &Path, texts: &[String]) -> Outcome<f64> {
     let options = WriterOptions {
         settings: "bench".into(),
         threads: 2,
+        language: None,
     };
     let mut writer = CorpusWriter::open(dir, &options)?;
     let mut next = writer.build(&[])?;
@@ -76,7 +77,11 @@ fn index(dir: &Path, texts: &[String]) -> Outcome<f64> {
             pages: Vec::new(),
             hash: ContentHash::of(text.as_bytes()),
         };
-        next.add(&prepare(document, vec![passage])?)?;
+        next.add(&prepare(
+            document,
+            vec![passage],
+            indago_text::Language::English,
+        )?)?;
     }
     next.commit(true, |_| Ok(()))?;
     Ok(started.elapsed().as_secs_f64())
@@ -147,6 +152,7 @@ fn main() -> Outcome<()> {
     let options = WriterOptions {
         settings: "bench".into(),
         threads: 1,
+        language: None,
     };
     let started = Instant::now();
     let mut writer = CorpusWriter::open(with.path(), &options)?;
