@@ -75,6 +75,38 @@ fn a_corpus_of_every_language_finds_each_document_by_its_words() {
     }
 }
 
+#[test]
+fn common_words_of_a_question_are_not_looked_for_by_the_stems_of_another_language() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |id: &str, text: &str| (id.to_owned(), text.to_owned());
+    index(
+        dir.path(),
+        &options(),
+        &[
+            text(
+                "moth",
+                "The moth sat on the lamp of the harbour until it was light.",
+            ),
+            text(
+                "mother",
+                "The mother of Anna Müller was a pilot of the port of Kiel.",
+            ),
+            text(
+                "haus",
+                "Anna Müllers Häuser stehen nicht in der Stadt, sondern auf dem Land.",
+            ),
+        ],
+    );
+    let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+    assert_eq!(corpus.languages().unwrap().1.len(), 2);
+    // German takes `mother` to the stem of `moth`.
+    let found = search(&corpus, "Who was the mother of the pilot and of Müller?");
+    let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["mother", "haus"]);
+    let one = search(&corpus, "Haus");
+    assert_eq!(one[0].0, "haus");
+}
+
 /// Makes the corpus one that was made before languages were told apart.
 fn age(dir: &Path) {
     let path = dir.join("manifest.json");

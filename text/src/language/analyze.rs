@@ -48,28 +48,44 @@ pub fn for_each_term_in(language: Language, text: &str, visit: impl FnMut(&str, 
 ///
 /// A query too short to tell its language is analysed in all of them: a term counts as often as in
 /// the language where it occurs most. Function words of the language that a query does show are left
-/// out everywhere, so that a German article is not looked for in English documents. With one
+/// out everywhere, so that a German article is not looked for in English documents. Where it has two
+/// of them, only words that may be names are looked for in other languages as well: what another stemmer makes of a common word is at best no
+/// word there, and at worst a different one (German takes `mother` to the stem of `moth`). With one
 /// language these are the terms of [`for_each_term_in`], but for single characters beside pairs.
 pub fn query_terms(languages: Languages, text: &str) -> BTreeMap<String, u32> {
     let shown = match languages.only() {
         Some(_) => None,
         None => detect_language(text).filter(|language| languages.contains(*language)),
     };
-    let terms = union(languages, text, shown);
+    let sentence = shown.is_some_and(|language| {
+        let words = std::iter::successors(next_run(text, 0), |run| next_run(text, run.0.end));
+        let own = words.filter(|(range, _)| is_function_word(language, &text[range.clone()]));
+        own.take(2).count() == 2
+    });
+    let terms = union(languages, text, shown, sentence);
     // A query of function words only is meant as it stands.
     if terms.is_empty() && shown.is_some() {
-        return union(languages, text, None);
+        return union(languages, text, None, false);
     }
     terms
 }
 
-/// The terms of a text in each of `languages`, without the function words of one.
-fn union(languages: Languages, text: &str, without: Option<Language>) -> BTreeMap<String, u32> {
+/// The terms of a text in each of `languages`; in those that are not its `own`, without the function
+/// words of that one and, of a `sentence`, without what cannot be a name.
+fn union(
+    languages: Languages,
+    text: &str,
+    own: Option<Language>,
+    sentence: bool,
+) -> BTreeMap<String, u32> {
     let mut most: BTreeMap<String, u32> = BTreeMap::new();
     let mut times: BTreeMap<String, u32> = BTreeMap::new();
     for language in languages.iter() {
         analyze(language, Use::Query, text, |term, range| {
-            if without.is_some_and(|l| l != language && is_function_word(l, &text[range])) {
+            let word = &text[range];
+            let common = sentence && word.starts_with(char::is_lowercase);
+            let left_out = |own| own != language && (common || is_function_word(own, word));
+            if own.is_some_and(left_out) {
                 return;
             }
             match times.get_mut(term) {
