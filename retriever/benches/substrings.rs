@@ -107,31 +107,29 @@ fn quotes(texts: &[String]) -> [(&'static str, Vec<String>); 5] {
             }
         }
     };
-    let inner = |quote: &str| -> String {
-        let chars: Vec<char> = quote.chars().collect();
-        chars[2.min(chars.len() - 1)..chars.len().saturating_sub(2).max(3).min(chars.len())]
-            .iter()
-            .collect()
+    // The inner letters of a word, four and more.
+    let mut inner = || -> String {
+        loop {
+            let word: Vec<char> = pick(1).chars().collect();
+            if word.len() >= 8 && word.iter().all(|c| c.is_alphabetic()) {
+                return word[2..word.len() - 2].iter().collect();
+            }
+        }
     };
+    let parts: Vec<String> = (0..QUOTES).map(|_| inner()).collect();
+    let nowhere = (0..QUOTES)
+        .map(|_| format!("{}\u{2016}", inner()))
+        .collect();
     let mut of = |words: usize| -> Vec<String> { (0..QUOTES).map(|_| pick(words)).collect() };
     [
         ("12 whole words", of(12)),
         ("4 whole words", of(4)),
-        (
-            "parts of words, 2 to 8 letters",
-            of(1).iter().map(|quote| inner(quote)).collect(),
-        ),
+        ("parts of words, 4 letters and more", parts),
         (
             "8 words in capitals",
             of(8).iter().map(|quote| quote.to_uppercase()).collect(),
         ),
-        (
-            "nowhere, no whole word",
-            of(1)
-                .iter()
-                .map(|quote| format!("{}\u{2016}", inner(quote)))
-                .collect(),
-        ),
+        ("nowhere, no whole word", nowhere),
     ]
 }
 
