@@ -49,9 +49,10 @@ pub fn for_each_term_in(language: Language, text: &str, visit: impl FnMut(&str, 
 /// A query too short to tell its language is analysed in all of them: a term counts as often as in
 /// the language where it occurs most. Function words of the language that a query does show are left
 /// out everywhere, so that a German article is not looked for in English documents. Where it has two
-/// of them, only words that may be names are looked for in other languages as well: what another stemmer makes of a common word is at best no
-/// word there, and at worst a different one (German takes `mother` to the stem of `moth`). With one
-/// language these are the terms of [`for_each_term_in`], but for single characters beside pairs.
+/// of them, only words that may be names are looked for in other languages as well: what another
+/// stemmer makes of a common word is at best no word there, and at worst a different one (German
+/// takes `mother` to the stem of `moth`). With one language these are the terms of
+/// [`for_each_term_in`], but for single characters beside pairs.
 pub fn query_terms(languages: Languages, text: &str) -> BTreeMap<String, u32> {
     let shown = match languages.only() {
         Some(_) => None,
