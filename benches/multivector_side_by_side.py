@@ -4,7 +4,8 @@
 Token vectors are synthetic: 128 values, each token one of 20,000 word vectors moved by its context
 (noise of 0.6 of the word's length, shared in part by the passage); a passage has 20 to 100 tokens,
 drawn by a power law from its topic's 300 words (of 500 topics) and all words. A query is 16 tokens of
-a passage's words in a context of its own. Both store 4 bits a value and search one query at a time;
+a passage's words in a context of its own. Both store 4 bits a value; queries are handed over
+all at once and searched one after another;
 `--threads` (1 unless told) is given to both. For each the candidates and probes are raised until
 recall@10 against exact MaxSim over the uncompressed vectors reaches the target; rounds are
 interleaved, figures are medians.
@@ -87,8 +88,10 @@ class Ours:
             else [(0, c) for c in (50, 100, 200, 400, 800, 1600)]
         )
 
-    def ids(self, probes, candidates):
-        return np.array(self.served.ask("ids", self.way, probes, candidates, K), np.int64).reshape(self.n, K)
+    def tried(self, probes, candidates):
+        """Seconds for all queries, and the passages of each."""
+        ids = self.served.ask("ids", self.way, probes, candidates, K)
+        return self.seconds(probes, candidates), np.array(ids, np.int64).reshape(self.n, K)
 
     def seconds(self, probes, candidates):
         return float(self.served.ask("search", self.way, probes, candidates, K)[0])
@@ -110,25 +113,21 @@ class FastPlaid:
         self.bytes = sum(
             os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(self.folder.name) for name in names
         )
-        self.queries = [torch.from_numpy(q).unsqueeze(0) for q in queries]
+        self.queries = [torch.from_numpy(q) for q in queries]
 
-    def run(self, probes, candidates):
-        return [
-            self.index.search(queries_embeddings=query, top_k=K, n_full_scores=candidates,
-                              n_ivf_probe=probes, show_progress=False)[0]
-            for query in self.queries
-        ]
-
-    def ids(self, probes, candidates):
+    def tried(self, probes, candidates):
+        begin = time.perf_counter()
+        # One call for all queries: a call of its own for each costs more than twice the time.
+        hits = self.index.search(queries_embeddings=self.queries, top_k=K, n_full_scores=candidates,
+                                 n_ivf_probe=probes, show_progress=False)
+        seconds = time.perf_counter() - begin
         out = np.full((len(self.queries), K), -1)
-        for row, found in zip(out, self.run(probes, candidates)):
+        for row, found in zip(out, hits):
             row[: len(found)] = [hit[0] for hit in found]
-        return out
+        return seconds, out
 
     def seconds(self, probes, candidates):
-        begin = time.perf_counter()
-        self.run(probes, candidates)
-        return time.perf_counter() - begin
+        return self.tried(probes, candidates)[0]
 
 
 def recall(found, best):
@@ -152,9 +151,13 @@ def main():
         passages, queries = made(n, args.queries, np.random.default_rng(7))
         best = exact(passages, queries)
         indexes = [Ours(passages, queries, "plaid"), Ours(passages, queries, "muvera"), FastPlaid(passages, queries)]
-        settings = {}
+        settings, most = {}, {}
         for index in indexes:
-            tried = [(index.seconds(*s), recall(index.ids(*s), best), *s) for s in index.settings]
+            tried = []
+            for setting in index.settings:
+                seconds, found = index.tried(*setting)
+                tried.append((seconds, recall(found, best), *setting))
+            most[index.name] = max(t[1] for t in tried)
             for target in TARGETS:
                 reached = [t for t in sorted(tried) if t[1] >= target]
                 settings[index.name, target] = reached[0][1:] if reached else None
@@ -169,7 +172,7 @@ def main():
                 reached = settings[index.name, target]
                 shape = f"| {n:,} | {index.name} | {index.build:.1f} | {index.bytes / n:.0f} "
                 if not reached:
-                    print(f"{shape}| {target} not reached | | | |", flush=True)
+                    print(f"{shape}| {target} not reached, at most {most[index.name]:.3f} | | | |", flush=True)
                     continue
                 ms = 1e3 * statistics.median(times[index.name, target]) / args.queries
                 ours = times.get(("indago, plaid", target))
