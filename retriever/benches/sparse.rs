@@ -2,9 +2,10 @@
 //!
 //! `cargo bench -p indago-retriever --bench sparse -- serve FILE` reads passages and queries as
 //! sparse vectors (`benches/sparse_side_by_side.py` writes them), builds the index, prints the
-//! seconds that took and its bytes, and then answers commands: `search TERMS FACTOR K` by the
-//! seconds that all queries took one by one on one thread, `ids TERMS FACTOR K` by what they found,
-//! 10 numbers a query, and `exact K` and `exact-ids K` the same by reading every vector.
+//! seconds that took, its bytes and the KiB of memory that building took on top, and then answers commands: `search TERMS SPARE K` by the
+//! seconds that all queries took one by one on one thread, `ids TERMS SPARE K` by what they found,
+//! K numbers a query, and `exact K` and `exact-ids K` the same by reading every vector.
+//! `postings=N` keeps more or fewer postings of a list than by default.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::io::BufRead as _;
@@ -83,16 +84,16 @@ impl Index {
     }
 
     fn answer(&self, line: &str) -> Outcome<String> {
-        let effort = |terms: &str, factor: &str| -> Outcome<Option<Effort>> {
+        let effort = |terms: &str, spare: &str| -> Outcome<Option<Effort>> {
             Ok(Some(Effort {
                 terms: terms.parse()?,
-                factor: factor.parse()?,
+                spare: spare.parse()?,
             }))
         };
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            ["search", terms, factor, k] => self.seconds(effort(terms, factor)?, k.parse()?),
-            ["ids", terms, factor, k] => self.ids(effort(terms, factor)?, k.parse()?),
+            ["search", terms, spare, k] => self.seconds(effort(terms, spare)?, k.parse()?),
+            ["ids", terms, spare, k] => self.ids(effort(terms, spare)?, k.parse()?),
             ["exact", k] => self.seconds(None, k.parse()?),
             ["exact-ids", k] => self.ids(None, k.parse()?),
             _ => Err(format!("unknown command `{line}`").into()),
@@ -121,13 +122,33 @@ fn made(n: usize, terms: u32, state: &mut u64) -> Vec<SparseVector> {
         .collect()
 }
 
+/// `postings=N` in place of the default.
+fn cut(args: &[String]) -> Outcome<Cut> {
+    match args.iter().find_map(|arg| arg.strip_prefix("postings=")) {
+        Some(postings) => Ok(Cut {
+            postings: postings.parse()?,
+        }),
+        None => Ok(Cut::default()),
+    }
+}
+
+/// A figure of this process in KiB, 0 where the system does not say.
+fn kilobytes(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let figure = line.and_then(|line| line.split_whitespace().next());
+    figure.map_or(0, |figure| figure.parse().unwrap_or(0))
+}
+
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| a != "--bench")
         .collect();
     let serve = match args.as_slice() {
-        [serve, file] if serve == "serve" => Some(file),
+        [serve, file, ..] if serve == "serve" => Some(file),
         _ => None,
     };
     let (passages, queries, vocabulary) = match serve {
@@ -147,10 +168,14 @@ fn main() -> Outcome<()> {
         vocabulary,
         words: &[],
     };
+    // From here on the peak of memory is counted anew.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let before = kilobytes("VmRSS");
     let begin = Instant::now();
-    write(&path, &content, Cut::default())?;
+    write(&path, &content, cut(&args)?)?;
     let (seconds, bytes) = (begin.elapsed().as_secs_f64(), path.metadata()?.len());
-    println!("{seconds} {bytes}");
+    let more = kilobytes("VmHWM").saturating_sub(before);
+    println!("{seconds} {bytes} {more}");
     let index = Index {
         file: SparseFile::open(&path)?,
         queries,

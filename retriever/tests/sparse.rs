@@ -72,7 +72,7 @@ fn texts(n: usize) -> Vec<(String, String)> {
 }
 
 #[test]
-fn blocks_over_weights_of_bm25_find_what_bm25_finds() {
+fn lists_of_weights_of_bm25_find_what_bm25_finds() {
     let dir = tempfile::tempdir().unwrap();
     index(dir.path(), &texts(200));
     let built = build(dir.path(), None);

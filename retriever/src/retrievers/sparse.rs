@@ -1,4 +1,4 @@
-//! Sparse search through pruned lists of blocks, by an encoder's vectors or by BM25's weights.
+//! Sparse search through pruned lists, by an encoder's vectors or by BM25's weights.
 
 use std::sync::Arc;
 

@@ -1,13 +1,14 @@
-//! Sparse vectors: made on request beside the other indexes, searched through pruned lists of
-//! blocks.
+//! Sparse vectors: made on request beside the other indexes, searched through pruned lists and scored
+//! by whole vectors.
 //!
 //! Two kinds: those of a [`SparseEncoder`] (SPLADE-type), and BM25's own weights as vectors over
 //! words, which need no model. An index follows its corpus: what is gone is skipped, what came is in
 //! a small file beside the large one; weights of words are computed from their counts, so that they
 //! are those of the corpus as it is.
 
-mod blocks;
 mod file;
+mod lists;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -15,8 +16,8 @@ use std::path::Path;
 use indago_core::Cancel;
 use indago_core::ports::{RetrieveError, Role, SparseEncoder, SparseVector};
 
-pub use blocks::Cut;
 pub use file::{Content, Effort, SparseFile, write};
+pub use lists::Cut;
 
 use crate::disk::bytes::{f32_at, u32_at};
 use crate::disk::records::RecordLog;
