@@ -7,10 +7,10 @@ use indago_core::PassageId;
 
 use super::mention::Mention;
 use super::question::{QueryTerms, TermSet};
-use super::weights::Logistic;
+use super::weights::{self, UNLINKED};
 
 /// What a passage is judged by, in the order of the weights.
-pub const FEATURES: [&str; 13] = [
+pub const FEATURES: [&str; 15] = [
     "fused score over the best",
     "minus log of the fused rank",
     "telling name of the query that it is about",
@@ -24,13 +24,12 @@ pub const FEATURES: [&str; 13] = [
     "best tie to it by a rare name that nothing defines: as a link",
     "share of the query that it adds to that tie's source",
     "share of the query in the sentence of that name",
+    "best link from it: strength times probability before links of its target",
+    "share of the query that this target adds",
 ];
 
 /// Values of [`FEATURES`].
 pub type Features = [f32; FEATURES.len()];
-
-/// Features that are known before any link is.
-const UNLINKED: usize = 4;
 
 /// A passage under consideration.
 #[derive(Debug, Default)]
@@ -44,7 +43,17 @@ pub(crate) struct Candidate {
     pub(crate) best_link: Option<Lead>,
     /// Between passages that share a name.
     pub(crate) best_tie: Option<Lead>,
+    /// The best link that starts here: its strength times the probability of its target, and the
+    /// share of the query that the target adds.
+    pub(crate) onward: (f32, f32),
     pub(crate) p: f32,
+}
+
+impl Candidate {
+    /// Whether a name of the query or of another passage leads to it.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.named.0 > 0.0 || self.best_link.is_some() || self.best_tie.is_some()
+    }
 }
 
 /// A name in a passage that leads to another.
@@ -128,17 +137,22 @@ pub(crate) fn features(
         values[11] = query.share(query.all() & !terms & candidate.terms);
         values[12] = tie.sentence;
     }
+    (values[13], values[14]) = candidate.onward;
     values
 }
 
-/// Gives every candidate its probability; see [`features`].
+/// Gives every candidate its probability, by the weights before links while there are no `sources`;
+/// see [`features`].
 pub(crate) fn judge(
     candidates: &mut BTreeMap<PassageId, Candidate>,
     query: &QueryTerms,
     sources: Option<&HashMap<PassageId, (f32, TermSet)>>,
-    weights: &Logistic,
 ) {
     for candidate in candidates.values_mut() {
-        candidate.p = weights.probability(&features(candidate, query, sources));
+        let values = features(candidate, query, sources);
+        candidate.p = match sources {
+            None => weights::before_links(&values),
+            Some(_) => weights::after_links(&values),
+        };
     }
 }

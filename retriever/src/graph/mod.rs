@@ -12,6 +12,7 @@ mod mention;
 mod phrases;
 mod question;
 mod shared;
+mod trees;
 mod weights;
 
 pub(crate) use evidence::{Candidate, Lead, features, judge, leads};
@@ -22,4 +23,4 @@ pub(crate) use phrases::{
 };
 pub(crate) use question::{QueryTerms, TermSet, is_abbreviation, specificity};
 pub(crate) use shared::shared_names;
-pub(crate) use weights::{AFTER, BEFORE};
+pub(crate) use weights::before_links;

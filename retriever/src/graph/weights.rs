@@ -1,37 +1,49 @@
 //! Weights of the features, written by `retriever/training/fit.py`. Fitted on questions made from
 //! text and on questions about single paragraphs, never on evaluation questions.
 
-use super::evidence::Features;
+use super::evidence::{FEATURES, Features};
+use super::trees;
 
-/// Logistic regression.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Logistic {
-    pub(crate) weights: Features,
-    pub(crate) bias: f32,
+/// How probable it is that a passage is relevant, from what is known before links are followed.
+pub(crate) fn before_links(values: &Features) -> f32 {
+    sigmoid(BEFORE.sum(values))
 }
 
-impl Logistic {
-    /// Between 0 and 1, both excluded up to rounding.
-    pub(crate) fn probability(&self, values: &Features) -> f32 {
+/// The same from everything: a linear part, and trees for what it cannot say ([`trees`]).
+pub(crate) fn after_links(values: &Features) -> f32 {
+    sigmoid(AFTER.sum(values) + trees::sum(values))
+}
+
+/// Between 0 and 1, both excluded up to rounding.
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Logarithm of the odds, for the first `N` features.
+struct Linear<const N: usize> {
+    weights: [f32; N],
+    bias: f32,
+}
+
+impl<const N: usize> Linear<N> {
+    fn sum(&self, values: &Features) -> f32 {
         let pairs = self.weights.iter().zip(values);
-        let sum: f32 = self.bias + pairs.map(|(w, x)| w * x).sum::<f32>();
-        1.0 / (1.0 + (-sum).exp())
+        self.bias + pairs.map(|(w, x)| w * x).sum::<f32>()
     }
 }
 
-/// Before links are followed.
-pub(crate) const BEFORE: Logistic = Logistic {
-    weights: [
-        10.199, 0.749, -1.386, 7.629, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
-    ],
+/// Features that are known before any link is.
+pub(super) const UNLINKED: usize = 4;
+
+const BEFORE: Linear<UNLINKED> = Linear {
+    weights: [10.199, 0.749, -1.386, 7.629],
     bias: -9.824,
 };
 
-/// After.
-pub(crate) const AFTER: Logistic = Logistic {
+const AFTER: Linear<{ FEATURES.len() }> = Linear {
     weights: [
-        1.497, 0.365, 1.301, -1.003, 5.763, 3.983, 2.986, 2.180, -2.468, 8.196, 0.827, 4.690,
-        -1.035,
+        2.043, 0.328, 0.921, -0.942, 5.661, 2.880, 3.509, 2.041, -2.938, 8.824, 1.217, 3.335,
+        -1.179, 0.0, 0.0,
     ],
-    bias: -5.510,
+    bias: -6.002,
 };

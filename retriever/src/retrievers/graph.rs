@@ -128,7 +128,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        graph::judge(&mut self.candidates, &self.terms, None, &graph::BEFORE);
+        graph::judge(&mut self.candidates, &self.terms, None);
         Ok(())
     }
 
@@ -145,6 +145,7 @@ impl<'a> Search<'a> {
         let mut sources = HashMap::new();
         let mut links = Leads::new();
         let mut ties = Leads::new();
+        let mut onward = Vec::new();
         for (p, id) in order {
             cancel.check()?;
             let Some(passage) = self.read(id)? else {
@@ -155,8 +156,11 @@ impl<'a> Search<'a> {
             mentions.retain(|mention| !graph::is_abbreviation(&mention.name));
             let shared = graph::shared_names(id, text, &mentions, self.corpus, cancel)?;
             let specificity = |name: &str| graph::specificity(self.corpus, name);
-            for (names, found) in [(&mentions, &mut links), (&shared, &mut ties)] {
-                for (target, lead) in graph::leads(id, text, names, &self.terms, specificity) {
+            let linked = graph::leads(id, text, &mentions, &self.terms, specificity);
+            let tied = graph::leads(id, text, &shared, &self.terms, specificity);
+            onward.extend(linked.iter().map(|(to, lead)| (id, *to, lead.strength)));
+            for (leads, found) in [(linked, &mut links), (tied, &mut ties)] {
+                for (target, lead) in leads {
                     let value = p * lead.strength;
                     if found.get(&target).is_none_or(|(best, _)| value > *best) {
                         found.insert(target, (value, lead));
@@ -173,6 +177,22 @@ impl<'a> Search<'a> {
         for (target, (_, lead)) in ties {
             if let Some(candidate) = self.reached(target)? {
                 candidate.best_tie = Some(lead);
+            }
+        }
+        for (source, target, strength) in onward {
+            let Some((worth, terms)) = self
+                .candidates
+                .get(&target)
+                .map(|c| (strength * c.p, c.terms))
+            else {
+                continue;
+            };
+            let known = sources.get(&source).map_or(0, |(_, terms)| *terms);
+            let adds = self.terms.share(terms & !known);
+            if let Some(candidate) = self.candidates.get_mut(&source)
+                && worth > candidate.onward.0
+            {
+                candidate.onward = (worth, adds);
             }
         }
         Ok(sources)
@@ -194,7 +214,7 @@ impl<'a> Search<'a> {
         candidate.terms = terms;
         if !known {
             let values = graph::features(candidate, &self.terms, None);
-            candidate.p = graph::BEFORE.probability(&values);
+            candidate.p = graph::before_links(&values);
         }
         Ok(Some(candidate))
     }
@@ -258,7 +278,10 @@ impl Retriever for Graph {
             mut candidates,
             ..
         } = search;
-        graph::judge(&mut candidates, &terms, Some(&sources), &graph::AFTER);
+        // What stands far down and nothing leads to is not among the best.
+        let deep = k.saturating_mul(2).saturating_add(8).max(READ);
+        candidates.retain(|_, c| c.fused.1 < deep || c.is_linked());
+        graph::judge(&mut candidates, &terms, Some(&sources));
         let mut why: HashMap<PassageId, Vec<Provenance>> = fused
             .into_iter()
             .map(|hit| (hit.passage, hit.why))
@@ -291,7 +314,7 @@ impl Retriever for Graph {
             .collect();
         hits.sort_by(Hit::best_first);
         // A few more than wanted, because some will fold into others.
-        hits.truncate(k.saturating_mul(2).saturating_add(8));
+        hits.truncate(deep);
         let mut hits = self.corpus.collapse(hits)?;
         hits.truncate(k);
         Ok(hits)
