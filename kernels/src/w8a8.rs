@@ -334,6 +334,21 @@ impl RowsU8 {
         }
     }
 
+    /// Room for `rows` of [`RowsU8::stride`] codes, all with one scale and zero point.
+    pub(crate) fn coded(
+        &mut self,
+        rows: usize,
+        dim: usize,
+        levels: u8,
+        scale: f32,
+        zero: i32,
+    ) -> &mut [u8] {
+        let room = self.resized(rows * dim, dim, levels);
+        room.scales.fill(scale);
+        room.zeros.fill(zero);
+        room.codes
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.scales.len()

@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p indago-retriever --bench multivector -- serve FILE` reads token vectors of
 //! passages and queries (`benches/multivector_side_by_side.py` writes them), builds an index with 4
-//! bits a value, prints the seconds that took and its bytes, and then answers commands: `search WAY
+//! bits a value, prints the seconds that took, its bytes without and of fixed dimensional encodings,
+//! and the most memory that the program took, and then answers commands: `search WAY
 //! PROBES CANDIDATES K` by the seconds that all queries took one by one, WAY being `plaid`, `muvera`
 //! or `xtr`; `ids WAY PROBES CANDIDATES K` by what they found. Without arguments it times random
 //! vectors.
@@ -143,6 +144,14 @@ fn made(n: usize, rows: usize, dim: usize, state: &mut u64) -> Vec<Matrix> {
         .collect()
 }
 
+/// Most memory that this process had in use; 0 where the system does not tell.
+fn peak_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    number.map_or(0, |kib: usize| kib * 1024)
+}
+
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args()
         .skip(1)
@@ -160,9 +169,11 @@ fn main() -> Outcome<()> {
     let searches = Searches::new(&passages, queries, dim)?;
     drop(passages);
     println!(
-        "{} {}",
+        "{} {} {} {}",
         begin.elapsed().as_secs_f64(),
-        searches.index.bytes()
+        searches.index.bytes(),
+        searches.index.fixed_bytes(),
+        peak_bytes()
     );
     if serve.is_none() {
         for way in ["plaid 8 1024 10", "muvera 0 200 10", "xtr 32 2000 10"] {

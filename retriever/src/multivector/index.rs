@@ -7,13 +7,16 @@ use indago_kernels::quantize::push_row_i8;
 use indago_kernels::scan::ScanError;
 use rayon::prelude::*;
 
-use super::codec::Codec;
+use super::codec::{Codec, CodedTokens, FACTOR_BYTES};
 use super::muvera::FixedDimension;
 use crate::disk::sealed::SealedFile;
 
 /// Planes, width and repetitions of the fixed dimensional encodings, and their seed: 20 times 16
 /// regions of 8 values are 2,560 bytes a passage.
 const FIXED: (usize, usize, usize, u64) = (4, 8, 20, 0x6d75_7665_7261);
+
+/// Tokens between two whose passage is noted.
+const NOTED: usize = 64;
 
 /// Bytes in memory or in a mapped file.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct Index {
     /// The centroid of each token.
     pub(super) codes: Vec<u32>,
     pub(super) residuals: Bytes,
+    /// [`FACTOR_BYTES`] a token.
+    pub(super) factors: Bytes,
     /// `[passages, fixed.len()]`, 8-bit codes.
     pub(super) fixed_codes: Bytes,
     pub(super) fixed_scales: Vec<f32>,
@@ -47,6 +52,8 @@ pub struct Index {
     /// Centroid `c` has the tokens `list_tokens[lists[c]..lists[c + 1]]`, ascending.
     pub(super) lists: Vec<u32>,
     pub(super) list_tokens: Vec<u32>,
+    /// The passage of each [`NOTED`]th token.
+    noted: Vec<u32>,
 }
 
 /// The fixed dimensional encodings of an index.
@@ -60,9 +67,8 @@ impl Index {
         codec: Codec,
         bounds: Vec<u32>,
         codes: Vec<u32>,
-        residuals: Bytes,
-        fixed_codes: Bytes,
-        fixed_scales: Vec<f32>,
+        [residuals, factors]: [Bytes; 2],
+        (fixed_codes, fixed_scales): (Bytes, Vec<f32>),
     ) -> Self {
         let mut lists = vec![0_u32; codec.n_centroids() + 1];
         for &code in &codes {
@@ -81,17 +87,25 @@ impl Index {
                 *next += 1;
             }
         }
+        let mut noted = Vec::with_capacity(codes.len().div_ceil(NOTED));
+        for (passage, bounds) in (0..).zip(bounds.windows(2)) {
+            while noted.len() * NOTED < bounds[1] as usize {
+                noted.push(passage);
+            }
+        }
         let fixed = fixed(codec.dim());
         Self {
             codec,
             bounds,
             codes,
             residuals,
+            factors,
             fixed_codes,
             fixed_scales,
             fixed,
             lists,
             list_tokens,
+            noted,
         }
     }
 
@@ -115,9 +129,15 @@ impl Index {
         &self.codec
     }
 
-    /// Bytes that passages take, without centroids.
+    /// Bytes that passages and centroids take, without fixed dimensional encodings.
     pub fn bytes(&self) -> usize {
-        4 * self.codes.len() + self.residuals.get().len() + self.fixed_codes.get().len()
+        let tokens = self.residuals.get().len() + self.factors.get().len();
+        4 * (self.codec.centroids.len() + self.bounds.len() + self.codes.len()) + tokens
+    }
+
+    /// Bytes that fixed dimensional encodings take.
+    pub fn fixed_bytes(&self) -> usize {
+        self.fixed_codes.get().len() + 4 * self.fixed_scales.len()
     }
 
     /// The tokens of a passage; none for a number beyond the last.
@@ -131,16 +151,39 @@ impl Index {
 
     /// The passage that a token belongs to.
     pub(super) fn passage_of(&self, token: u32) -> u32 {
-        let after = self.bounds.partition_point(|&bound| bound <= token);
-        after.saturating_sub(1) as u32
+        let i = token as usize / NOTED;
+        let from = self.noted.get(i).map_or(0, |&p| p as usize);
+        let to = self
+            .noted
+            .get(i + 1)
+            .map_or(self.len(), |&p| p as usize + 1);
+        let starts = self.bounds.get(from + 1..to).unwrap_or(&[]);
+        (from + starts.partition_point(|&start| start <= token)) as u32
+    }
+
+    /// The residuals of some tokens, one after another.
+    pub(super) fn residuals(&self, tokens: Range<usize>) -> &[u8] {
+        let width = self.codec.residual_bytes();
+        let bytes = tokens.start * width..tokens.end * width;
+        self.residuals.get().get(bytes).unwrap_or(&[])
+    }
+
+    /// The factors of some tokens.
+    pub(super) fn factors(&self, tokens: Range<usize>) -> &[[u8; FACTOR_BYTES]] {
+        let (factors, _) = self.factors.get().as_chunks::<FACTOR_BYTES>();
+        factors.get(tokens).unwrap_or(&[])
     }
 
     /// The token's vector as it was stored.
     pub(super) fn decode_token(&self, token: usize, out: &mut [f32]) {
-        let width = self.codec.residual_bytes();
-        let residual = self.residuals.get().get(token * width..(token + 1) * width);
-        self.codec
-            .decode(self.codes[token], residual.unwrap_or(&[]), out);
+        let residual = self.residuals(token..token + 1);
+        let factors = self.factors(token..token + 1).first().copied();
+        self.codec.decode(
+            self.codes[token],
+            residual,
+            factors.unwrap_or_default(),
+            out,
+        );
     }
 
     /// Appends the token vectors of a passage to `out`.
@@ -159,8 +202,7 @@ impl Index {
 pub struct IndexBuilder {
     codec: Codec,
     bounds: Vec<u32>,
-    codes: Vec<u32>,
-    residuals: Vec<u8>,
+    tokens: CodedTokens,
     fixed_codes: Vec<i8>,
     fixed_scales: Vec<f32>,
     fixed: FixedDimension,
@@ -173,8 +215,7 @@ impl IndexBuilder {
             fixed: fixed(codec.dim()),
             codec,
             bounds: vec![0],
-            codes: Vec::new(),
-            residuals: Vec::new(),
+            tokens: CodedTokens::default(),
             fixed_codes: Vec::new(),
             fixed_scales: Vec::new(),
         }
@@ -196,8 +237,7 @@ impl IndexBuilder {
     /// When cancelled, or lengths do not fit.
     pub fn push(&mut self, passages: &[&[f32]], cancel: &Cancel) -> Result<(), ScanError> {
         let all = passages.concat();
-        self.codec
-            .encode(&all, &mut self.codes, &mut self.residuals, cancel)?;
+        self.codec.encode(&all, &mut self.tokens, cancel)?;
         let fixed = &self.fixed;
         let encodings: Vec<(f32, Vec<i8>)> = passages
             .par_iter()
@@ -220,10 +260,12 @@ impl IndexBuilder {
     /// Appends a passage of another index with the same codec, as it is.
     pub fn copy(&mut self, from: &Index, passage: u32) {
         let tokens = from.tokens(passage);
-        let width = self.codec.residual_bytes();
-        let residuals = &from.residuals.get()[tokens.start * width..tokens.end * width];
-        self.residuals.extend_from_slice(residuals);
-        self.codes.extend_from_slice(&from.codes[tokens.clone()]);
+        let own = &mut self.tokens;
+        own.residuals
+            .extend_from_slice(from.residuals(tokens.clone()));
+        own.factors
+            .extend_from_slice(from.factors(tokens.clone()).as_flattened());
+        own.codes.extend_from_slice(&from.codes[tokens.clone()]);
         let wide = self.fixed.len();
         let fixed = &from.fixed_codes.get()[passage as usize * wide..][..wide];
         self.fixed_codes
@@ -239,10 +281,12 @@ impl IndexBuilder {
         Index::of_parts(
             self.codec,
             self.bounds,
-            self.codes,
-            Bytes::Owned(self.residuals),
-            Bytes::Owned(fixed),
-            self.fixed_scales,
+            self.tokens.codes,
+            [
+                Bytes::Owned(self.tokens.residuals),
+                Bytes::Owned(self.tokens.factors),
+            ],
+            (Bytes::Owned(fixed), self.fixed_scales),
         )
     }
 }

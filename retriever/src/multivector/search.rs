@@ -8,13 +8,19 @@ use indago_kernels::maxsim::{Ragged, maxsim_f32};
 use indago_kernels::product::{PackedF32, linear_f32};
 use indago_kernels::quantize::codes_of_bytes;
 use indago_kernels::scan::{ScanError, top_k_i8_where};
-use indago_kernels::{RowsF32, RowsI8, ShapeError, dot_f32};
+use indago_kernels::unpack::WORDS;
+use indago_kernels::{RowsF32, RowsI8, ShapeError};
 use rayon::prelude::*;
 
 use super::Index;
+use super::score::ByCodes;
 
-/// Passages that are unpacked together.
+/// Passages that are decoded together.
 const GROUP: usize = 16;
+/// Passages that are scored by centroids alone between two looks at whether that was cancelled.
+const CHEAP_GROUP: usize = 256;
+/// Most centroids of a query token that are kept in order while centroids are looked through.
+const FEW: usize = 64;
 
 /// A passage's number and its score, the mean over query tokens.
 type Scored = (u32, f32);
@@ -24,8 +30,8 @@ type Scored = (u32, f32);
 pub struct Scope {
     /// Centroids whose tokens are looked at, for each token of the query.
     pub probes: usize,
-    /// Passages scored by centroids alone ([`Index::plaid`]), a quarter of which is scored in full;
-    /// passages scored in full ([`Index::muvera`]); tokens kept for each token of the query
+    /// Passages scored in full ([`Index::plaid`], where the scores of centroids alone choose if more
+    /// are reached, and [`Index::muvera`]); tokens kept for each token of the query
     /// ([`Index::xtr`]).
     pub candidates: usize,
 }
@@ -35,7 +41,7 @@ impl Scope {
     pub fn plaid(k: usize) -> Self {
         Self {
             probes: 8,
-            candidates: k.saturating_mul(16).max(1024),
+            candidates: k.saturating_mul(8).max(1024),
         }
     }
 
@@ -54,6 +60,11 @@ impl Scope {
             candidates: k.saturating_mul(20).max(2000),
         }
     }
+}
+
+/// Passages that are decoded and scored again for `k` hits.
+fn decoded(k: usize) -> usize {
+    k.saturating_mul(2).saturating_add(16)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what sorting calls")]
@@ -115,7 +126,8 @@ impl Index {
         Ok(scores)
     }
 
-    /// The best `k` passages of those given by their full scores.
+    /// The best `k` passages of those given by their full scores: by codes first, the best few of
+    /// which are decoded.
     ///
     /// # Errors
     /// As [`Self::max_sim`].
@@ -126,8 +138,31 @@ impl Index {
         k: usize,
         cancel: &Cancel,
     ) -> Result<Vec<Scored>, ScanError> {
-        let scores = self.max_sim(query, passages, cancel)?;
-        let mut scored: Vec<Scored> = passages.iter().copied().zip(scores).collect();
+        let table = if passages.len() > decoded(k) {
+            self.centroid_scores(query)?
+        } else {
+            Vec::new()
+        };
+        self.rank_with(query, &table, passages, k, cancel)
+    }
+
+    /// [`Self::rank`] with the scores of centroids.
+    fn rank_with(
+        &self,
+        query: &Matrix,
+        table: &[f32],
+        passages: &[u32],
+        k: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<Scored>, ScanError> {
+        let mut chosen = passages.to_vec();
+        if passages.len() > decoded(k) && !table.is_empty() {
+            let mut scored = ByCodes::new(self, query, table)?.scores(passages, cancel)?;
+            cut(&mut scored, decoded(k));
+            chosen = scored.into_iter().map(|(passage, _)| passage).collect();
+        }
+        let scores = self.max_sim(query, &chosen, cancel)?;
+        let mut scored: Vec<Scored> = chosen.into_iter().zip(scores).collect();
         scored.retain(|(_, score)| score.is_finite());
         scored.sort_unstable_by(best_first);
         scored.truncate(k);
@@ -135,7 +170,7 @@ impl Index {
     }
 
     /// `[centroids, query tokens]`: the score of each centroid.
-    fn centroid_scores(&self, query: &Matrix) -> Result<Vec<f32>, ScanError> {
+    pub(super) fn centroid_scores(&self, query: &Matrix) -> Result<Vec<f32>, ScanError> {
         self.check(query)?;
         let n = query.rows;
         if n == 0 || self.codec.n_centroids() == 0 {
@@ -149,14 +184,38 @@ impl Index {
 
     /// For each query token the `probes` best centroids, best first.
     fn probed(&self, table: &[f32], n_query: usize, probes: usize) -> Vec<Vec<Scored>> {
-        let of_token = |q: usize| {
-            let scores = table.iter().skip(q).step_by(n_query);
-            let mut all: Vec<Scored> = (0..).zip(scores.copied()).collect();
-            cut(&mut all, probes);
-            all.sort_unstable_by(best_first);
-            all
+        if probes > FEW {
+            let of_token = |q: usize| {
+                let scores = table.iter().skip(q).step_by(n_query);
+                let mut all: Vec<Scored> = (0..).zip(scores.copied()).collect();
+                cut(&mut all, probes);
+                all.sort_unstable_by(best_first);
+                all
+            };
+            return (0..n_query).map(of_token).collect();
+        }
+        let mut best: Vec<Vec<Scored>> = vec![Vec::with_capacity(probes + 1); n_query];
+        // What a centroid has to exceed.
+        let bar = if probes == 0 {
+            f32::INFINITY
+        } else {
+            f32::NEG_INFINITY
         };
-        (0..n_query).map(of_token).collect()
+        let mut bars = vec![bar; n_query];
+        for (centroid, scores) in (0..).zip(table.chunks_exact(n_query.max(1))) {
+            for (q, (&score, bar)) in scores.iter().zip(&mut bars).enumerate() {
+                if score > *bar {
+                    let best = &mut best[q];
+                    let at = best.partition_point(|(_, other)| *other >= score);
+                    best.insert(at, (centroid, score));
+                    best.truncate(probes);
+                    if let Some(last) = best.get(probes - 1) {
+                        *bar = last.1;
+                    }
+                }
+            }
+        }
+        best
     }
 
     fn list(&self, centroid: u32) -> &[u32] {
@@ -167,8 +226,68 @@ impl Index {
         }
     }
 
+    /// The passages that `keep` allows of those that have a token of the probed centroids.
+    fn reached(&self, probed: &[Vec<Scored>], keep: impl Fn(u32) -> bool) -> Vec<u32> {
+        let mut centroids: Vec<u32> = probed.iter().flatten().map(|(c, _)| *c).collect();
+        centroids.sort_unstable();
+        centroids.dedup();
+        let mut seen = vec![false; self.len()];
+        let mut passages: Vec<u32> = Vec::new();
+        for centroid in centroids {
+            for &token in self.list(centroid) {
+                let passage = self.passage_of(token);
+                if let Some(seen) = seen.get_mut(passage as usize)
+                    && !*seen
+                {
+                    *seen = true;
+                    if keep(passage) {
+                        passages.push(passage);
+                    }
+                }
+            }
+        }
+        // In the order in which their tokens stand.
+        passages.sort_unstable();
+        passages
+    }
+
+    /// The `n` best of `passages` with centroids in the place of tokens.
+    fn by_centroids(
+        &self,
+        table: &[f32],
+        n_query: usize,
+        passages: &[u32],
+        n: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<u32>, ScanError> {
+        let score = |best: &mut Vec<f32>, &passage: &u32| -> Scored {
+            best.clear();
+            best.resize(n_query, f32::NEG_INFINITY);
+            for &code in &self.codes[self.tokens(passage)] {
+                let scores = &table[code as usize * n_query..][..n_query];
+                for (best, &score) in best.iter_mut().zip(scores) {
+                    *best = if score > *best { score } else { *best };
+                }
+            }
+            (passage, best.iter().sum())
+        };
+        let groups: Vec<Vec<Scored>> = passages
+            .par_chunks(CHEAP_GROUP)
+            .map_init(Vec::new, |best, group| {
+                cancel.check()?;
+                Ok(group.iter().map(|passage| score(best, passage)).collect())
+            })
+            .collect::<Result<_, ScanError>>()?;
+        let mut scored = groups.concat();
+        cut(&mut scored, n);
+        let mut chosen: Vec<u32> = scored.into_iter().map(|(passage, _)| passage).collect();
+        chosen.sort_unstable();
+        Ok(chosen)
+    }
+
     /// The best `k` passages that `keep` allows: candidates share a centroid with a token of the
-    /// query, are cut by the scores of centroids in the place of tokens, and scored in full.
+    /// query, are cut by the scores of centroids in the place of tokens where there are too many, and
+    /// scored in full.
     ///
     /// # Errors
     /// As [`Self::max_sim`].
@@ -181,50 +300,14 @@ impl Index {
         cancel: &Cancel,
     ) -> Result<Vec<Scored>, ScanError> {
         cancel.check()?;
-        let n = query.rows;
         let table = self.centroid_scores(query)?;
-        let mut seen = vec![false; self.len()];
-        let mut candidates: Vec<u32> = Vec::new();
-        let mut centroids: Vec<u32> = self
-            .probed(&table, n, scope.probes)
-            .concat()
-            .iter()
-            .map(|(centroid, _)| *centroid)
-            .collect();
-        centroids.sort_unstable();
-        centroids.dedup();
-        for centroid in centroids {
-            for &token in self.list(centroid) {
-                let passage = self.passage_of(token);
-                if let Some(seen) = seen.get_mut(passage as usize)
-                    && !*seen
-                {
-                    *seen = true;
-                    if keep(passage) {
-                        candidates.push(passage);
-                    }
-                }
-            }
+        let probed = self.probed(&table, query.rows, scope.probes);
+        let mut candidates = self.reached(&probed, keep);
+        let wanted = scope.candidates.max(k);
+        if candidates.len() > wanted {
+            candidates = self.by_centroids(&table, query.rows, &candidates, wanted, cancel)?;
         }
-        let approximate = |&passage: &u32| -> Result<Scored, ScanError> {
-            cancel.check()?;
-            let mut best = vec![f32::NEG_INFINITY; n];
-            for &code in &self.codes[self.tokens(passage)] {
-                let scores = &table[code as usize * n..][..n];
-                for (best, &score) in best.iter_mut().zip(scores) {
-                    *best = best.max(score);
-                }
-            }
-            Ok((passage, best.iter().sum()))
-        };
-        let mut scored: Vec<Scored> = candidates
-            .par_iter()
-            .with_min_len(64)
-            .map(approximate)
-            .collect::<Result<_, _>>()?;
-        cut(&mut scored, (scope.candidates / 4).max(k));
-        let chosen: Vec<u32> = scored.into_iter().map(|(passage, _)| passage).collect();
-        self.rank(query, &chosen, k, cancel)
+        self.rank_with(query, &table, &candidates, k, cancel)
     }
 
     /// The best `k` passages that `keep` allows, candidates by their fixed dimensional encodings.
@@ -268,14 +351,18 @@ impl Index {
         let table = self.centroid_scores(query)?;
         let probed = self.probed(&table, n, scope.probes);
         let retrieve = |(q, centroids): (usize, Vec<Scored>)| -> Result<_, ScanError> {
-            let token_vector = query.row(q);
-            let mut vector = vec![0.0; self.codec.dim()];
+            let products = self.codec.products(query.row(q));
+            let (products, _) = products.as_chunks::<WORDS>();
             let mut tokens: Vec<Scored> = Vec::new();
-            for (centroid, _) in centroids {
+            for (centroid, of_centroid) in centroids {
                 cancel.check()?;
                 for &token in self.list(centroid) {
-                    self.decode_token(token as usize, &mut vector);
-                    tokens.push((token, dot_f32(token_vector, &vector)));
+                    let at = token as usize..token as usize + 1;
+                    let pairs = products.iter().zip(self.residuals(at.clone()));
+                    let of_shape: f32 = pairs.map(|(all, &byte)| all[usize::from(byte)]).sum();
+                    let factors = self.factors(at).first().copied().unwrap_or_default();
+                    let [a, b] = self.codec.factors(factors);
+                    tokens.push((token, a * of_centroid + b * of_shape));
                 }
             }
             cut(&mut tokens, scope.candidates);
