@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::file::{Content, KIND, SparseFile, write};
 use super::{Cut, Effort};
-use crate::disk::sealed::{SealedFile, SealedWriter};
+use crate::disk::sealed::{Kind, SealedFile, SealedWriter};
 
 fn vectors(n: usize) -> impl Strategy<Value = Vec<SparseVector>> {
     let entry = (0u32..40, 0.01f32..4.0);
@@ -250,6 +250,26 @@ fn queries_of_other_terms_of_no_numbers_and_of_twice_the_same_are_answered() {
     assert_eq!(search(vec![(1, f32::NAN), (2, 1.0)]), [1, 0]);
     assert!(search(vec![(1, f32::INFINITY), (2, -1.0)]).is_empty());
     assert!(search(Vec::new()).is_empty());
+}
+
+#[test]
+fn a_file_of_another_version_is_refused_with_its_path_and_both_versions() {
+    let (dir, file) = on_disk(&[vec![(1, 1.0)]], Cut::default());
+    drop(file);
+    let path = dir.path().join("s.bin");
+    let tables = sections(&path);
+    let before = Kind { version: 2, ..KIND };
+    let mut writer = SealedWriter::create(&path, before).unwrap();
+    for (name, table) in &tables {
+        writer.begin(name).unwrap();
+        writer.write(table).unwrap();
+    }
+    writer.finish().unwrap();
+    let error = SparseFile::open(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("s.bin") && error.contains("format 2") && error.contains("reads 3"),
+        "{error}"
+    );
 }
 
 #[test]
