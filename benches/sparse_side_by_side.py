@@ -82,11 +82,12 @@ class Ours:
     name = "indago"
     settings = tuple(itertools.product(TERMS, SPARES))
 
-    def __init__(self, passages, queries):
+    def __init__(self, passages, queries, postings):
         program = environment.program("sparse")
+        cut = [f"postings={postings}"] if postings else []
         with tempfile.NamedTemporaryFile(suffix=".sparse") as file:
             write(file, passages, queries)
-            self.served = environment.Served([program, "serve", file.name])
+            self.served = environment.Served([program, "serve", file.name, *cut])
             seconds, size, peak = self.served.line()
         self.build, self.bytes, self.n = float(seconds), int(size), len(queries)
         self.peak = int(peak)
@@ -161,6 +162,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--topics", type=int, default=500)
     parser.add_argument("--skew", type=float, default=3, help="how much the terms that all share repeat")
+    parser.add_argument("--postings", type=int, help="of a list of ours, at most; else its default")
     parser.add_argument("--alone", action="store_true", help="without Seismic, which takes long to build")
     args = parser.parse_args()
     print("| passages | index | build s | bytes a passage | peak MB | recall@10 | terms; factor or passages scored again | ms a query | Seismic / ours |")
@@ -170,7 +172,9 @@ def main():
         topics = np.stack([rng.choice(VOCABULARY, TOPIC_TERMS, replace=False) for _ in range(args.topics)])
         passages = vectors(n, 120, rng, topics, args.skew)
         queries = vectors(args.queries, 40, rng, topics, args.skew)
-        indexes = [kind(passages, queries) for kind in ((Ours,) if args.alone else (Ours, Seismic))]
+        indexes = [Ours(passages, queries, args.postings)]
+        if not args.alone:
+            indexes.append(Seismic(passages, queries))
         best = exact(passages, queries)
         settings = {}
         for index in indexes:

@@ -2,8 +2,8 @@
 //!
 //! Of a list only the largest weights are kept, and what a search finds there it scores again by
 //! whole vectors, as in Seismic (Bruch, Nardini, Rulli and Venturini, SIGIR 2024). Other than there,
-//! lists are not cut into blocks with summaries but added up term by term: what is left of a list is
-//! so short that reading it takes less than reading its summaries would.
+//! lists are not cut into blocks with summaries but added up term by term: to read a
+//! list takes less than to read what its blocks promise.
 
 use std::cell::RefCell;
 
@@ -26,7 +26,8 @@ pub struct Cut {
 
 impl Default for Cut {
     fn default() -> Self {
-        Self { postings: 8192 }
+        // Corpora up to as many passages are not pruned at all.
+        Self { postings: WINDOW }
     }
 }
 
