@@ -1,6 +1,6 @@
 //! Written by `retriever/training/fit.py after --trees`.
 
-use super::{Tree, split};
+use indago_core::boosted::{Tree, split};
 
 #[rustfmt::skip]
 pub(super) const TREES: &[Tree] = &[
