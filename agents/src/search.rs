@@ -38,11 +38,11 @@ const TRUSTED_PART: f64 = 0.6;
 /// Certainty from which an answer counts as reasoned rather than guessed.
 const REASONED: f64 = 0.8;
 /// Least probability of a passage that answers are looked for in.
-pub(crate) const CONSIDERED: f64 = 0.008;
+pub(crate) const CONSIDERED: f64 = 0.012;
 /// Least probability of a passage that is quoted: for a question whose answer was guessed, beside
 /// an answer that was reasoned from passages of its own, and for a part of a question. The curve of
 /// completeness against precision is in `docs/quality.md`.
-const QUOTED: f64 = 0.011;
+const QUOTED: f64 = 0.014;
 const QUOTED_BESIDE_REASONING: f64 = 0.06;
 const QUOTED_BY_PART: f64 = 0.08;
 /// Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).

@@ -114,9 +114,10 @@ mod tests {
 
     #[test]
     fn a_tree_without_splits_is_its_leaf() {
+        const LEAF: &[f32] = &[0.25];
         let tree = Tree {
             splits: &[],
-            leaves: &[0.25],
+            leaves: LEAF,
         };
         assert!(tree.is_sound(0));
         assert_eq!(tree.value::<f32>(&[]), 0.25);
@@ -124,10 +125,10 @@ mod tests {
 
     #[test]
     fn tables_that_loop_or_leave_something_out_are_told() {
-        let looping: &[Split] = &[split(0, 0.0, 0, -1)];
-        let twice: &[Split] = &[split(0, 0.0, -1, -1)];
-        let beyond: &[Split] = &[split(7, 0.0, -1, -2)];
-        for splits in [looping, twice, beyond] {
+        const LOOPING: &[Split] = &[split(0, 0.0, 0, -1)];
+        const TWICE: &[Split] = &[split(0, 0.0, -1, -1)];
+        const BEYOND: &[Split] = &[split(7, 0.0, -1, -2)];
+        for splits in [LOOPING, TWICE, BEYOND] {
             let tree = Tree {
                 splits,
                 leaves: &[1.0, 2.0],
