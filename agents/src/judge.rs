@@ -1,9 +1,7 @@
-//! How probable it is that the answer needs a passage: logistic regression over what speaks for it,
-//! with boosted trees on top once links were followed.
+//! How probable it is that the answer needs a passage: logistic regression over what speaks for it.
 //!
 //! The coefficients are fitted on the development halves of the evaluation sets by
-//! `agents/calibration/fit.py`, the trees on these and on questions made from text by `fit_trees.py`;
-//! one set of both serves every corpus.
+//! `agents/calibration/fit.py`; one set of coefficients serves every corpus.
 
 use indago_core::PassageId;
 
@@ -143,9 +141,10 @@ pub(crate) fn judge(
             (c.passage.id, features(asked, pool, scales, c, back, round))
         })
         .collect();
+    let weights = weights::passage(round);
     for (id, values) in &rows {
         if let Some(candidate) = pool.get_mut(*id) {
-            candidate.p = weights::passage(round, values);
+            candidate.p = weights.probability(values);
         }
     }
     rows
@@ -161,16 +160,4 @@ fn links_back(pool: &Pool) -> std::collections::BTreeMap<PassageId, f64> {
         }
     }
     back
-}
-
-#[cfg(test)]
-mod tests {
-    use super::FEATURES;
-    use crate::passage_trees::TREES;
-
-    #[test]
-    fn the_table_of_trees_is_sound() {
-        assert!(!TREES.is_empty());
-        assert!(TREES.iter().all(|tree| tree.is_sound(FEATURES.len())));
-    }
 }

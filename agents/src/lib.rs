@@ -18,7 +18,6 @@ pub mod evaluate;
 mod judge;
 pub mod model;
 pub mod operators;
-mod passage_trees;
 pub mod planning;
 mod pool;
 mod read;

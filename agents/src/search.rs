@@ -42,7 +42,7 @@ pub(crate) const CONSIDERED: f64 = 0.012;
 /// Least probability of a passage that is quoted: for a question whose answer was guessed, beside
 /// an answer that was reasoned from passages of its own, and for a part of a question. The curve of
 /// completeness against precision is in `docs/quality.md`.
-const QUOTED: f64 = 0.014;
+const QUOTED: f64 = 0.018;
 const QUOTED_BESIDE_REASONING: f64 = 0.06;
 const QUOTED_BY_PART: f64 = 0.08;
 /// Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).

@@ -2,10 +2,8 @@
 //!
 //! Types are plain data; traits in [`ports`] are the seams behind which retrievers, encoders,
 //! stores, plan policies and run engines are swapped. There is no logic and no I/O here beyond
-//! constructors that keep an invariant and [`boosted`], the arithmetic by which retriever and agents
-//! both judge passages. Every addition names the two crates that need it.
+//! constructors that keep an invariant. Every addition names the two crates that need it.
 
-pub mod boosted;
 mod cancel;
 mod document;
 mod evidence;

@@ -59,14 +59,14 @@ def logistic(x, y, w, l2):
     return weights, theta[-1] - (weights * mean).sum()
 
 
-def boosted(x, y, w, start, settings=TREES):
+def boosted(x, y, w, start):
     """Trees on top of the scores `start`, as (splits, leaves) with splits as (feature, threshold,
     child up to it, child above it); leaves count from -1 downwards."""
     import lightgbm
 
     data = lightgbm.Dataset(x, y, weight=w / w.mean(), init_score=start)
     trees = []
-    for info in lightgbm.train(settings, data, ROUNDS).dump_model()["tree_info"]:
+    for info in lightgbm.train(TREES, data, ROUNDS).dump_model()["tree_info"]:
         splits, leaves = [], []
 
         def add(node):
@@ -97,14 +97,14 @@ def value(trees, x):
     return total
 
 
-def write(path, trees, command="retriever/training/fit.py after --trees"):
+def write(path, trees):
     def number(v):
         text = f"{v:.6g}"
         return text if "." in text or "e" in text else text + ".0"
 
     with open(path, "w") as out:
-        out.write(f"//! Written by `{command}`.\n\n")
-        out.write("use indago_core::boosted::{Tree, split};\n\n#[rustfmt::skip]\npub(super) const TREES: &[Tree] = &[\n")
+        out.write("//! Written by `retriever/training/fit.py after --trees`.\n\n")
+        out.write("use super::{Tree, split};\n\n#[rustfmt::skip]\npub(super) const TREES: &[Tree] = &[\n")
         for splits, leaves in trees:
             at = ", ".join(f"split({f}, {number(t)}, {low}, {high})" for f, t, low, high in splits)
             ends = ", ".join(number(v) for v in leaves)

@@ -208,7 +208,7 @@ pub(super) fn found(
         });
     }
     if let Some(noun) = asked.analysis.focus.as_deref() {
-        found.retain(|f| !kinds::is_other_kind(&f.text, noun) && !kinds::is_role_in(&f.text, noun));
+        found.retain(|f| !kinds::is_other_kind(&f.text, noun));
     }
     let exact = matches!(kind, AnswerKind::Time | AnswerKind::Quantity);
     found.retain(|f| {

@@ -335,50 +335,9 @@ pub(super) fn is_other_kind(name: &str, noun: &str) -> bool {
     }
 }
 
-/// What people are to an organisation, in the words that stand before its name.
-const ROLES: &[&str] = &[
-    "captain",
-    "chair",
-    "chairman",
-    "chairwoman",
-    "chief",
-    "director",
-    "editor",
-    "founder",
-    "head",
-    "manager",
-    "member",
-    "owner",
-    "president",
-    "secretary",
-    "treasurer",
-    "trustee",
-];
-
-/// Whether `name` is a role in what `noun` asks for, not that thing: the chair of the foundation
-/// where the foundation is asked for.
-pub(super) fn is_role_in(name: &str, noun: &str) -> bool {
-    let last = |text: &str| {
-        let word = indago_text::words(text).pop()?;
-        Some(text[word].to_lowercase())
-    };
-    name.split_once(" of ").is_some_and(|(role, whole)| {
-        last(role).is_some_and(|role| role != noun && ROLES.contains(&role.as_str()))
-            && last(whole).is_some_and(|word| word.eq_ignore_ascii_case(noun))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_other_kind, is_role_in};
-
-    #[test]
-    fn a_role_is_not_what_it_is_a_role_in() {
-        assert!(is_role_in("Chair of the Brisling Foundation", "foundation"));
-        assert!(!is_role_in("Brisling Foundation", "foundation"));
-        assert!(!is_role_in("Friends of the Earth Foundation", "foundation"));
-        assert!(!is_role_in("Chair of the Brisling Foundation", "chair"));
-    }
+    use super::is_other_kind;
 
     #[test]
     fn a_last_word_tells_what_a_name_is() {

@@ -1,6 +1,6 @@
 //! Written by `retriever/training/fit.py after --trees`.
 
-use indago_core::boosted::{Tree, split};
+use super::{Tree, split};
 
 #[rustfmt::skip]
 pub(super) const TREES: &[Tree] = &[
