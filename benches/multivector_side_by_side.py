@@ -4,9 +4,8 @@
 Token vectors are synthetic: 128 values, each token one of 20,000 word vectors moved by its context
 (noise of 0.6 of the word's length, shared in part by the passage); a passage has 20 to 100 tokens,
 drawn by a power law from its topic's 300 words (of 500 topics) and all words. A query is 16 tokens of
-a passage's words in a context of its own. Both store 4 bits a value; queries are handed over
-all at once and searched one after another;
-`--threads` (1 unless told) is given to both. Bytes have centroids in them, and fixed dimensional
+a passage's words in a context of its own. Both store 4 bits a value; queries are handed over all at
+once and searched one after another; `--threads` (1 unless told) is given to both. Bytes have centroids in them, and fixed dimensional
 encodings where they are read. For each the candidates and probes are raised until
 recall@10 against exact MaxSim over the uncompressed vectors reaches the target; rounds are
 interleaved, figures are medians.
@@ -103,7 +102,7 @@ class Ours:
 
 class FastPlaid:
     name = "fast-plaid"
-    settings = list(itertools.product((2, 4, 8, 16), (1024, 4096, 16384)))
+    settings = list(itertools.product((1, 2, 4, 8, 16), (256, 512, 1024, 2048, 4096, 16384)))
 
     def __init__(self, passages, queries):
         import torch
