@@ -1,14 +1,18 @@
-"""Fits the coefficients of `agents/src/weights.rs` to rows that `examples/eval.rs --dump` wrote.
+"""Fits the coefficients of `agents/src/weights.rs` to rows that `examples/calibrate.rs --dump` wrote.
 
-    cargo run --release -p indago-agents --example eval -- --data DIR --vectors DIR \
+    cargo run --release --example calibrate -- --data DIR --work DIR \
         --sets musique,2wiki,hotpotqa,multihop-rag-evidence --dump rows.tsv
-    python agents/calibration/fit.py rows.tsv agents/src/weights.rs
+    (the same with --lexical --dump lexical.tsv)
+    python agents/calibration/fit.py agents/src/weights.rs rows.tsv lexical.tsv
 
 Features of a round depend on the probabilities of the round before, so both commands are
 repeated until the coefficients settle (three times is enough). Only rows of the development
-halves are used. Every set weighs the same, every question of a set weighs the same.
+halves are used. A corpus may have no vectors, so every set counts once with them and once without:
+fitted with vectors alone, the rank in the default retriever's list carries more than a list of words
+can bear. Every set weighs the same, every question of a set weighs the same.
 """
 
+import itertools
 import re
 import sys
 
@@ -39,16 +43,16 @@ def logistic(x, y, weight, ridge=RIDGE):
     return slopes, theta[-1] - (slopes * mean).sum()
 
 
-def main(rows_path, weights_path):
+def main(weights_path, *rows_paths):
     sets, questions, rounds, gold, features = [], [], [], [], []
-    for line in open(rows_path):
+    for line in itertools.chain.from_iterable(map(open, rows_paths)):
         part = line.rstrip("\n").split("\t")
         if part[2] == "1":
             sets.append(part[0])
             questions.append(part[0] + part[1])
             rounds.append(int(part[3]))
             gold.append(float(part[4]))
-            features.append([float(v) for v in part[5:]])
+            features.append([float(v) for v in part[6:]])
     sets, questions, rounds = np.array(sets), np.array(questions), np.array(rounds)
     gold, features = np.array(gold), np.array(features)
     per_set = {s: len(set(questions[sets == s])) for s in sorted(set(sets))}

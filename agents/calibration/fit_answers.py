@@ -1,6 +1,6 @@
 """Fits how probable it is that a short answer is right, in `agents/src/weights.rs`.
 
-    cargo run --release -p indago-agents --example eval -- --data DIR --vectors DIR --half dev \
+    cargo run --release --example calibrate -- --data DIR --work DIR --half dev \
         --sets musique,2wiki,hotpotqa,multihop-rag-evidence,squad,popqa --answers answers.tsv
     python agents/calibration/fit_answers.py agents/src/weights.rs answers.tsv
 

@@ -1,8 +1,8 @@
-"""Fits the coefficients of spans in `agents/src/weights.rs` to rows of `examples/eval.rs --spans`.
+"""Fits the coefficients of spans in `agents/src/weights.rs` to rows of `examples/calibrate.rs --spans`.
 
-    cargo run --release -p indago-agents --example eval -- --data DIR --vectors DIR --half dev \
+    cargo run --release --example calibrate -- --data DIR --work DIR --half dev \
         --sets musique,2wiki,hotpotqa,multihop-rag-evidence --spans spans.tsv
-    cargo run --release -p indago-agents --example eval -- --data READING --sets squad \
+    cargo run --release --example calibrate -- --data READING --work DIR --sets squad \
         --spans reading.tsv
     python agents/calibration/fit_spans.py agents/src/weights.rs spans.tsv reading.tsv
 

@@ -10,7 +10,7 @@ use crate::pool::{Candidate, Pool};
 use crate::weights;
 
 /// What a passage is judged by, in the order of the coefficients.
-pub const FEATURES: [&str; 19] = [
+pub const FEATURES: [&str; 20] = [
     "lexical score over the best lexical score",
     "dense score",
     "dense score minus the best dense score",
@@ -30,6 +30,7 @@ pub const FEATURES: [&str; 19] = [
     "probability in the round before",
     "best follow-up query that found it",
     "one over its rank for that query",
+    "log of the rank in the list of the library's own retriever",
 ];
 
 /// Values of [`FEATURES`].
@@ -84,6 +85,8 @@ pub(crate) fn features(
     values[5] = asked.share(candidate.terms);
     values[6] = named;
     values[7] = named_share;
+    let rank = candidate.own.map_or(scales.depth, |r| f64::from(r.rank));
+    values[19] = -(1.0 + rank).ln();
     if round == 0 {
         return values;
     }

@@ -14,7 +14,6 @@ pub mod calibration;
 mod clarify;
 mod contradict;
 mod entail;
-pub mod evaluate;
 mod judge;
 pub mod model;
 pub mod operators;

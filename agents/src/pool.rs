@@ -72,6 +72,8 @@ pub(crate) struct Candidate {
     pub(crate) dense: Option<Ranked>,
     /// Position in the fused list of the first round, from 0.
     pub(crate) fused: Option<Ranked>,
+    /// In the list of the library's own retriever.
+    pub(crate) own: Option<Ranked>,
     /// Weight of a name of the question that the passage is about, and one over the number of
     /// passages about it.
     pub(crate) named: Option<(f64, f64)>,
@@ -119,6 +121,7 @@ impl Candidate {
             lexical: None,
             dense: None,
             fused: None,
+            own: None,
             named: None,
             leads: Vec::new(),
             follow_ups: Vec::new(),

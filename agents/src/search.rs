@@ -21,6 +21,8 @@ use crate::{SearchInput, Searched};
 const DEPTH: usize = 100;
 /// Fused passages that are read in the first round.
 const READ_FIRST: usize = 30;
+/// Passages of the library's own retriever that are read in the first round.
+const READ_OWN: usize = 20;
 /// Passages whose names are followed in each round.
 const FOLLOWED: usize = 12;
 /// Passages that follow-up queries are made from in each round, and queries from each.
@@ -42,7 +44,7 @@ pub(crate) const CONSIDERED: f64 = 0.012;
 /// Least probability of a passage that is quoted: for a question whose answer was guessed, beside
 /// an answer that was reasoned from passages of its own, and for a part of a question. The curve of
 /// completeness against precision is in `docs/quality.md`.
-const QUOTED: f64 = 0.018;
+const QUOTED: f64 = 0.02;
 const QUOTED_BESIDE_REASONING: f64 = 0.06;
 const QUOTED_BY_PART: f64 = 0.08;
 /// Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
@@ -66,6 +68,7 @@ struct Lists {
     lexical: BTreeMap<PassageId, Ranked>,
     dense: BTreeMap<PassageId, Ranked>,
     fused: BTreeMap<PassageId, Ranked>,
+    own: BTreeMap<PassageId, Ranked>,
 }
 
 /// Works on one sub-question until its evidence suffices, rounds bring nothing new, or its limits
@@ -318,22 +321,21 @@ async fn first_round(
     trail: &mut Trail,
 ) -> Result<Scales, TaskError> {
     let text = trail.asked.query().to_owned();
-    let retrievers: &[&'static str] = if library.coverage().embedded > 0 {
-        &["bm25", "dense"]
-    } else {
-        &["bm25"]
-    };
+    let mut retrievers = vec![None, Some("bm25")];
+    if library.coverage().embedded > 0 {
+        retrievers.push(Some("dense"));
+    }
     let asks: Vec<Ask> = retrievers
-        .iter()
-        .map(|&name| Ask {
+        .into_iter()
+        .map(|retriever| Ask {
             text: text.clone(),
-            retriever: Some(name),
+            retriever,
         })
         .collect();
     let lists = retrieve(cx, library, "retrieve/1", &asks, &input.filters, DEPTH).await?;
     let empty: &[Found] = &[];
-    let lexical = lists.first().map_or(empty, Vec::as_slice);
-    let dense = lists.get(1).map_or(empty, Vec::as_slice);
+    let list = |i: usize| lists.get(i).map_or(empty, Vec::as_slice);
+    let (own, lexical, dense) = (list(0), list(1), list(2));
 
     let mut fused: BTreeMap<PassageId, f64> = BTreeMap::new();
     for list in [lexical, dense] {
@@ -347,12 +349,14 @@ async fn first_round(
         lexical: by_passage(lexical.iter().map(|f| (f.passage, f64::from(f.score)))),
         dense: by_passage(dense.iter().map(|f| (f.passage, f64::from(f.score)))),
         fused: by_passage(order.iter().copied()),
+        own: by_passage(own.iter().map(|f| (f.passage, f64::from(f.score)))),
     };
 
     let names = named(library, &trail.asked).await?;
     let read_first = order.iter().take(READ_FIRST).map(|(id, _)| *id);
     let linked = names.keys().copied().chain(quoted_by_parents(input));
     let wanted: Vec<PassageId> = read_first
+        .chain(own.iter().take(READ_OWN).map(|f| f.passage))
         .chain(linked.filter(|id| allowed(input, &trail.lists, *id)))
         .collect();
     let new = load(library, input, trail, wanted).await?;
@@ -370,7 +374,7 @@ async fn first_round(
     };
     let rows = judge(&trail.asked, &mut trail.pool, &scales, 0);
     trail.rounds.push(rows);
-    report_round(cx, input, trail, 1, vec![text], asks.len(), new);
+    report_round(cx, input, trail, 1, vec![text], new);
     Ok(scales)
 }
 
@@ -453,7 +457,7 @@ async fn further_round(
         }
     }
     let texts = queries.into_iter().map(|q| q.text).collect();
-    report_round(cx, input, trail, round + 1, texts, asks.len(), new);
+    report_round(cx, input, trail, round + 1, texts, new);
     Ok(())
 }
 
@@ -463,10 +467,9 @@ fn report_round(
     trail: &mut Trail,
     round: u32,
     queries: Vec<String>,
-    sent: usize,
     new_passages: u32,
 ) {
-    trail.usage.queries += sent as u64;
+    trail.usage.queries += queries.len() as u64;
     trail.usage.rounds += 1;
     trail.usage.passages += u64::from(new_passages);
     trail.tried.extend(queries.iter().cloned());
@@ -497,6 +500,7 @@ async fn load(
             candidate.lexical = trail.lists.lexical.get(&id).copied();
             candidate.dense = trail.lists.dense.get(&id).copied();
             candidate.fused = trail.lists.fused.get(&id).copied();
+            candidate.own = trail.lists.own.get(&id).copied();
         }
     }
     Ok(new)
@@ -505,7 +509,7 @@ async fn load(
 /// Whether a passage that no filtered query returned may be used: links know no filters, so under
 /// filters only what the retrievers let through is read.
 fn allowed(input: &SearchInput, lists: &Lists, id: PassageId) -> bool {
-    input.filters.is_open() || lists.fused.contains_key(&id)
+    input.filters.is_open() || lists.fused.contains_key(&id) || lists.own.contains_key(&id)
 }
 
 fn quoted_by_parents(input: &SearchInput) -> impl Iterator<Item = PassageId> + '_ {

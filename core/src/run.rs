@@ -177,7 +177,7 @@ pub enum Spend {
 /// What was spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Retrieval queries sent.
+    /// Retrieval queries sent, each counted once however many retrievers answer it.
     pub queries: u64,
     /// Passages read.
     pub passages: u64,

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Turns files in SQuAD's form into a data set in BEIR's layout: one document per paragraph.
 
-    squad_to_beir.py OUT_DIR FILE.json[.gz]...
+    squad_to_beir.py [--reading] OUT_DIR FILE.json[.gz]...
+
+With --reading the questions have their answers, and those that their paragraph does not answer are
+kept, marked as unanswerable (for `agents/calibration`).
 """
 
 import gzip
@@ -11,36 +14,45 @@ import sys
 
 
 def main():
-    out = pathlib.Path(sys.argv[1])
+    arguments = sys.argv[1:]
+    reading = arguments[0] == "--reading"
+    out, *paths = map(pathlib.Path, arguments[1:] if reading else arguments)
     out.mkdir(parents=True, exist_ok=True)
-    seen = set()
+    seen, known = {}, set()
     with open(out / "corpus.jsonl", "w") as corpus, open(out / "queries.jsonl", "w") as queries, open(
         out / "qrels.tsv", "w"
     ) as qrels:
         qrels.write("query-id\tcorpus-id\tscore\n")
         number = 0
-        for path in map(pathlib.Path, sys.argv[2:]):
+        for path in paths:
             opened = gzip.open if path.suffix == ".gz" else open
             with opened(path, "rt", encoding="utf-8") as file:
                 articles = json.load(file)["data"]
             for article in articles:
                 for paragraph in article["paragraphs"]:
                     text = paragraph["context"].strip()
-                    if text in seen:
+                    if text not in seen:
+                        seen[text] = f"p{len(seen) + 1}"
+                        # File names and numbers are no titles.
+                        title = article.get("title") or ""
+                        title = "" if "." in title or title.isdigit() else title.replace("_", " ")
+                        corpus.write(json.dumps({"_id": seen[text], "title": title, "text": text}) + "\n")
+                    elif not reading:
                         continue
-                    seen.add(text)
-                    document = f"p{len(seen)}"
-                    # File names and numbers are no titles.
-                    title = article.get("title") or ""
-                    title = "" if "." in title or title.isdigit() else title.replace("_", " ")
-                    corpus.write(json.dumps({"_id": document, "title": title, "text": text}) + "\n")
+                    document = seen[text]
                     for asked in paragraph["qas"]:
-                        if asked.get("is_impossible") or not asked["answers"]:
+                        answerable = bool(asked["answers"]) and not asked.get("is_impossible")
+                        if not (answerable or reading) or reading and asked["question"] in known:
                             continue
+                        known.add(asked["question"])
                         number += 1
                         line = {"_id": f"q{number}", "text": asked["question"].strip()}
+                        if reading:
+                            line["answers"] = sorted({answer["text"] for answer in asked["answers"]}) if answerable else []
+                            line["metadata"] = {"answerable": answerable}
                         queries.write(json.dumps(line) + "\n")
-                        qrels.write(f"q{number}\t{document}\t1\n")
+                        if answerable:
+                            qrels.write(f"q{number}\t{document}\t1\n")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ impl Doc {
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
-/// All passages with a BM25 index (Lucene's form), a name index and, where given, vectors.
+/// All passages with a BM25 index (Lucene's form) and a name index.
 pub struct Corpus {
     pub passages: Vec<Passage>,
     row: HashMap<PassageId, usize>,
@@ -54,9 +54,6 @@ pub struct Corpus {
     names: HashMap<String, Vec<(u32, f32, String)>>,
     bare: HashMap<String, Vec<(u32, f32, String)>>,
     words: HashMap<String, Vec<String>>,
-    vectors: Vec<f32>,
-    dim: usize,
-    queries: HashMap<String, Vec<f32>>,
 }
 
 impl Corpus {
@@ -93,27 +90,10 @@ impl Corpus {
             names: HashMap::new(),
             bare: HashMap::new(),
             words: HashMap::new(),
-            vectors: Vec::new(),
-            dim: 0,
-            queries: HashMap::new(),
         };
         this.index_terms();
         this.index_names();
         this
-    }
-
-    /// Vectors of the passages, in their order, and of the queries that may be asked.
-    pub fn with_vectors(
-        mut self,
-        dim: usize,
-        vectors: Vec<f32>,
-        queries: HashMap<String, Vec<f32>>,
-    ) -> Self {
-        assert_eq!(vectors.len(), dim * self.passages.len());
-        self.dim = dim;
-        self.vectors = vectors;
-        self.queries = queries;
-        self
     }
 
     fn index_terms(&mut self) {
@@ -206,18 +186,6 @@ impl Corpus {
             .collect()
     }
 
-    fn dense(&self, text: &str) -> Vec<(usize, f32)> {
-        let Some(query) = self.queries.get(text) else {
-            return Vec::new();
-        };
-        let dot = |row: &[f32]| row.iter().zip(query).map(|(a, b)| a * b).sum();
-        self.vectors
-            .chunks_exact(self.dim.max(1))
-            .map(dot)
-            .enumerate()
-            .collect()
-    }
-
     fn loose(&self, name: &str) -> Vec<(u32, f32, String)> {
         let bare = normalize_name(strip_disambiguation(name));
         let q: Vec<&str> = bare.split(' ').collect();
@@ -306,10 +274,7 @@ impl MemoryLibrary {
 
     fn search_one(&self, query: &Query, k: usize) -> Vec<Hit> {
         let name = query.retrievers.first().map_or("bm25", |r| r.name.as_str());
-        let scores = match name {
-            "dense" => self.corpus.dense(&query.text),
-            _ => self.corpus.bm25(&query.text),
-        };
+        let scores = self.corpus.bm25(&query.text);
         let mut hits: Vec<Hit> =
             scores
                 .into_iter()
@@ -462,7 +427,7 @@ impl Library for MemoryLibrary {
         let passages = self.corpus.passages.len() as u64;
         IndexCoverage {
             passages,
-            embedded: if self.corpus.dim > 0 { passages } else { 0 },
+            embedded: 0,
             left_out: 0,
         }
     }

@@ -77,6 +77,17 @@ impl Container {
             })?;
             sections.push(section);
         }
+        // The count itself is not under the checksum: with a smaller one, entries would be left over
+        // between the table and the first section.
+        let table_end = HEADER_BYTES + header.n_sections * ENTRY_BYTES;
+        let body = sections.first().map_or(bytes.len(), |s| s.range.start);
+        let rest = bytes.get(table_end..body);
+        if rest.is_none_or(|rest| rest.iter().any(|byte| *byte != 0)) {
+            return Err(ModelError::format(
+                &what,
+                "its table has another length than it says",
+            ));
+        }
         Ok(Self {
             bytes,
             sections,
@@ -241,13 +252,16 @@ fn join(low: [u8; 4], high: [u8; 4]) -> u64 {
     u64::from(u32::from_le_bytes(low)) | u64::from(u32::from_le_bytes(high)) << 32
 }
 
-/// `None` when the entry points outside the file or its name is no text.
+/// `None` when the entry points outside the file or its name is no text, or none.
 fn section(entry: &[u8], file_bytes: usize) -> Option<Section> {
     let (name, numbers) = entry.split_at(NAME_BYTES);
     let name = std::str::from_utf8(name)
         .ok()?
         .trim_end_matches('\0')
         .to_owned();
+    if name.is_empty() {
+        return None;
+    }
     let (quads, _) = numbers.as_chunks::<4>();
     let start = usize::try_from(join(quads[0], quads[1])).ok()?;
     let len = usize::try_from(join(quads[2], quads[3])).ok()?;
@@ -421,6 +435,17 @@ mod tests {
             "m cannot be used: it is no indago model file"
         );
         assert!(Container::read("m", Vec::new()).is_err());
+    }
+
+    #[test]
+    fn another_number_of_sections_is_noticed() {
+        let good = sample();
+        let n = good[12];
+        for count in (0..=255).filter(|count| *count != n) {
+            let mut bad = good.clone();
+            bad[12] = count;
+            assert!(Container::read("m", bad).is_err(), "{count} for {n}");
+        }
     }
 
     proptest! {
