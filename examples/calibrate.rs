@@ -113,11 +113,7 @@ fn main() -> Result<(), Failure> {
                         row.round,
                         u8::from(gold),
                         row.document,
-                        row.features
-                            .iter()
-                            .map(|x| format!("{x:.6}"))
-                            .collect::<Vec<_>>()
-                            .join("\t")
+                        tabbed(&row.features)
                     )?;
                 }
             }
@@ -142,6 +138,11 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
+fn tabbed(values: &[f64]) -> String {
+    let values: Vec<String> = values.iter().map(|x| format!("{x:.6}")).collect();
+    values.join("\t")
+}
+
 /// One line for each possible answer of a question with its F1, which is 1 for an exact match only.
 fn write_spans(
     file: &mut fs::File,
@@ -155,13 +156,12 @@ fn write_spans(
         } else {
             f1(text, &question.answers).min(0.99)
         };
-        let values: Vec<String> = features.iter().map(|x| format!("{x:.5}")).collect();
         writeln!(
             file,
             "{set}\t{}\t{right:.2}\t{}\t{}",
             question.id,
             text.replace(['\t', '\n'], " "),
-            values.join("\t")
+            tabbed(features)
         )?;
     }
     Ok(())
@@ -175,13 +175,12 @@ fn write_evidence(
     outcome: &Outcome,
 ) -> Result<(), Failure> {
     let mut line = |kind: &str, label: u8, evidence: &[f64]| {
-        let values: Vec<String> = evidence.iter().map(|x| format!("{x:.6}")).collect();
         let dev = u8::from(question.is_dev());
         writeln!(
             file,
             "{set}\t{}\t{dev}\t{kind}\t{label}\t{}",
             question.id,
-            values.join("\t")
+            tabbed(evidence)
         )
     };
     if question.gold.is_empty() {
@@ -208,14 +207,12 @@ fn write_answer(
     };
     let right = u8::from(exact_match(answer, &question.answers));
     let f1 = f1(answer, &question.answers);
-    let values = outcome.examined.evidence.iter();
-    let values: Vec<String> = values.map(|x| format!("{x:.6}")).collect();
     writeln!(
         file,
         "{set}\t{}\t{right}\t{f1:.3}\t{:.4}\t{}",
         question.id,
         outcome.confidence,
-        values.join("\t")
+        tabbed(&outcome.examined.evidence)
     )?;
     Ok(())
 }
@@ -428,6 +425,10 @@ fn options() -> Result<Options, Failure> {
             "--show" => options.show = true,
             other => return Err(format!("unknown argument `{other}`").into()),
         }
+    }
+    let folders = [&options.data, &options.work];
+    if options.sets.is_empty() || folders.iter().any(|f| f.as_os_str().is_empty()) {
+        return Err("give --data DIR, --sets NAME,NAME and --work DIR".into());
     }
     Ok(options)
 }

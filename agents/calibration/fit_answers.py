@@ -1,8 +1,9 @@
 """Fits how probable it is that a short answer is right, in `agents/src/weights.rs`.
 
-    cargo run --release --example calibrate -- --data DIR --work DIR --half dev \
-        --sets musique,2wiki,hotpotqa,multihop-rag-evidence,squad,popqa --answers answers.tsv
-    python agents/calibration/fit_answers.py agents/src/weights.rs answers.tsv
+    cargo run --release --example calibrate -- --data DIR --work DIR SETS --answers 1.tsv
+    python agents/calibration/fit_answers.py agents/src/weights.rs 1.tsv 2.tsv 3.tsv 4.tsv
+
+with the four SETS of `fit_evidence.py`.
 
 A logistic regression on the features of `agents/src/abstain.rs`; the label is whether the answer
 equals a gold answer as SQuAD compares them, and counts by F1 where it only overlaps with one.

@@ -1,17 +1,19 @@
 """Fits when to say "not found" in `agents/src/weights.rs` to rows of `examples/calibrate.rs --evidence`.
 
-    cargo run --release --example calibrate -- --data DIR --work DIR --half dev \
-        --sets musique,2wiki,hotpotqa,multihop-rag-evidence,squad,popqa --evidence evidence.tsv
-    (the same with --lexical --evidence lexical.tsv)
-    python agents/calibration/fit_evidence.py agents/src/weights.rs evidence.tsv lexical.tsv
+    for SETS in `--half dev --sets musique,2wiki,hotpotqa,multihop-rag-evidence,popqa`,
+    `--half dev --lexical --sets musique,2wiki,hotpotqa,multihop-rag-evidence`,
+    `--sets squad,quality` and `--lexical --sets squad`, each into a file of its own:
+    cargo run --release --example calibrate -- --data DIR --work DIR SETS --evidence 1.tsv
+    python agents/calibration/fit_evidence.py agents/src/weights.rs 1.tsv 2.tsv 3.tsv 4.tsv
 
 A logistic regression on what speaks for the evidence answering the question. Questions whose
 documents were all found should be answered; null questions, and questions whose documents were
 taken out, should not. A threshold is the highest at which, in cross-validation, at most the share
 in TURNED_AWAY of the former is turned away on every set of BARS (of questions in general, and of
 those that name sources): well below the 15% that is the goal, since such a share of thirty
-questions, or of seventy, is uncertain by several points. Give `-` instead of the
-file of weights to change nothing.
+questions, or of seventy, is uncertain by several points. `quality` is left out without vectors: its
+questions share hardly a word with their passages. Give `-` instead of the file of weights to change
+nothing.
 """
 
 import re
