@@ -199,7 +199,11 @@ pub fn index(
     let result = read.run(to_read, |step| {
         match step {
             read::Step::Begin(state) => generation.file(state),
-            read::Step::Document(prepared) => add(&mut generation, &prepared, &mut outcome)?,
+            read::Step::Documents(documents) => {
+                for prepared in &documents {
+                    add(&mut generation, prepared, &mut outcome)?;
+                }
+            }
             read::Step::Skipped(skipped) => outcome.skipped.push(skipped),
             read::Step::Warning(warning) => outcome.warnings.push(warning),
             read::Step::End { path, bytes } => progress(Progress::File { path: &path, bytes }),

@@ -1,7 +1,8 @@
 //! Reads files on several threads and hands their documents over in the order of the files.
 //!
 //! Workers take files in order and each file has a short queue of its own, so memory is bounded by
-//! the queues and the file whose turn it is always has a worker.
+//! the queues and the file whose turn it is always has a worker. The records of one file are cut and
+//! analysed on all cores, a batch at a time: often one large file is all there is.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -12,15 +13,21 @@ use std::time::{Duration, Instant};
 
 use indago_core::{Cancel, Cancelled, ContentHash};
 use indago_retriever::ingest::{
-    ChunkOptions, FoundFile, LoadLimits, SkipReason, Skipped, TokenEstimate, Warning, chunk, load,
+    ChunkOptions, FoundFile, LoadLimits, Parsed, SkipReason, Skipped, TokenEstimate, Warning,
+    chunk, load,
 };
-use indago_retriever::{FileState, Prepared, language_of, prepare};
+use indago_retriever::{FileState, IndexError, Prepared, language_of, prepare};
 use indago_text::LanguageChoice;
+use rayon::prelude::*;
 
 use crate::Error;
 
-/// Documents of one file that may wait to be written.
-const QUEUE: usize = 32;
+/// Batches of documents of one file that may wait to be written.
+const QUEUE: usize = 4;
+/// Documents of a batch, at most: enough that handing one over costs little beside making it.
+const BATCH: usize = 64;
+/// Bytes of text from which a batch is full.
+const BATCH_BYTES: usize = 1 << 18;
 /// Files that may be read ahead, for each thread.
 const AHEAD: usize = 8;
 /// How long a cancelled reader goes on to the end of the file it is in, because only whole files
@@ -42,8 +49,8 @@ pub(super) struct Reader<'a> {
 pub(super) enum Step {
     /// The documents that follow are this file's.
     Begin(FileState),
-    /// A document, ready to be written.
-    Document(Box<Prepared>),
+    /// Documents in their order, ready to be written.
+    Documents(Vec<Prepared>),
     /// The file or one of its records was left out.
     Skipped(Skipped),
     /// Something was changed while reading.
@@ -157,22 +164,23 @@ impl Reader<'_> {
             Ok(mut documents) => {
                 state.hash = state.hash.or_else(|| hash_file(&file.path).ok());
                 send(Step::Begin(state))?;
+                let mut batch = Vec::new();
+                let mut bytes = 0;
                 for parsed in documents.by_ref() {
                     match parsed {
                         Err(skipped) => send(Step::Skipped(skipped))?,
                         Ok(parsed) => {
-                            let passages = chunk(
-                                &parsed.document,
-                                &parsed.outline,
-                                &self.chunks,
-                                &TokenEstimate,
-                            );
-                            let language = language_of(&parsed.document, self.language);
-                            let prepared = prepare(parsed.document, passages, language)
-                                .map_err(|e| Some(Error::from(e)))?;
-                            send(Step::Document(Box::new(prepared)))?;
+                            bytes += parsed.document.text.len();
+                            batch.push(parsed);
+                            if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+                                send(self.prepared(std::mem::take(&mut batch))?)?;
+                                bytes = 0;
+                            }
                         }
                     }
+                }
+                if !batch.is_empty() {
+                    send(self.prepared(batch)?)?;
                 }
                 for warning in documents.warnings() {
                     send(Step::Warning(warning.clone()))?;
@@ -183,6 +191,23 @@ impl Reader<'_> {
             path: file.relative.clone(),
             bytes: file.bytes,
         })
+    }
+
+    /// Cuts and analyses a batch, on all cores unless it is a single document or one thread is all
+    /// that may be used.
+    fn prepared(&self, batch: Vec<Parsed>) -> Result<Step, Error> {
+        let one = |parsed: Parsed| -> Result<Prepared, IndexError> {
+            let Parsed { document, outline } = parsed;
+            let passages = chunk(&document, &outline, &self.chunks, &TokenEstimate);
+            let language = language_of(&document, self.language);
+            prepare(document, passages, language)
+        };
+        let prepared: Result<Vec<Prepared>, IndexError> = if batch.len() == 1 || self.threads == 1 {
+            batch.into_iter().map(one).collect()
+        } else {
+            batch.into_par_iter().map(one).collect()
+        };
+        Ok(Step::Documents(prepared?))
     }
 }
 

@@ -22,11 +22,16 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::misfit;
 use crate::disk::bytes::{id_at, u32_at, u64_at};
 use crate::disk::map::Map;
+use crate::disk::positioned::Positioned;
 use crate::error::{IndexError, read_error};
 
 const MAGIC: &[u8; 8] = b"indagoVL";
 const VERSION: u32 = 1;
 const HEADER: usize = 64;
+/// Bytes of a log from which single records are read by their position. A deep search reads a
+/// thousand of them all over the file, after which a map of it would be in memory whole; a read by
+/// position takes 2 microseconds instead.
+const READ_FROM: usize = 32 << 20;
 /// Longest vector that is believed.
 const MAX_DIM: u32 = 1 << 16;
 
@@ -238,23 +243,54 @@ impl VectorLog {
 pub(crate) struct LogReader {
     path: PathBuf,
     map: Map,
+    /// Of a log of [`READ_FROM`] bytes and more.
+    file: Option<Positioned>,
     width: usize,
 }
 
 impl LogReader {
     pub(crate) fn open(path: &Path, fingerprint: &str, dim: u32) -> Result<Self, RetrieveError> {
+        Self::open_from(path, fingerprint, dim, READ_FROM)
+    }
+
+    fn open_from(
+        path: &Path,
+        fingerprint: &str,
+        dim: u32,
+        read_from: usize,
+    ) -> Result<Self, RetrieveError> {
         let map = Map::open(path)?;
         check_header(path, map.bytes(), fingerprint, dim)?;
+        let large = map.bytes().len() >= read_from;
         Ok(Self {
             path: path.to_owned(),
             map,
+            file: large.then(|| Positioned::open(path)).transpose()?,
             width: record_bytes(dim),
         })
     }
 
-    fn record(&self, index: u32) -> Result<&[u8], RetrieveError> {
-        let at = HEADER + index as usize * self.width;
-        let record = self.map.bytes().get(at..at + self.width);
+    /// Record `index`, in the map or read into `buffer`.
+    fn record<'a>(
+        &'a self,
+        index: u32,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], RetrieveError> {
+        let at = HEADER as u64 + u64::from(index) * self.width as u64;
+        let record = match &self.file {
+            None => {
+                let mapped = self.map.bytes().get(at as usize..);
+                mapped.and_then(|bytes| bytes.get(..self.width))
+            }
+            Some(file) => {
+                buffer.resize(self.width, 0);
+                match file.read(buffer, at) {
+                    Ok(()) => Some(&buffer[..]),
+                    Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => None,
+                    Err(error) => return Err(read_error(&self.path, error)),
+                }
+            }
+        };
         record
             .filter(|record| is_whole(record))
             .ok_or_else(|| misfit(&self.path, "a vector does not match its checksum"))
@@ -270,7 +306,7 @@ impl LogReader {
 
     /// The vector of record `index`.
     pub(crate) fn vector(&self, index: u32) -> Result<Vec<f32>, RetrieveError> {
-        self.record(index).map(vector)
+        self.record(index, &mut Vec::new()).map(vector)
     }
 
     /// Dot product of record `index` with `query`.
@@ -278,17 +314,26 @@ impl LogReader {
         &self,
         index: u32,
         query: &[f32],
-        buffer: &mut Vec<f32>,
+        buffers: &mut DotBuffers,
     ) -> Result<f32, RetrieveError> {
-        let record = self.record(index)?;
-        let halves: Vec<f16> = record[16..self.width - 8]
-            .chunks_exact(2)
-            .map(|b| f16::from_le_bytes([b[0], b[1]]))
-            .collect();
-        buffer.resize(halves.len(), 0.0);
-        halves.convert_to_f32_slice(buffer);
-        Ok(indago_kernels::dot_f32(buffer, query))
+        let record = self.record(index, &mut buffers.record)?;
+        let halves = record[16..self.width - 8].chunks_exact(2);
+        buffers.halves.clear();
+        buffers
+            .halves
+            .extend(halves.map(|b| f16::from_le_bytes([b[0], b[1]])));
+        buffers.values.resize(buffers.halves.len(), 0.0);
+        buffers.halves.convert_to_f32_slice(&mut buffers.values);
+        Ok(indago_kernels::dot_f32(&buffers.values, query))
     }
+}
+
+/// Memory that one product after another uses.
+#[derive(Debug, Default)]
+pub(crate) struct DotBuffers {
+    record: Vec<u8>,
+    halves: Vec<f16>,
+    values: Vec<f32>,
 }
 
 /// Reads a log through; for the health check.
@@ -346,6 +391,38 @@ mod tests {
         );
         assert!(VectorLog::open(&path, "another", 3).is_err());
         assert!(VectorLog::open(&path, "model", 4).is_err());
+    }
+
+    #[test]
+    fn a_large_log_gives_the_same_records_as_a_mapped_one_and_names_the_same_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        filled(&path, 3);
+        let open = |from| LogReader::open_from(&path, "model", 3, from).unwrap();
+        let (mapped, read) = (open(usize::MAX), open(0));
+        assert!(mapped.file.is_none() && read.file.is_some());
+        let mut buffers = DotBuffers::default();
+        let query = [2.0, 4.0, 1.0];
+        for i in 0..3 {
+            assert_eq!(mapped.vector(i).unwrap(), [i as f32, 0.5, -1.0]);
+            assert_eq!(read.vector(i).unwrap(), mapped.vector(i).unwrap());
+            let expected = 2.0 * i as f32 + 1.0;
+            for reader in [&mapped, &read] {
+                let dot = reader.dot(i, &query, &mut buffers).unwrap();
+                assert!((dot - expected).abs() < 1e-6);
+            }
+        }
+        for beyond in [3, u32::MAX] {
+            let reasons = [&mapped, &read].map(|reader| reader.vector(beyond).unwrap_err());
+            assert_eq!(reasons[0].to_string(), reasons[1].to_string());
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[HEADER + 20] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        for from in [usize::MAX, 0] {
+            assert!(open(from).vector(0).is_err());
+            assert!(open(from).vector(1).is_ok());
+        }
     }
 
     proptest! {

@@ -18,7 +18,7 @@ use indago_kernels::scan::{ScanError, Scored, top_k_i8_where};
 use indago_kernels::{AnyRows, RowsI8, ShapeError};
 
 use super::links::Links;
-use super::log::{LogReader, VectorLog};
+use super::log::{DotBuffers, LogReader, VectorLog};
 use super::misfit;
 use crate::disk::bytes::{f32_at, u32_at};
 use crate::disk::sealed::{Kind, SealedFile, SealedWriter};
@@ -245,11 +245,11 @@ impl Vectors {
         query: &[f32],
         k: usize,
     ) -> Result<Vec<(PassageId, f32)>, RetrieveError> {
-        let mut buffer = Vec::with_capacity(self.codes.dim);
+        let mut buffers = DotBuffers::default();
         let mut hits = Vec::with_capacity(rows.size_hint().0);
         for row in rows {
             let row = row as usize;
-            let score = self.log.dot(self.record(row), query, &mut buffer)?;
+            let score = self.log.dot(self.record(row), query, &mut buffers)?;
             hits.push((self.store.passage_id(self.row(row)), score));
         }
         hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

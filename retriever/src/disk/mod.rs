@@ -2,6 +2,7 @@
 
 pub(crate) mod bytes;
 pub(crate) mod map;
+pub(crate) mod positioned;
 pub(crate) mod records;
 pub(crate) mod sealed;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use indago_core::DocumentId;
 use tantivy::directory::MmapDirectory;
+use tantivy::indexer::UserOperation;
 use tantivy::merge_policy::NoMergePolicy;
 use tantivy::{Index, IndexSettings, IndexWriter, TantivyDocument, Term};
 
@@ -15,6 +16,9 @@ use crate::prepare::Prepared;
 
 /// Memory for postings before they are written as a segment, over all threads.
 const MEMORY_BYTES: usize = 96 << 20;
+/// Passages that are handed to tantivy's threads at once. One by one, waking them costs a tenth of
+/// indexing; many more would take memory, because up to 10,000 such batches wait for them.
+const BATCH: usize = 8;
 /// Segments beyond which they are merged into one.
 const MAX_SEGMENTS: usize = 8;
 
@@ -23,6 +27,9 @@ pub(crate) struct LexicalWriter {
     dir: PathBuf,
     fields: Fields,
     writer: IndexWriter,
+    /// Passages that tantivy has not been given yet. Deletions may overtake them: a document is
+    /// deleted, if at all, before it is added.
+    waiting: Vec<UserOperation<TantivyDocument>>,
 }
 
 impl LexicalWriter {
@@ -59,11 +66,12 @@ impl LexicalWriter {
             dir: dir.to_owned(),
             fields,
             writer,
+            waiting: Vec::with_capacity(BATCH),
         })
     }
 
     /// Adds the passages of a document.
-    pub(crate) fn add(&self, prepared: &Prepared) -> Result<(), IndexError> {
+    pub(crate) fn add(&mut self, prepared: &Prepared) -> Result<(), IndexError> {
         let id = prepared.document.id.as_str();
         for (row, terms) in prepared.rows.iter().zip(&prepared.terms) {
             let mut document = TantivyDocument::default();
@@ -77,10 +85,18 @@ impl LexicalWriter {
             let id = u128::from_be_bytes(row.id.0);
             document.add_u64(self.fields.id_high, (id >> 64) as u64);
             document.add_u64(self.fields.id_low, id as u64);
-            self.writer
-                .add_document(document)
-                .map_err(|e| IndexError::tantivy(&self.dir, e))?;
+            self.waiting.push(UserOperation::Add(document));
         }
+        if self.waiting.len() >= BATCH {
+            self.hand_over()?;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> Result<(), IndexError> {
+        let waiting = std::mem::replace(&mut self.waiting, Vec::with_capacity(BATCH));
+        let given = self.writer.run(waiting);
+        given.map_err(|e| IndexError::tantivy(&self.dir, e))?;
         Ok(())
     }
 
@@ -93,6 +109,7 @@ impl LexicalWriter {
     /// Makes everything durable. No deleted document is left in the index, so that document
     /// frequencies are exact.
     pub(crate) fn finish(mut self) -> Result<(), IndexError> {
+        self.hand_over()?;
         let dir = self.dir;
         let failed = |e| IndexError::tantivy(&dir, e);
         self.writer.commit().map_err(failed)?;

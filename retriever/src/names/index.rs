@@ -7,6 +7,7 @@
 //! words     12 bytes each, sorted: xxh3 of a word of the key u64, entry u32
 //! ```
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -105,6 +106,18 @@ struct Entry<'a> {
     basis: Basis,
 }
 
+impl<'a> Entry<'a> {
+    /// The key of the name without its disambiguation: the entry's own key, unless it has one.
+    fn bare(&self) -> Cow<'a, str> {
+        let stripped = strip_disambiguation(self.name);
+        if stripped.len() == self.name.trim_end().len() {
+            Cow::Borrowed(self.key)
+        } else {
+            Cow::Owned(normalize_name(stripped))
+        }
+    }
+}
+
 impl Names {
     pub(crate) fn open(path: &Path, store: std::sync::Arc<Store>) -> Result<Self, RetrieveError> {
         let file = SealedFile::open(path, KIND)?;
@@ -131,33 +144,32 @@ impl Names {
         self.entries.len() / ENTRY
     }
 
-    fn entry(&self, i: usize) -> Entry<'_> {
-        let table = self
-            .file
-            .bytes()
-            .get(self.entries.clone())
-            .unwrap_or_default();
-        let bytes = table.get(i * ENTRY..(i + 1) * ENTRY).unwrap_or(&[0; ENTRY]);
+    fn fixed(&self, i: usize) -> &[u8] {
+        let table = self.file.bytes().get(self.entries.clone());
+        let row = table.and_then(|table| table.get(i * ENTRY..(i + 1) * ENTRY));
+        row.unwrap_or(&[0; ENTRY])
+    }
+
+    /// The bytes of an entry's key and name.
+    fn strings(&self, i: usize) -> (&[u8], &[u8]) {
+        let bytes = self.fixed(i);
         let lengths = u32_at(bytes, 12);
         let (key, name) = ((lengths & 0xffff) as usize, (lengths >> 16) as usize);
         let at = u32_at(bytes, 0) as usize;
-        let strings = self
-            .file
-            .bytes()
-            .get(self.strings.clone())
-            .unwrap_or_default();
-        let text = |from: usize, len: usize| {
-            strings
-                .get(from..from + len)
-                .and_then(|s| str::from_utf8(s).ok())
-                .unwrap_or_default()
-        };
+        let all = self.file.bytes().get(self.strings.clone());
+        let both = all.and_then(|all| all.get(at..at + key + name));
+        both.map_or((&[], &[]), |both| both.split_at(key))
+    }
+
+    fn entry(&self, i: usize) -> Entry<'_> {
+        let bytes = self.fixed(i);
+        let (key, name) = self.strings(i);
         let basis = Basis::ALL
             .into_iter()
             .find(|basis| *basis as u32 == u32_at(bytes, 8));
         Entry {
-            key: text(at, key),
-            name: text(at + key, name),
+            key: str::from_utf8(key).unwrap_or_default(),
+            name: str::from_utf8(name).unwrap_or_default(),
             row: u32_at(bytes, 4),
             basis: basis.unwrap_or(Basis::Alias),
         }
@@ -165,8 +177,9 @@ impl Names {
 
     /// Entries whose key equals `key`.
     fn equal(&self, key: &str) -> std::ops::Range<usize> {
-        let lower = partition_point(self.len(), |i| self.entry(i).key < key);
-        let upper = partition_point(self.len(), |i| self.entry(i).key <= key);
+        let key = key.as_bytes();
+        let lower = partition_point(self.len(), |i| self.strings(i).0 < key);
+        let upper = partition_point(self.len(), |i| self.strings(i).0 <= key);
         lower..upper
     }
 
@@ -237,7 +250,7 @@ impl NameIndex for Names {
         for i in &rarest {
             let i = *i as usize;
             let entry = self.entry(i);
-            if normalize_name(strip_disambiguation(entry.name)) == bare {
+            if entry.bare() == bare {
                 found.add(entry.row, STRIPPED * entry.basis.score(), i);
             }
         }
@@ -257,8 +270,7 @@ impl NameIndex for Names {
             for i in candidates {
                 let i = i as usize;
                 let entry = self.entry(i);
-                let theirs = normalize_name(strip_disambiguation(entry.name));
-                if let Some(score) = matching::loose(&bare, &theirs, unique) {
+                if let Some(score) = matching::loose(&bare, &entry.bare(), unique) {
                     found.add(entry.row, score * entry.basis.score(), i);
                 }
             }
