@@ -9,7 +9,7 @@ use indago_planner::export;
 
 use super::contexts::Contexts;
 use super::markdown::numbers;
-use super::{confidence_in_words, cost, coverage_note, label, one_line, stop_in_words};
+use super::{caution, confidence_in_words, cost, coverage_note, label, one_line, stop_in_words};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -63,8 +63,9 @@ impl Page<'_> {
             Some(answer) => {
                 let _ = writeln!(
                     out,
-                    "<p class=\"answer\"><strong>{}</strong> <span class=\"confidence\">confidence: \
+                    "<p class=\"answer\">{}<strong>{}</strong> <span class=\"confidence\">confidence: \
                      {}</span></p>",
+                    caution(report.confidence),
                     escape(&one_line(&answer.text)),
                     confidence_in_words(report.confidence)
                 );

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use indago_core::{Claim, DocumentId, NodeState, Quote, Report, StopReason};
 
-use super::{confidence_in_words, cost, coverage_note, label, one_line, stop_in_words};
+use super::{caution, confidence_in_words, cost, coverage_note, label, one_line, stop_in_words};
 
 /// Longest quote that is printed whole, in characters; the JSON and HTML always have all of it.
 const QUOTE_CHARS: usize = 400;
@@ -58,7 +58,8 @@ impl Page {
             Some(answer) => {
                 let confidence = confidence_in_words(report.confidence);
                 let text = escape(&one_line(&answer.text));
-                self.line(&format!("**{text}** (confidence: {confidence})"));
+                let caution = caution(report.confidence);
+                self.line(&format!("{caution}**{text}** (confidence: {confidence})"));
             }
             None if report.abstained && report.stop_reason == StopReason::Failed => {
                 self.line("**The question could not be worked on.**");
@@ -331,6 +332,23 @@ mod tests {
     #[test]
     fn an_abstention_reads_like_this() {
         insta::assert_snapshot!("abstention_markdown", markdown(&sample::abstained()));
+    }
+
+    #[test]
+    fn an_answer_that_is_probably_wrong_is_not_told_as_what_documents_say() {
+        let at = |confidence| {
+            let report = indago_core::Report {
+                confidence,
+                ..sample::answered()
+            };
+            let page = markdown(&report);
+            page.lines().nth(2).unwrap_or_default().to_owned()
+        };
+        assert!(
+            at(0.49).starts_with("No document says it plainly; the likeliest short answer: **")
+        );
+        assert!(at(0.49).ends_with("(confidence: low)"));
+        assert!(at(0.5).starts_with("**") && at(0.5).ends_with("(confidence: medium)"));
     }
 
     #[test]

@@ -86,8 +86,21 @@ fn stop_in_words(reason: StopReason) -> &'static str {
 fn confidence_in_words(confidence: f32) -> &'static str {
     match confidence {
         c if c >= 0.8 => "high",
-        c if c >= 0.5 => "medium",
+        c if c >= LIKELY => "medium",
         _ => "low",
+    }
+}
+
+/// From here on a short answer is right more often than not.
+const LIKELY: f32 = 0.5;
+
+/// What is said before a short answer that is more often wrong than right, so that nobody takes it
+/// for what the documents say; nothing before others.
+fn caution(confidence: f32) -> &'static str {
+    if confidence < LIKELY {
+        "No document says it plainly; the likeliest short answer: "
+    } else {
+        ""
     }
 }
 
