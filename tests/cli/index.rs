@@ -171,6 +171,54 @@ fn a_batch_of_queries_becomes_a_trec_run() {
     assert_eq!(lines.iter().filter(|fields| fields[0] == "q2").count(), 2);
 }
 
+/// Batches of one file's records are cut and analysed on all cores: what is stored and found must not
+/// show it. Broken records and long ones stand among them, so that batches differ in size.
+#[test]
+fn many_records_of_one_file_are_the_same_index_however_many_threads_read_it() {
+    let mut records = String::new();
+    for i in 0..500 {
+        let words = (0..20 + i % 7 * 90).map(|w| format!("word{} ", (i * 31 + w * 17) % 997));
+        let text: String = words.collect();
+        let broken = if i % 101 == 50 { "{" } else { "" };
+        records +=
+            &format!("{broken}{{\"_id\":\"r{i}\",\"title\":\"Record {i}\",\"text\":\"{text}\"}}\n");
+    }
+    let index = |threads: &str| {
+        let sandbox = Sandbox::new();
+        sandbox.write("records.jsonl", &records);
+        let args = [
+            "index",
+            "records.jsonl",
+            "--no-vectors",
+            "--json",
+            "--threads",
+            threads,
+        ];
+        let outcome = sandbox.run(&args);
+        let mut indexed = json(&outcome.stdout);
+        indexed["lexical_seconds"] = Value::Null;
+        let store = sandbox.path(".indago/corpora/default/g000001/documents");
+        let hits = sandbox.run(&["search", "word31 word48 word65", "-k", "20", "--json"]);
+        (
+            indexed,
+            std::fs::read(store).expect("a store"),
+            json(&hits.stdout),
+        )
+    };
+    let (one, several) = (index("1"), index("4"));
+    assert_eq!(one.0["documents"], 495, "{}", one.0);
+    assert_eq!(
+        one.0["skipped"].as_array().map(Vec::len),
+        Some(5),
+        "{}",
+        one.0
+    );
+    assert_eq!(one.0, several.0);
+    assert!(one.1 == several.1, "the stored documents differ");
+    assert_eq!(one.2.as_array().map(Vec::len), Some(20));
+    assert_eq!(one.2, several.2);
+}
+
 #[test]
 fn corpora_are_listed_described_and_removed() {
     let sandbox = Sandbox::indexed();

@@ -86,9 +86,10 @@ impl LexicalWriter {
             document.add_u64(self.fields.id_high, (id >> 64) as u64);
             document.add_u64(self.fields.id_low, id as u64);
             self.waiting.push(UserOperation::Add(document));
-        }
-        if self.waiting.len() >= BATCH {
-            self.hand_over()?;
+            // Within a document too: one of a book's length is work for all threads.
+            if self.waiting.len() == BATCH {
+                self.hand_over()?;
+            }
         }
         Ok(())
     }
