@@ -28,7 +28,21 @@ fn retrieval_and_answers_do_not_fall_on_the_regression_set() {
         )
         .expect("an index");
 
-    let names = ["bm25", "dense", "fused", "graph", "rrf", "dense@static"].map(str::to_owned);
+    for name in ["sparse", "plaid"] {
+        let prepared = workplace.prepare_for(&project, name, &cancel);
+        prepared.expect("what the retriever needs");
+    }
+    let names = [
+        "bm25",
+        "dense",
+        "fused",
+        "graph",
+        "rrf",
+        "dense@static",
+        "sparse",
+        "plaid",
+    ];
+    let names = names.map(str::to_owned);
     let half = Half::All;
     let scored = retrieval::score(&project, set, half, None, &names, "bm25", &cancel);
     let scored = scored.expect("scores");
@@ -51,6 +65,10 @@ fn retrieval_and_answers_do_not_fall_on_the_regression_set() {
     assert!(of("fused", "recall@5") > 80.0);
     assert!(of("fused", "allr@10") > 80.0);
     assert!(of("fused", "recall@5") > of("rrf", "recall@5"));
+    // The weights of BM25, each a 16-bit number, of which nothing is pruned in a small corpus.
+    assert!((of("sparse", "recall@5") - of("bm25", "recall@5")).abs() < 2.0);
+    // Compared token by token, the same encoder finds no less.
+    assert!(of("plaid", "recall@5") > 86.0);
     // Links bring in passages that share no word with the question.
     assert!(of("graph", "recall@5") > of("fused", "recall@5") + 3.0);
 

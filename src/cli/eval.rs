@@ -172,8 +172,9 @@ impl Evaluation<'_> {
         let threads = self.threads;
         let mut encoders: Vec<String> = vec!["minilm".to_owned()];
         for name in &self.data.retrievers {
-            let (_, encoder) = wire::split_retriever(name);
-            if encoders.iter().all(|known| known != encoder) {
+            let (name, encoder) = wire::split_retriever(name);
+            // A sparse one gives vectors of another kind, which are made with its index.
+            if name != "sparse" && encoders.iter().all(|known| known != encoder) {
                 encoders.push(encoder.to_owned());
             }
         }

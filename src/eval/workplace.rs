@@ -89,7 +89,11 @@ impl Workplace {
         cancel: &Cancel,
     ) -> Result<(), Error> {
         let (name, encoder) = wire::split_retriever(retriever);
-        if name == "ann" {
+        if name == "sparse" {
+            let named = retriever.split_once('@').map(|(_, encoder)| encoder);
+            let sparse = named.map(wire::sparse_encoder).transpose()?;
+            crate::index_sparse(project, CORPUS, sparse.as_deref().zip(named), cancel)?;
+        } else if name == "ann" {
             let encoder = wire::encoder_named(encoder)?;
             crate::link(project, CORPUS, encoder.as_ref(), true, cancel)?;
         } else if wire::LATE_INTERACTION.contains(&name) {
