@@ -246,13 +246,11 @@ fn run_batch(
     // In the order of the file, whichever thread is first.
     let rankings: Vec<_> = items.par_iter().map(search).collect::<Result<_, Error>>()?;
     for (Item { id, .. }, ranked) in items.iter().zip(rankings) {
-        // White space, which the format cannot hold, becomes `_`.
-        let field = |text: &str| text.split_whitespace().collect::<Vec<_>>().join("_");
         let ranked: Vec<_> = ranked
             .into_iter()
-            .map(|(d, s)| (field(d.as_str()), s))
+            .map(|(document, score)| (document.to_string(), score))
             .collect();
-        metrics::write_run(&mut out, &field(id), &ranked, retriever.name())?;
+        metrics::write_run(&mut out, id, &ranked, retriever.name())?;
     }
     match &args.out {
         None => printer.data(&String::from_utf8(out)?)?,

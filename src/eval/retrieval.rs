@@ -5,7 +5,7 @@ use std::path::Path;
 
 use indago_core::{Cancel, Query};
 use indago_retriever::metrics::{
-    Interval, Measure, Qrels, Run, bootstrap, compare, evaluate, mean, write_run,
+    Interval, Measure, Qrels, Run, bootstrap, compare, evaluate, mean, write_qrels, write_run,
 };
 use serde::Serialize;
 
@@ -195,11 +195,13 @@ pub fn write_trec(
     }
     std::fs::write(&path, &text).map_err(|e| Error::io("write", &path, e))?;
     text.clear();
-    for question in dataset.questions.iter().filter(|q| q.is_in(half)) {
-        for document in &question.gold {
-            text.extend(format!("{} 0 {document} 1\n", question.id).bytes());
-        }
-    }
+    let judged = dataset.questions.iter().filter(|q| q.is_in(half));
+    let grades = |gold: &std::collections::BTreeSet<String>| {
+        gold.iter().map(|document| (document.clone(), 1)).collect()
+    };
+    let qrels: Qrels = judged.map(|q| (q.id.clone(), grades(&q.gold))).collect();
+    let failed = |e| Error::io("write", folder, std::io::Error::other(e));
+    write_qrels(&mut text, &qrels).map_err(failed)?;
     let path = folder.join(format!("{}.qrels", dataset.name));
     std::fs::write(&path, &text).map_err(|e| Error::io("write", &path, e))
 }

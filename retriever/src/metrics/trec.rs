@@ -60,7 +60,12 @@ pub fn read_run(reader: impl BufRead) -> Result<Run, TrecError> {
     Ok(run)
 }
 
-/// Writes a run, best first. Ids must not contain white space.
+/// An id as one field: white space, which the format cannot hold, becomes `_`.
+fn field(id: &str) -> String {
+    id.split_whitespace().collect::<Vec<_>>().join("_")
+}
+
+/// Writes a run, best first. White space within ids becomes `_`, as [`write_qrels`] has it.
 ///
 /// Documents of equal score are written with scores that differ in the last digits, because
 /// `trec_eval` would otherwise order them by id and not as given.
@@ -73,6 +78,7 @@ pub fn write_run(
     ranked: &[(String, f32)],
     tag: &str,
 ) -> Result<(), TrecError> {
+    let query = field(query);
     let mut last = f32::INFINITY;
     for (i, (document, score)) in ranked.iter().enumerate() {
         let score = if *score < last {
@@ -81,6 +87,7 @@ pub fn write_run(
             last.next_down()
         };
         last = score;
+        let document = field(document);
         writeln!(writer, "{query} Q0 {document} {} {score:?} {tag}", i + 1)?;
     }
     Ok(())
@@ -123,13 +130,14 @@ pub fn read_qrels(reader: impl BufRead) -> Result<Qrels, TrecError> {
     Ok(qrels)
 }
 
-/// Writes judgements in TREC's form.
+/// Writes judgements in TREC's form. White space within ids becomes `_`.
 ///
 /// # Errors
 /// When writing fails.
 pub fn write_qrels(mut writer: impl Write, qrels: &Qrels) -> Result<(), TrecError> {
     for (query, grades) in qrels {
         for (document, grade) in grades {
+            let (query, document) = (field(query), field(document));
             writeln!(writer, "{query} 0 {document} {grade}")?;
         }
     }
@@ -166,6 +174,21 @@ mod tests {
             let _ = read_run(text.as_bytes());
             let _ = read_qrels(text.as_bytes());
         }
+    }
+
+    #[test]
+    fn ids_with_white_space_are_one_field_in_runs_and_judgements_alike() {
+        let ranked = [("Ann  Lee".to_owned(), 2.0), ("plain".to_owned(), 1.0)];
+        let (mut run, mut judged) = (Vec::new(), Vec::new());
+        write_run(&mut run, "q 1", &ranked, "t").unwrap();
+        let grades = [("Ann  Lee".to_owned(), 1)].into();
+        write_qrels(&mut judged, &[("q 1".to_owned(), grades)].into()).unwrap();
+        let (run, judged) = (
+            read_run(&run[..]).unwrap(),
+            read_qrels(&judged[..]).unwrap(),
+        );
+        assert_eq!(run["q_1"][0].0, "Ann_Lee");
+        assert_eq!(judged["q_1"]["Ann_Lee"], 1);
     }
 
     #[test]
