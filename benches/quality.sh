@@ -11,6 +11,12 @@ every=(--retriever bm25 --retriever dense --retriever dense@static --retriever r
 for half in report all; do
     "$indago" eval retrieval --data "$data" --work "$work" --half "$half" "${every[@]}"
 done
+# Six sets: token vectors take 200 bytes each.
+for set in limit-small multihop-rag-evidence cranfield cisi cacm scifact; do
+    "$indago" eval retrieval --data "$data" --set "$set" --work "$work" --half all \
+        --retriever bm25 --retriever dense --retriever maxsim --retriever plaid --retriever muvera \
+        --retriever plaid@minilm:sentences --retriever ann
+done
 "$indago" eval retrieval --data "$data" --work "$work" --half dev \
     --retriever rrf --retriever fused --retriever graph
 for half in report dev; do
