@@ -10,7 +10,7 @@ use indago_retriever::metrics::{
 use serde::Serialize;
 
 use super::SEED;
-use super::data::{Dataset, Half};
+use super::data::{Dataset, Half, Question};
 use super::workplace::CORPUS;
 use crate::{Error, Project, wire};
 
@@ -73,15 +73,7 @@ pub fn score(
         .filter(|q| q.is_in(half) && !q.gold.is_empty())
         .take(limit.unwrap_or(usize::MAX))
         .collect();
-    let qrels: Qrels = asked
-        .iter()
-        .map(|q| {
-            (
-                q.id.clone(),
-                q.gold.iter().map(|d| (d.clone(), 1)).collect(),
-            )
-        })
-        .collect();
+    let qrels = judgements(asked.iter().copied());
     let mut scored: Vec<(Scores, Run)> = Vec::new();
     let mut compared = None;
     for name in retrievers {
@@ -117,6 +109,13 @@ pub fn score(
         scored.push((scores, run));
     }
     Ok(scored)
+}
+
+/// The gold documents of each question that has some, all of one grade.
+fn judgements<'a>(questions: impl Iterator<Item = &'a Question>) -> Qrels {
+    let judged = questions.filter(|q| !q.gold.is_empty());
+    let grades = |q: &Question| q.gold.iter().map(|d| (d.clone(), 1)).collect();
+    judged.map(|q| (q.id.clone(), grades(q))).collect()
 }
 
 /// Scores that fall strictly, so that the measures keep the order of equal ones.
@@ -195,14 +194,10 @@ pub fn write_trec(
     }
     std::fs::write(&path, &text).map_err(|e| Error::io("write", &path, e))?;
     text.clear();
-    let judged = dataset.questions.iter().filter(|q| q.is_in(half));
-    let grades = |gold: &std::collections::BTreeSet<String>| {
-        gold.iter().map(|document| (document.clone(), 1)).collect()
-    };
-    let qrels: Qrels = judged.map(|q| (q.id.clone(), grades(&q.gold))).collect();
-    let failed = |e| Error::io("write", folder, std::io::Error::other(e));
-    write_qrels(&mut text, &qrels).map_err(failed)?;
     let path = folder.join(format!("{}.qrels", dataset.name));
+    let qrels = judgements(dataset.questions.iter().filter(|q| q.is_in(half)));
+    write_qrels(&mut text, &qrels)
+        .map_err(|e| Error::io("write", &path, std::io::Error::other(e)))?;
     std::fs::write(&path, &text).map_err(|e| Error::io("write", &path, e))
 }
 
@@ -213,7 +208,6 @@ mod tests {
     use indago_retriever::metrics::{read_qrels, read_run};
 
     use super::*;
-    use crate::eval::data::Question;
 
     #[test]
     fn written_rankings_give_the_same_figures_when_read_back() {

@@ -90,7 +90,7 @@ impl Workplace {
     ) -> Result<(), Error> {
         let (name, encoder) = wire::split_retriever(retriever);
         if name == "sparse" {
-            let named = retriever.split_once('@').map(|(_, encoder)| encoder);
+            let named = retriever.contains('@').then_some(encoder);
             let sparse = named.map(wire::sparse_encoder).transpose()?;
             crate::index_sparse(project, CORPUS, sparse.as_deref().zip(named), cancel)?;
         } else if name == "ann" {
