@@ -256,6 +256,9 @@ impl Error {
                 "restore or mount it, or start over without it: `indago index --rebuild PATH`"
                     .to_owned()
             }
+            Self::EmptyQuestion => {
+                "ask in words: `indago ask \"Who built the bridge?\"`".to_owned()
+            }
             Self::QuestionTooLong { .. } => {
                 "ask about one thing; long texts are for `indago index`".to_owned()
             }

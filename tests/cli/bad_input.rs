@@ -70,7 +70,7 @@ fn questions_without_words_or_without_end_are_refused() {
     check(
         &sandbox.run(&["ask", "  ?! "]),
         2,
-        &["the question is empty"],
+        &["the question is empty", "hint: "],
     );
     let long = "why ".repeat(25_000);
     check(
