@@ -6,8 +6,10 @@
 
 use std::ops::Range;
 
-use indago_core::ports::{NameHit, NameIndex};
+use indago_core::ports::{CorpusStats, NameHit, NameIndex};
 use indago_text::Name;
+
+use super::question::is_abbreviation;
 
 /// Passages that one name may lead to.
 const MAX_DEFINITIONS: usize = 6;
@@ -18,6 +20,10 @@ const MAX_NAMES: usize = 64;
 /// Least score of a match for a reading that was made from a name's words rather than written:
 /// exact but for a parenthesis.
 const EXACT: f32 = 0.8;
+
+/// Part of the corpus that may have a name of one word for it to lead anywhere, and the passages of
+/// which it may always.
+const COMMON: (u64, u64) = (20, 20);
 
 /// A name of a text that the corpus knows.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +51,34 @@ pub fn mentions(text: &str, index: &dyn NameIndex) -> Vec<Mention> {
 /// The names of a question that some passage is about; reads more liberally than [`mentions`].
 pub fn mentions_in_question(text: &str, index: &dyn NameIndex) -> Vec<Mention> {
     known(text, &indago_text::names_in_question(text), index)
+}
+
+/// The mentions of running text that are worth following, with the passages they lead to.
+///
+/// Left out are abbreviations; words that one in twenty passages has (`Data` opens sentences, and
+/// some passage defines it); and definitions of common nouns, which running text writes with a
+/// capital in titles and at the start of sentences only.
+pub(crate) fn followed(
+    mut mentions: Vec<Mention>,
+    corpus: &(impl CorpusStats + ?Sized),
+) -> Vec<Mention> {
+    let (part, always) = COMMON;
+    let most = (corpus.n_passages() / part).max(always);
+    for mention in &mut mentions {
+        mention.about.retain(|hit| !is_common_noun(&hit.name));
+    }
+    mentions.retain(|mention| {
+        let one_word = || !mention.name.contains(char::is_whitespace);
+        let common = || corpus.document_frequency(&mention.name.to_lowercase()) > most;
+        !mention.about.is_empty() && !is_abbreviation(&mention.name) && !(one_word() && common())
+    });
+    mentions
+}
+
+/// Whether a definition writes its name as no name is written: in small letters.
+fn is_common_noun(name: &str) -> bool {
+    name.contains(char::is_lowercase)
+        && !name.contains(|c: char| c.is_uppercase() || c.is_numeric())
 }
 
 fn known(text: &str, names: &[Name], index: &dyn NameIndex) -> Vec<Mention> {
@@ -119,4 +153,71 @@ fn readings(name: &Name, text: &str) -> Vec<Reading> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use indago_core::PassageId;
+
+    use super::*;
+
+    struct Thousand;
+
+    impl CorpusStats for Thousand {
+        fn n_passages(&self) -> u64 {
+            1000
+        }
+
+        fn document_frequency(&self, term: &str) -> u64 {
+            match term {
+                "data" => 51,
+                "paris" => 50,
+                _ => 1,
+            }
+        }
+    }
+
+    fn mention(name: &str, defined_as: &[&str]) -> Mention {
+        let hit = |name: &&str| NameHit {
+            passage: PassageId([1; 16]),
+            score: 1.0,
+            name: (*name).to_owned(),
+        };
+        Mention {
+            range: 0..name.len(),
+            name: name.to_owned(),
+            about: defined_as.iter().map(hit).collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_no_telling_name_is_not_followed() {
+        let mentions = vec![
+            mention("Paris", &["Paris"]),
+            mention("Data", &["Data"]),
+            mention("Retrieval System", &["retrieval system"]),
+            mention("Time Sharing", &["time sharing", "Time Sharing"]),
+            mention("UCB (n = 60)", &["UCB"]),
+            mention("iPhone", &["iPhone"]),
+            mention("東京", &["東京"]),
+        ];
+        let kept = followed(mentions, &Thousand);
+        let names: Vec<&str> = kept.iter().map(|m| m.name.as_str()).collect();
+        assert_eq!(names, ["Paris", "Time Sharing", "iPhone", "東京"]);
+        assert_eq!(kept[1].about.len(), 1);
+    }
+
+    #[test]
+    fn a_name_of_one_word_may_be_common_in_a_small_corpus() {
+        struct Ten;
+        impl CorpusStats for Ten {
+            fn n_passages(&self) -> u64 {
+                10
+            }
+            fn document_frequency(&self, _: &str) -> u64 {
+                10
+            }
+        }
+        assert_eq!(followed(vec![mention("Vinda", &["Vinda"])], &Ten).len(), 1);
+    }
 }

@@ -17,6 +17,7 @@ mod weights;
 
 pub(crate) use evidence::{Candidate, Lead, features, judge, leads};
 pub use evidence::{FEATURES, Features};
+pub(crate) use mention::followed;
 pub use mention::{Mention, mentions, mentions_in_question};
 pub(crate) use phrases::{
     PhraseFile, PhraseGraph, READING, Unread, by_mass, gather, phrases_of, write as write_phrases,

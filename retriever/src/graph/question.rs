@@ -103,6 +103,7 @@ pub(crate) fn specificity(stats: &dyn CorpusStats, name: &str) -> f32 {
 
 /// Whether a name is an abbreviation: it stands for too many things to say which passage is meant.
 pub(crate) fn is_abbreviation(name: &str) -> bool {
+    let name = indago_text::strip_disambiguation(name);
     let upper = name.chars().filter(|c| c.is_uppercase()).count();
     let lower = name.chars().filter(|c| c.is_lowercase()).count();
     upper >= 2 && lower <= upper && !name.contains(char::is_whitespace)
@@ -154,12 +155,12 @@ mod tests {
     #[test]
     fn abbreviations_are_told_from_names() {
         assert!(
-            ["NASA", "IL-10", "mTORC1", "BRCA1"]
+            ["NASA", "IL-10", "mTORC1", "BRCA1", "UCB (n = 60)"]
                 .into_iter()
                 .all(is_abbreviation)
         );
         assert!(
-            !["McAdam", "Ann Lee", "JFK Airport", "X"]
+            !["McAdam", "Ann Lee", "JFK Airport", "Lima (CA)", "X"]
                 .into_iter()
                 .any(is_abbreviation)
         );

@@ -152,8 +152,7 @@ impl<'a> Search<'a> {
                 continue;
             };
             let text = &passage.text;
-            let mut mentions = graph::mentions(text, self.corpus);
-            mentions.retain(|mention| !graph::is_abbreviation(&mention.name));
+            let mentions = graph::followed(graph::mentions(text, self.corpus), self.corpus);
             let shared = graph::shared_names(id, text, &mentions, self.corpus, cancel)?;
             let specificity = |name: &str| graph::specificity(self.corpus, name);
             let linked = graph::leads(id, text, &mentions, &self.terms, specificity);

@@ -126,6 +126,43 @@ fn is_code(word: &str) -> bool {
     inner.contains('_') && inner.chars().any(char::is_alphabetic)
 }
 
+/// The label of a section of an abstract, as journals print it in front of the first sentence:
+/// `RESULTS Patients recovered.`
+fn is_section_label(word: &str) -> bool {
+    matches!(
+        word,
+        "ABSTRACT"
+            | "AIM"
+            | "AIMS"
+            | "BACKGROUND"
+            | "CONCLUSION"
+            | "CONCLUSIONS"
+            | "CONTEXT"
+            | "DESIGN"
+            | "DISCUSSION"
+            | "FINDINGS"
+            | "IMPORTANCE"
+            | "INTERPRETATION"
+            | "INTERVENTION"
+            | "INTERVENTIONS"
+            | "INTRODUCTION"
+            | "MEASUREMENTS"
+            | "METHOD"
+            | "METHODS"
+            | "OBJECTIVE"
+            | "OBJECTIVES"
+            | "OUTCOMES"
+            | "PARTICIPANTS"
+            | "PATIENTS"
+            | "PURPOSE"
+            | "RATIONALE"
+            | "RESULTS"
+            | "SETTING"
+            | "SIGNIFICANCE"
+            | "SUMMARY"
+    )
+}
+
 fn is_number(word: &str) -> bool {
     word.len() <= 4 && !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())
 }
@@ -232,6 +269,7 @@ impl<'t> Scan<'t> {
             before.trim_end_matches(['"', '\u{201c}', '\u{2018}', '(', '[', '*', '#', ' ']);
         match before.chars().next_back() {
             None | Some('\n' | '!' | '?' | '…' | ':' | '•') => true,
+            Some(_) if i > 0 && is_section_label(self.word(i - 1)) => self.opens(i - 1),
             Some('.') => {
                 let previous = if i == 0 { "" } else { self.word(i - 1) };
                 let initial = previous.chars().count() == 1;
@@ -270,6 +308,9 @@ impl<'t> Scan<'t> {
             return None;
         }
         let opens = self.opens(i);
+        if opens && is_section_label(first) {
+            return None;
+        }
         let lower = first.to_lowercase();
         let bare = &lower[..without_possessive(&lower).min(lower.len())];
         let next_capital = self.gap(i) == " " && is_capitalised(self.word(i + 1));

@@ -90,6 +90,24 @@ fn numbers_inside_names() {
 }
 
 #[test]
+fn labels_of_sections_belong_to_no_name() {
+    check(
+        "RESULTS Patients in Lima recovered as other patients do.",
+        &["Lima"],
+    );
+    check(
+        "It was new. OBJECTIVE To see Lima. CONCLUSIONS: Ann Lee won.",
+        &["Lima", "Ann Lee"],
+    );
+    check("METHODS", &[]);
+    // In the middle of a sentence the word is a name like any other.
+    check(
+        "the CONTEXT Foundation of Lima",
+        &["CONTEXT Foundation of Lima"],
+    );
+}
+
+#[test]
 fn quoted_titles_acronyms_and_code() {
     check(
         "the novel \"Love Is Colder Than Death\" sold",
