@@ -18,7 +18,7 @@ for set in limit-small multihop-rag-evidence cranfield cisi cacm scifact; do
         --retriever plaid@minilm:sentences --retriever ann
 done
 "$indago" eval retrieval --data "$data" --work "$work" --half dev \
-    --retriever rrf --retriever fused --retriever graph
+    --retriever bm25 --retriever rrf --retriever fused --retriever graph
 for half in report dev; do
     "$indago" eval retrieval --data "$data" "${linked[@]}" --work "$work" --half "$half" --no-titles \
         --baseline rrf --retriever rrf --retriever fused --retriever graph
