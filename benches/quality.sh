@@ -11,7 +11,11 @@ every=(--retriever bm25 --retriever dense --retriever dense@static --retriever r
 for half in report all; do
     "$indago" eval retrieval --data "$data" --work "$work" --half "$half" "${every[@]}"
 done
-# Six sets: token vectors take 200 bytes each.
+# Token vectors take 200 bytes each; sentences, which are encoded by themselves, on the smaller sets.
+for set in musique 2wiki hotpotqa popqa pubmedqa npl; do
+    "$indago" eval retrieval --data "$data" --set "$set" --work "$work" --half all \
+        --retriever bm25 --retriever maxsim --retriever plaid --retriever muvera --retriever ann
+done
 for set in limit-small multihop-rag-evidence cranfield cisi cacm scifact; do
     "$indago" eval retrieval --data "$data" --set "$set" --work "$work" --half all \
         --retriever bm25 --retriever dense --retriever maxsim --retriever plaid --retriever muvera \

@@ -67,10 +67,13 @@ pub(crate) fn followed(
     for mention in &mut mentions {
         mention.about.retain(|hit| !is_common_noun(&hit.name));
     }
+    let is_common = |name: &str| {
+        let one_word = !name.contains(char::is_whitespace);
+        one_word && corpus.document_frequency(&name.to_lowercase()) > most
+    };
     mentions.retain(|mention| {
-        let one_word = || !mention.name.contains(char::is_whitespace);
-        let common = || corpus.document_frequency(&mention.name.to_lowercase()) > most;
-        !mention.about.is_empty() && !is_abbreviation(&mention.name) && !(one_word() && common())
+        let name = &mention.name;
+        !mention.about.is_empty() && !is_abbreviation(name) && !is_common(name)
     });
     mentions
 }
