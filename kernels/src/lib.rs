@@ -30,6 +30,7 @@ pub mod reference;
 mod rows;
 pub mod scan;
 pub mod sparse;
+pub mod sums;
 pub mod unpack;
 pub mod w8a8;
 

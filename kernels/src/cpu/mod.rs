@@ -16,6 +16,7 @@ mod avx512;
 use crate::Isa;
 use crate::attention::Heads;
 use crate::product::{PackedF32, PackedI8, QuantizedRows};
+use crate::sums::{GROUP, GROUPS};
 use crate::w8a8::{PackedW8, RowsU8};
 
 /// Calls the path of `$isa`; x86 paths exist on x86-64 only.
@@ -69,6 +70,11 @@ pub(crate) fn scores_f16(isa: Isa, rows: &[u16], queries: &[f32], dim: usize, ou
 pub(crate) fn hamming(isa: Isa, rows: &[u64], queries: &[u64], words: usize, out: &mut [u32]) {
     assert_eq!((rows.len() / words) * (queries.len() / words), out.len());
     dispatch!(isa, hamming(rows, queries, words, out));
+}
+
+/// See [`crate::sums::groups_above`].
+pub(crate) fn groups_above(isa: Isa, values: &mut [f32; GROUP * GROUPS], bar: f32) -> u64 {
+    dispatch!(isa, groups_above(values, bar))
 }
 
 /// `a . b`, both of one length below 131,072.

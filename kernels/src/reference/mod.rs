@@ -13,4 +13,4 @@ pub use maxsim::maxsim;
 pub use pagerank::pagerank;
 pub use product::{attention, linear_f32, linear_i8, linear_w8a8};
 pub use scan::{dot_f32, dot_i8, f32_of_f16, hamming, scores_i8_at, top_k};
-pub use sparse::sparse_scores;
+pub use sparse::{groups_above, sparse_scores};

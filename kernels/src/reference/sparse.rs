@@ -1,4 +1,6 @@
-//! Twin of the sparse dot product.
+//! Twins of the sparse dot product and of the look at its sums.
+
+use crate::sums::{GROUP, GROUPS};
 
 /// Each document's sum over the lists of `query weight * weight`, in f64. Twin of
 /// [`crate::sparse::top_k`].
@@ -10,4 +12,18 @@ pub fn sparse_scores(lists: &[(Vec<(u32, f32)>, f32)], n_documents: usize) -> Ve
         }
     }
     scores
+}
+
+/// A bit for each group with a value above `bar`; the others become zero. Twin of
+/// [`crate::sums::groups_above`].
+pub fn groups_above(values: &mut [f32; GROUP * GROUPS], bar: f32) -> u64 {
+    let mut found = 0;
+    for (i, group) in values.chunks_mut(GROUP).enumerate() {
+        if group.iter().any(|value| *value > bar) {
+            found |= 1 << i;
+        } else {
+            group.fill(0.0);
+        }
+    }
+    found
 }

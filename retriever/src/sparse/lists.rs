@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 
 use indago_core::ports::SparseVector;
+use indago_kernels::sums::{GROUP, GROUPS, groups_above};
 
 use super::weights::Weights;
 use crate::disk::bytes::{f32_at, u32_at};
@@ -304,9 +305,6 @@ pub(crate) struct Candidates {
     found: Vec<(f32, u32)>,
 }
 
-/// Sums that are looked at together.
-const LANES: usize = 32;
-
 impl Candidates {
     pub(crate) fn new(most: usize) -> Self {
         Self {
@@ -318,20 +316,18 @@ impl Candidates {
 
     /// Takes the sums of a window whose first row is `first`, and makes them zero.
     pub(crate) fn take(&mut self, first: u32, sums: &mut [f32], keep: &impl Fn(u32) -> bool) {
-        let (full, rest) = sums.as_chunks_mut::<LANES>();
+        let (full, rest) = sums.as_chunks_mut::<{ GROUP * GROUPS }>();
         let mut at = first;
-        for lanes in full {
-            let mut most = [0.0_f32; 8];
-            for eight in lanes.as_chunks::<8>().0 {
-                for (most, sum) in most.iter_mut().zip(eight) {
-                    *most = if *sum > *most { *sum } else { *most };
-                }
+        for groups in full {
+            let mut above = groups_above(groups, self.bar);
+            while above != 0 {
+                let i = above.trailing_zeros() as usize;
+                above &= above - 1;
+                let group = &mut groups[GROUP * i..][..GROUP];
+                self.offer(at + (GROUP * i) as u32, group, keep);
+                group.fill(0.0);
             }
-            if most.iter().any(|sum| *sum > self.bar) {
-                self.offer(at, lanes, keep);
-            }
-            *lanes = [0.0; LANES];
-            at += LANES as u32;
+            at += groups.len() as u32;
         }
         self.offer(at, rest, keep);
         rest.fill(0.0);

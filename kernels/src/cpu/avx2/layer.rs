@@ -3,6 +3,7 @@
 use crate::cpu::CodedRows;
 use crate::cpu::body;
 use crate::cpu::body::Fused;
+use crate::sums::{GROUP, GROUPS};
 
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn gelu(x: &mut [f32]) {
@@ -56,4 +57,9 @@ pub(crate) fn add_layer_norm(
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn add_scaled_codes(out: &mut [f32], codes: &[i8], scale: f32) {
     body::add_scaled_codes::<Fused>(out, codes, scale);
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(crate) fn groups_above(values: &mut [f32; GROUP * GROUPS], bar: f32) -> u64 {
+    body::groups_above(values, bar)
 }

@@ -8,10 +8,12 @@
 )]
 
 mod bits;
+mod groups;
 mod layer;
 mod math;
 
 pub(super) use bits::hamming;
+pub(super) use groups::groups_above;
 pub(super) use layer::{
     add_layer_norm, add_scaled_codes, gelu, gelu_peaks, quantize_gelu_u8, quantize_i16,
     quantize_u8, softmax,

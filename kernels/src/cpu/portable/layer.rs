@@ -3,6 +3,7 @@
 use crate::cpu::CodedRows;
 use crate::cpu::body;
 use crate::cpu::body::Rounded;
+use crate::sums::{GROUP, GROUPS};
 
 pub(crate) fn gelu(x: &mut [f32]) {
     body::gelu::<Rounded>(x);
@@ -48,4 +49,8 @@ pub(crate) fn add_layer_norm(
 
 pub(crate) fn add_scaled_codes(out: &mut [f32], codes: &[i8], scale: f32) {
     body::add_scaled_codes::<Rounded>(out, codes, scale);
+}
+
+pub(crate) fn groups_above(values: &mut [f32; GROUP * GROUPS], bar: f32) -> u64 {
+    body::groups_above(values, bar)
 }
