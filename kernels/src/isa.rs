@@ -15,6 +15,8 @@ pub enum Isa {
     Avx2,
     /// x86-64 with AVX-512 F, BW, VL and VNNI: 512-bit lanes, 16-bit dot products in one step.
     Avx512,
+    /// 64-bit Arm with NEON, which all of them have. Compiled and emulated, never run on an Arm CPU.
+    Neon,
 }
 
 impl Isa {
@@ -45,6 +47,10 @@ impl Isa {
                     sets.push(Self::Avx512);
                 }
             }
+            #[cfg(target_arch = "aarch64")]
+            if std::arch::is_aarch64_feature_detected!("neon") {
+                sets.push(Self::Neon);
+            }
             sets
         })
     }
@@ -60,6 +66,7 @@ impl Isa {
             Self::Portable => "portable",
             Self::Avx2 => "avx2+fma",
             Self::Avx512 => "avx512+vnni",
+            Self::Neon => "neon",
         }
     }
 }

@@ -200,6 +200,7 @@ impl QuantizedRows {
 
     /// [`QuantizedRows::fill`] without asking which instructions there are: for the comparison that
     /// decides just that.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn fill_portable(&mut self, x: &[f32], dim: usize) {
         self.resize(x.len(), dim);
         self.quantize_on(Isa::Portable, x, false);

@@ -12,6 +12,8 @@ mod portable;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 use crate::Isa;
 use crate::attention::Heads;
@@ -19,7 +21,7 @@ use crate::product::{PackedF32, PackedI8, QuantizedRows};
 use crate::sums::{GROUP, GROUPS};
 use crate::w8a8::{PackedW8, RowsU8};
 
-/// Calls the path of `$isa`; x86 paths exist on x86-64 only.
+/// Calls the path of `$isa`; the paths of other architectures than the target's do not exist.
 macro_rules! dispatch {
     ($isa:expr, $kernel:ident ( $($arg:expr),* )) => {{
         let isa: Isa = $isa;
@@ -29,6 +31,9 @@ macro_rules! dispatch {
             // features, and every `Isa` that reaches a kernel comes from that list.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 => unsafe { avx2::$kernel($($arg),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => unsafe { neon::$kernel($($arg),*) },
             _ => portable::$kernel($($arg),*),
         }
     }};

@@ -380,6 +380,43 @@ proptest! {
     }
 
     #[test]
+    fn scores_of_rows_agree(n in 0_usize..20, q in 0_usize..6, dim in 1_usize..70, seed in any::<u64>()) {
+        let (rows, queries) = (values(n * dim, seed), values(q * dim, seed ^ 1));
+        let mut expected = Vec::new();
+        for query in queries.chunks_exact(dim) {
+            expected.extend(rows.chunks_exact(dim).map(|row| reference::dot_f32(row, query)));
+        }
+        let codes: Vec<i8> = rows.iter().map(|x| (x * 127.0) as i8).collect();
+        let wide: Vec<i16> = queries.iter().map(|x| (x * 2000.0) as i16).collect();
+        let pairs = |a: &[i8], b: &[i16]| -> i32 {
+            a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+        };
+        let mut exact = Vec::new();
+        for query in wide.chunks_exact(dim) {
+            exact.extend(codes.chunks_exact(dim).map(|row| pairs(row, query)));
+        }
+        let at: Vec<u32> = (0..n as u32).rev().collect();
+        for &isa in Isa::available() {
+            let mut found = vec![0.0; n * q];
+            scores_f32(isa, &rows, &queries, dim, &mut found);
+            close(&found, &expected, 1e-5, isa.name());
+            let mut found = vec![0; n * q];
+            scores_i8(isa, &codes, &wide, dim, &mut found);
+            prop_assert_eq!(&found, &exact, "{}", isa.name());
+            if q > 0 {
+                let mut found = vec![0; n];
+                scores_i8_at(isa, &codes, &wide[..dim], &at, &mut found);
+                found.reverse();
+                prop_assert_eq!(&found, &exact[..n], "{}", isa.name());
+            }
+            if n > 1 {
+                let (a, b) = (&codes[..dim], &codes[dim..2 * dim]);
+                prop_assert_eq!(i64::from(dot_i8(isa, a, b)), reference::dot_i8(a, b), "{}", isa.name());
+            }
+        }
+    }
+
+    #[test]
     fn distances_of_codes_agree(n in 0_usize..20, q in 0_usize..4, words in 1_usize..8, seed in any::<u64>()) {
         let code = |len: usize, seed: u64| -> Vec<u64> {
             values(len, seed).iter().map(|x| u64::from(x.to_bits()).wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect()
