@@ -2,8 +2,8 @@
 //!
 //! `cargo bench -p indago-retriever --bench sparse -- serve FILE` reads passages and queries as
 //! sparse vectors (`benches/sparse_side_by_side.py` writes them), builds the index, prints the
-//! seconds that took, its bytes and the KiB of memory that building took on top, and then answers commands: `search TERMS SPARE K` by the
-//! seconds that all queries took one by one on one thread, `ids TERMS SPARE K` by what they found,
+//! seconds that took, its bytes and the KiB of memory that building took on top, and then answers commands: `search READ SPARE K` by the
+//! seconds that all queries took one by one on one thread, `ids READ SPARE K` by what they found,
 //! K numbers a query, and `exact K` and `exact-ids K` the same by reading every vector.
 //! `postings=N` keeps more or fewer postings of a list than by default.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -84,16 +84,16 @@ impl Index {
     }
 
     fn answer(&self, line: &str) -> Outcome<String> {
-        let effort = |terms: &str, spare: &str| -> Outcome<Option<Effort>> {
+        let effort = |postings: &str, spare: &str| -> Outcome<Option<Effort>> {
             Ok(Some(Effort {
-                terms: terms.parse()?,
+                postings: postings.parse()?,
                 spare: spare.parse()?,
             }))
         };
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            ["search", terms, spare, k] => self.seconds(effort(terms, spare)?, k.parse()?),
-            ["ids", terms, spare, k] => self.ids(effort(terms, spare)?, k.parse()?),
+            ["search", postings, spare, k] => self.seconds(effort(postings, spare)?, k.parse()?),
+            ["ids", postings, spare, k] => self.ids(effort(postings, spare)?, k.parse()?),
             ["exact", k] => self.seconds(None, k.parse()?),
             ["exact-ids", k] => self.ids(None, k.parse()?),
             _ => Err(format!("unknown command `{line}`").into()),

@@ -7,8 +7,8 @@
 //!            row's scale; over words how often the word occurs
 //! steps      per row its scale, f32
 //! lengths    for vectors over words: mean length f32, then terms per row, u32
-//! lists, members, codes, scales, floors     see `lists`: starts, members u16, codes u8, scales f32,
-//!            floors u8
+//! lists, members, codes, scales, tops       see `lists`: starts u32, members u16, codes u8,
+//!            scales f32, tops u8
 //! words      for vectors over words: the words, sorted, a line each; a word's line is its term
 //! ```
 //!
@@ -22,7 +22,8 @@ use std::path::Path;
 use indago_core::Cancel;
 use indago_core::ports::{RetrieveError, SparseVector};
 
-use super::lists::{Candidates, Cut, Lists, View, WINDOW, with_sums};
+use super::candidates::{Candidates, with_sums};
+use super::lists::{Cut, Lists, View, WINDOW};
 use super::weights::{NARROW, Weights};
 use crate::disk::bytes::{f32_at, id_at, u32_at};
 use crate::disk::sealed::{Kind, SealedFile, SealedWriter};
@@ -30,7 +31,7 @@ use crate::error::{IndexError, corrupt};
 
 pub(super) const KIND: Kind = Kind {
     name: "sparse",
-    version: 3,
+    version: 4,
 };
 
 /// What is written.
@@ -126,8 +127,8 @@ pub fn write(path: &Path, content: &Content<'_>, how: Cut) -> Result<(), IndexEr
     file.write(&lists.codes)?;
     file.begin("scales")?;
     file.write(&bytes_of(&lists.scales, f32::to_le_bytes))?;
-    file.begin("floors")?;
-    file.write(&lists.floors)?;
+    file.begin("tops")?;
+    file.write(&lists.tops)?;
     file.begin("words")?;
     file.write(content.words.join("\n").as_bytes())?;
     file.finish()
@@ -162,9 +163,9 @@ const CODES: f32 = 65_535.0;
 /// How much a search looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Terms of the query, those that can add most to a score, whose lists are added up. All terms
-    /// score.
-    pub terms: usize,
+    /// Postings to read: the parts of the query's lists that can add most to a score are added up
+    /// until there were so many, the last part whole. All terms score.
+    pub postings: usize,
     /// Beyond the number that is asked for, so many passages of the next largest sums are scored
     /// exactly; fewer where no other can be among the best.
     pub spare: usize,
@@ -173,7 +174,7 @@ pub struct Effort {
 impl Default for Effort {
     fn default() -> Self {
         Self {
-            terms: 64,
+            postings: 1 << 20,
             spare: 50,
         }
     }
@@ -192,7 +193,7 @@ pub struct SparseFile {
     members: Range<usize>,
     codes: Range<usize>,
     scales: Range<usize>,
-    floors: Range<usize>,
+    tops: Range<usize>,
     /// Bytes of a term.
     width: usize,
     words: HashMap<String, u32>,
@@ -231,7 +232,7 @@ impl SparseFile {
             members: section("members")?,
             codes: section("codes")?,
             scales: section("scales")?,
-            floors: section("floors")?,
+            tops: section("tops")?,
             words,
             file,
         };
@@ -245,7 +246,11 @@ impl SparseFile {
         } else {
             0
         };
-        opened.width = if opened.floors.len() <= NARROW { 2 } else { 4 };
+        opened.width = if opened.scales.len() <= 4 * NARROW {
+            2
+        } else {
+            4
+        };
         let vectors_fit = opened.vectors.len() == (opened.width + 2) * entries;
         if starts_fit && lengths_fit && vectors_fit && opened.lists().fits(rows) {
             Ok(opened)
@@ -366,12 +371,12 @@ impl SparseFile {
             members: self.section(&self.members),
             codes: self.section(&self.codes),
             scales: self.section(&self.scales),
-            floors: self.section(&self.floors),
+            tops: self.section(&self.tops),
         }
     }
 
     /// The best `k` rows that `keep` lets through, best first, ties by row. Approximate: lists
-    /// were pruned, and [`Effort`] bounds what is looked at. With all terms, all passages spared
+    /// were pruned, and [`Effort`] bounds what is looked at. With all postings, all passages spared
     /// and lists that were not pruned it is [`Self::scan`].
     ///
     /// # Errors
@@ -386,7 +391,7 @@ impl SparseFile {
     ) -> Result<Vec<(u32, f32)>, RetrieveError> {
         let weights = Weights::of_query(query);
         let lists = self.lists();
-        let (walked, rest) = lists.walk(&weights, effort.terms);
+        let (walked, rest) = lists.walk(&weights, effort.postings);
         let mut candidates = Candidates::new(k.saturating_add(effort.spare));
         with_sums(|sums| {
             for (window, first) in (0..self.rows()).step_by(WINDOW).enumerate() {

@@ -6,8 +6,10 @@
 //! a small file beside the large one; weights of words are computed from their counts, so that they
 //! are those of the corpus as it is.
 
+mod candidates;
 mod file;
 mod lists;
+mod parts;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

@@ -77,7 +77,7 @@ const WHOLE: Cut = Cut {
     postings: usize::MAX,
 };
 const EVERYTHING: Effort = Effort {
-    terms: usize::MAX,
+    postings: usize::MAX,
     spare: usize::MAX,
 };
 
@@ -169,7 +169,7 @@ fn sections(path: &std::path::Path) -> Vec<(&'static str, Vec<u8>)> {
     let read = |name| (name, file.bytes()[file.span(name).unwrap()].to_vec());
     let names = [
         "keys", "starts", "vectors", "steps", "lengths", "lists", "members", "codes", "scales",
-        "floors", "words",
+        "tops", "words",
     ];
     names.into_iter().map(read).collect()
 }
@@ -258,7 +258,7 @@ fn a_file_of_another_version_is_refused_with_its_path_and_both_versions() {
     drop(file);
     let path = dir.path().join("s.bin");
     let tables = sections(&path);
-    let before = Kind { version: 2, ..KIND };
+    let before = Kind { version: 3, ..KIND };
     let mut writer = SealedWriter::create(&path, before).unwrap();
     for (name, table) in &tables {
         writer.begin(name).unwrap();
@@ -267,7 +267,7 @@ fn a_file_of_another_version_is_refused_with_its_path_and_both_versions() {
     writer.finish().unwrap();
     let error = SparseFile::open(&path).unwrap_err().to_string();
     assert!(
-        error.contains("s.bin") && error.contains("format 2") && error.contains("reads 3"),
+        error.contains("s.bin") && error.contains("format 3") && error.contains("reads 4"),
         "{error}"
     );
 }
