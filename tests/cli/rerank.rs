@@ -153,7 +153,7 @@ fn odd_orders_are_repaired_and_senseless_ones_change_nothing() {
     let server = Server::start(|_: &Call| Reply::text("Perhaps."));
     let sandbox = with(&server);
     let as_found = documents(&search(&sandbox, &[]));
-    for way in ["pointwise", "pairwise"] {
+    for way in ["pointwise", "pairwise", "rating", "tournament"] {
         let found = documents(&search(&sandbox, &["--rerank", &format!("judge:{way}")]));
         assert_eq!(found, as_found, "{way}");
     }
@@ -167,7 +167,7 @@ fn a_model_that_refuses_is_named_with_its_reason() {
     };
     let server = Server::start(move |_: &Call| Reply::fault(fault.clone()));
     let sandbox = with(&server);
-    for way in ["pointwise", "pairwise", "listwise"] {
+    for way in ["pointwise", "pairwise", "listwise", "rating"] {
         let outcome = search(&sandbox, &["--rerank", &format!("judge:{way}")]);
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert!(outcome.stderr.contains("judge"), "{outcome:?}");
@@ -175,7 +175,9 @@ fn a_model_that_refuses_is_named_with_its_reason() {
     }
     let sideways = search(&sandbox, &["--rerank", "judge:sideways"]);
     assert!(
-        sideways.stderr.contains("pointwise, pairwise or listwise"),
+        sideways
+            .stderr
+            .contains("pointwise, pairwise, listwise, rating or tournament"),
         "{sideways:?}"
     );
     let task = search(&sandbox, &["--rerank", "cross:listwise"]);

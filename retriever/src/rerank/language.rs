@@ -1,5 +1,5 @@
-//! Language models as rerankers, in the three published ways: each passage by itself (pointwise),
-//! two at a time (pairwise), a window at once (listwise).
+//! Language models as rerankers, in the published ways: each passage by itself (pointwise, rating),
+//! two at a time (pairwise, tournament), a window at once (listwise).
 
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use indago_core::ports::{
 use indago_core::{Cancel, Prompt};
 
 use super::{ByPairs, Listwise, Windows};
+
+mod instupr;
 
 /// Bytes of a passage that the model reads; `RankGPT` shows 300 words.
 const MAX_PASSAGE: usize = 2000;
@@ -38,6 +40,10 @@ pub enum Judging {
     Pairwise,
     /// The order of twenty at a time ([`Windows`]).
     Listwise,
+    /// Each passage's expected rating from 1 to 5 (Huang and Chen 2024, `InstUPR`).
+    Rating,
+    /// The same, and then every pair of the best twenty, in both orders: 380 calls more.
+    Tournament,
 }
 
 impl std::str::FromStr for Judging {
@@ -48,9 +54,11 @@ impl std::str::FromStr for Judging {
             "pointwise" => Self::Pointwise,
             "pairwise" => Self::Pairwise,
             "listwise" => Self::Listwise,
+            "rating" => Self::Rating,
+            "tournament" => Self::Tournament,
             other => {
                 return Err(format!(
-                    "`{other}` is no way to rerank: pointwise, pairwise or listwise"
+                    "`{other}` is no way to rerank: pointwise, pairwise, listwise, rating or tournament"
                 ));
             }
         })
@@ -71,6 +79,10 @@ pub fn by_language_model(
         Judging::Pointwise => Arc::new(ByPairs::new(Arc::new(judge))),
         Judging::Pairwise => Arc::new(Sliding(judge)),
         Judging::Listwise => Arc::new(Windows::new(Arc::new(judge), WINDOW.0, WINDOW.1)),
+        Judging::Rating | Judging::Tournament => Arc::new(instupr::Soft {
+            judge,
+            pairs: judging == Judging::Tournament,
+        }),
     }
 }
 
@@ -111,6 +123,15 @@ impl LanguageJudge {
         }
     }
 
+    fn which_is_better(query: &str, a: &str, b: &str) -> Prompt {
+        Prompt::default()
+            .system(ROLE)
+            .user(format!("Query: {}", head(query, MAX_QUERY)))
+            .data("passage A", None, head(a, MAX_PASSAGE))
+            .data("passage B", None, head(b, MAX_PASSAGE))
+            .user("Which passage answers the query better? Answer with one letter, A or B.")
+    }
+
     /// Whether the first of two passages is better, to the model's mind; `None` when it does not
     /// say.
     fn prefers(
@@ -120,12 +141,7 @@ impl LanguageJudge {
         b: &str,
         cancel: &Cancel,
     ) -> Result<Option<bool>, RetrieveError> {
-        let prompt = Prompt::default()
-            .system(ROLE)
-            .user(format!("Query: {}", head(query, MAX_QUERY)))
-            .data("passage A", None, head(a, MAX_PASSAGE))
-            .data("passage B", None, head(b, MAX_PASSAGE))
-            .user("Which passage answers the query better? Answer with one letter, A or B.");
+        let prompt = Self::which_is_better(query, a, b);
         let done = self.ask(prompt, 4, cancel).map_err(failed)?;
         let mut letters = done.text.split(|c: char| !c.is_alphanumeric());
         Ok(letters.find_map(|word| match word {
@@ -146,12 +162,12 @@ fn failed(error: LanguageModelError) -> RetrieveError {
     }
 }
 
-/// Probability of "yes" against "no" at the first place; the written word where there are no
-/// probabilities; undecided where it wrote neither.
-fn yes(done: &Completion) -> f32 {
-    let word = |token: &str| match token.trim().to_lowercase().as_str() {
-        "yes" => Some(true),
-        "no" => Some(false),
+/// Probability of one word against another, both in small letters, at the first place; the written
+/// word where there are no probabilities; undecided where it wrote neither.
+fn share(done: &Completion, one: &str, other: &str) -> f32 {
+    let word = |token: &str| match token.trim().to_lowercase() {
+        token if token == one => Some(true),
+        token if token == other => Some(false),
         _ => None,
     };
     if let Some(first) = done.logprobs.first() {
@@ -159,9 +175,9 @@ fn yes(done: &Completion) -> f32 {
             let of = first.top.iter().filter(|(t, _)| word(t) == Some(wanted));
             of.map(|(_, logprob)| logprob.exp()).sum()
         };
-        let (yes, no) = (mass(true), mass(false));
-        if yes + no > 0.0 {
-            return yes / (yes + no);
+        let (one, other) = (mass(true), mass(false));
+        if one + other > 0.0 {
+            return one / (one + other);
         }
     }
     let mut words = done.text.split(|c: char| !c.is_alphabetic());
@@ -185,7 +201,7 @@ impl PairScorer for LanguageJudge {
                 .data("passage", None, head(text, MAX_PASSAGE))
                 .user("Does the passage answer the query? Answer with one word, yes or no.");
             match self.ask(prompt, 1, cancel) {
-                Ok(done) => Ok(yes(&done)),
+                Ok(done) => Ok(share(&done, "yes", "no")),
                 Err(LanguageModelError::Cancelled) => Err(indago_core::Cancelled.into()),
                 Err(error) => Err(EncodeError::Model {
                     model: self.name.clone(),
@@ -302,6 +318,23 @@ mod tests {
             calls.fetch_add(1, Ordering::SeqCst);
             let passages = numbers(&request);
             let asked = &request.prompt.segments.last().unwrap().text;
+            let told = |top: Vec<(String, f32)>| {
+                let (token, logprob) = top[0].clone();
+                let first = TokenLogprob {
+                    token: token.clone(),
+                    logprob,
+                    top,
+                };
+                Ok(completion(
+                    token,
+                    if logprobs { vec![first] } else { Vec::new() },
+                ))
+            };
+            if logprobs && asked.contains("one letter") && request.top_logprobs > 0 {
+                // Leans to the first place.
+                let p = 0.6 + (passages[0] - passages[1]) as f32 / 250.0;
+                return told(vec![("A".into(), p.ln()), (" B".into(), (1.0 - p).ln())]);
+            }
             if asked.contains("one letter") {
                 let letter = if passages[0] > passages[1] { "A" } else { "B" };
                 return Ok(completion(format!("Passage {letter}."), Vec::new()));
@@ -319,6 +352,14 @@ mod tests {
                 });
             }
             let p = passages[0] as f32 / 100.0;
+            if asked.contains("from 1 to 5") {
+                // Words beside the ratings count nothing.
+                let beside = ("well".into(), 0.5_f32.ln());
+                let top = |n: i32, p: f32| (n.to_string(), (p / 2.0).ln());
+                let mut top = vec![top(5, p), top(1, 1.0 - p), beside];
+                top[..2].sort_by(|a, b| b.1.total_cmp(&a.1));
+                return told(top);
+            }
             let top = vec![(" Yes".into(), p.ln()), ("no".into(), (1.0 - p).ln())];
             let word = if p > 0.5 { "Yes" } else { "No" };
             let first = TokenLogprob {
@@ -373,6 +414,38 @@ mod tests {
     }
 
     #[test]
+    fn ratings_are_expectations_and_pairs_are_compared_both_ways() {
+        let texts = ["20", "70", "10", "90"];
+        let (ratings, calls) = scores(Judging::Rating, true, &texts);
+        for (found, p) in ratings.iter().zip([0.2, 0.7, 0.1, 0.9]) {
+            assert!((found - (1.0 + 4.0 * p)).abs() < 1e-4, "{ratings:?}");
+        }
+        assert_eq!(calls, 4);
+        // Without probabilities the written rating counts.
+        let (ratings, _) = scores(Judging::Rating, false, &texts);
+        assert_eq!(ratings, [1.0, 5.0, 1.0, 5.0]);
+        let (wins, calls) = scores(Judging::Tournament, true, &texts);
+        assert_eq!(calls, 4 + 4 * 3);
+        // Half, and a 250th of the difference: that the model leans to the first place is gone.
+        let better = |a: f32, b: f32| 0.5 + (a - b) / 250.0;
+        let all = [20.0, 70.0, 10.0, 90.0];
+        for (found, own) in wins.iter().zip(all) {
+            let others = all.iter().filter(|other| **other != own);
+            let expected = 5.0 + others.map(|other| better(own, *other)).sum::<f32>();
+            assert!((found - expected).abs() < 1e-4, "{wins:?}");
+        }
+        // Of many only the best are compared, and stand above the others.
+        let many: Vec<String> = (1..=30).map(|n| (3 * n).to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let (wins, calls) = scores(Judging::Tournament, true, &many);
+        assert_eq!(calls, 30 + 20 * 19);
+        assert!(
+            wins.is_sorted() && wins[9] < 5.0 && wins[10] >= 5.0,
+            "{wins:?}"
+        );
+    }
+
+    #[test]
     fn odd_answers_decide_nothing_and_errors_are_told() {
         let silent: Arc<Complete> = Arc::new(|_: Request, _: &Cancel| {
             Ok(completion("[7] > [0] > well".into(), Vec::new()))
@@ -396,7 +469,7 @@ mod tests {
                 reason: "wrong key".into(),
             })
         });
-        for name in ["pointwise", "pairwise", "listwise"] {
+        for name in ["pointwise", "pairwise", "listwise", "rating", "tournament"] {
             let reranker = by_language_model("m", name.parse().unwrap(), down.clone());
             let error = reranker.rerank("q", &candidates, &cancel).unwrap_err();
             assert!(error.to_string().contains("wrong key"), "{error}");

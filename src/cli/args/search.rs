@@ -24,7 +24,7 @@ pub(in crate::cli) struct SearchArgs {
     pub(in crate::cli) retriever: Option<String>,
     /// Which reranker puts the first hits in order: an added model, a folder, a configured one; a
     /// configured language model with how it is asked, such as writer:listwise (or :pairwise,
-    /// :pointwise)
+    /// :pointwise, :rating, :tournament)
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) rerank: Option<String>,
     #[command(flatten)]
