@@ -210,6 +210,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn everything_reported_has_been_compared_with_a_public_implementation() {
+        let recorded = include_bytes!("../../retriever/tests/fixtures/metrics.expected.json");
+        let expected: serde_json::Value = serde_json::from_slice(recorded).unwrap();
+        let at_depth = expected[DEPTH.to_string()].as_object().unwrap();
+        let compared: BTreeSet<_> = at_depth.keys().cloned().collect();
+        assert_eq!(compared, MEASURES.map(|m| m.to_string()).into());
+    }
+
+    #[test]
     fn written_rankings_give_the_same_figures_when_read_back() {
         let question = |id: &str, gold: &[&str]| Question {
             id: id.to_owned(),
