@@ -15,6 +15,7 @@ mod device;
 mod facts;
 mod faults;
 mod index;
+mod killed;
 mod languages;
 mod model;
 mod models;
