@@ -70,7 +70,7 @@ fn is_quoted(claim: &Claim) -> bool {
 }
 
 /// Why the run ended, for people.
-fn stop_in_words(reason: StopReason) -> &'static str {
+pub(crate) fn stop_in_words(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Answered => "answered",
         StopReason::Budget => "the budget ran out",

@@ -13,7 +13,6 @@ use indago_core::ports::{
 use indago_core::{
     Allowance, Answer, Claim, Dropped, Event, NodeId, NodeState, Prompt, Report, StopReason, Usage,
 };
-use serde::Deserialize;
 use serde_json::json;
 
 use super::prompts::{
@@ -26,6 +25,10 @@ use crate::operators::is_fatal;
 use crate::reasoner::{Author, SectionInput, WrittenSection};
 use crate::verify::Verifier;
 use crate::{WriteInput, drop_claim, write_from};
+
+mod forms;
+
+use forms::{Planned, PlannedSection, Sentence, Sentences, outline_schema, section_schema};
 
 /// Sections at most, claims of the ledger that the outline sees, and sentences of a section.
 const MAX_SECTIONS: usize = 6;
@@ -72,32 +75,6 @@ impl ModelAuthor {
         self.entailment = Some(entailment);
         self
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct Planned {
-    sections: Vec<PlannedSection>,
-    #[serde(default)]
-    answer: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct PlannedSection {
-    heading: String,
-    #[serde(default)]
-    evidence: Vec<usize>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Sentences {
-    sentences: Vec<Sentence>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Sentence {
-    text: String,
-    #[serde(default)]
-    evidence: Vec<usize>,
 }
 
 impl Author for ModelAuthor {
@@ -585,39 +562,6 @@ fn by_node(ledger: &[(NodeId, Claim)]) -> Vec<PlannedSection> {
                 .collect(),
         })
         .collect()
-}
-
-fn outline_schema() -> serde_json::Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "sections": {"type": "array", "items": {
-                "type": "object",
-                "properties": {
-                    "heading": {"type": "string"},
-                    "evidence": {"type": "array", "items": {"type": "integer"}}
-                },
-                "required": ["heading", "evidence"], "additionalProperties": false
-            }},
-            "answer": {"type": ["string", "null"]}
-        },
-        "required": ["sections", "answer"], "additionalProperties": false
-    })
-}
-
-fn section_schema() -> serde_json::Value {
-    json!({
-        "type": "object",
-        "properties": {"sentences": {"type": "array", "items": {
-            "type": "object",
-            "properties": {
-                "text": {"type": "string"},
-                "evidence": {"type": "array", "items": {"type": "integer"}}
-            },
-            "required": ["text", "evidence"], "additionalProperties": false
-        }}},
-        "required": ["sentences"], "additionalProperties": false
-    })
 }
 
 /// Why a run ended, as its report says it.

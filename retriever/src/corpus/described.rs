@@ -184,7 +184,7 @@ pub struct Summary {
     /// False when an interrupted run has indexed only part of the files.
     pub complete: bool,
     /// Notes of the application.
-    pub notes: std::collections::BTreeMap<String, String>,
+    pub notes: BTreeMap<String, String>,
 }
 
 impl Summary {

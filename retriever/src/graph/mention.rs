@@ -58,18 +58,15 @@ pub fn mentions_in_question(text: &str, index: &dyn NameIndex) -> Vec<Mention> {
 /// Left out are abbreviations; words that one in twenty passages has (`Data` opens sentences, and
 /// some passage defines it); and definitions of common nouns, which running text writes with a
 /// capital in titles and at the start of sentences only.
-pub(crate) fn followed(
-    mut mentions: Vec<Mention>,
-    corpus: &(impl CorpusStats + ?Sized),
-) -> Vec<Mention> {
+pub(crate) fn followed(mut mentions: Vec<Mention>, stats: &dyn CorpusStats) -> Vec<Mention> {
     let (part, always) = COMMON;
-    let most = (corpus.n_passages() / part).max(always);
+    let most = (stats.n_passages() / part).max(always);
     for mention in &mut mentions {
         mention.about.retain(|hit| !is_common_noun(&hit.name));
     }
     let is_common = |name: &str| {
         let one_word = !name.contains(char::is_whitespace);
-        one_word && corpus.document_frequency(&name.to_lowercase()) > most
+        one_word && stats.document_frequency(&name.to_lowercase()) > most
     };
     mentions.retain(|mention| {
         let name = &mention.name;

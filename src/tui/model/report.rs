@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::editor::Editor;
 use super::scroll::Scroll;
-use crate::report::JsonReport;
+use crate::report::{JsonReport, stop_in_words};
 use crate::tui::text::{clean, clean_block, wrap, wrap_ranges};
 
 /// What a line of a report is.
@@ -370,7 +370,7 @@ impl Page<'_> {
             usage.rounds,
             usage.lm_calls,
             usage.wall_ms,
-            super::run::stop_word(report.stop_reason),
+            stop_in_words(report.stop_reason),
             report.run,
         );
         self.push(Kind::Small, "", &method, None);

@@ -12,10 +12,11 @@ use indago_core::{
 };
 
 use super::scroll::{Recent, Scroll};
+use crate::report::stop_in_words;
 use crate::tui::text::{clean, clean_bounded};
 pub(crate) use node::{Call, Detail, Entry, Node, ReadHit, Tone};
 use words::{about, in_words, plainly, spend_word};
-pub(crate) use words::{state_word, steering_in_words, stop_word};
+pub(crate) use words::{state_word, steering_in_words};
 
 /// Lines of the log that are kept.
 const MAX_LOG: usize = 2_000;
@@ -371,7 +372,11 @@ impl Run {
             }
             Event::Ended { reason } => {
                 self.stop = Some(*reason);
-                (None, Tone::Note, format!("ended: {}", stop_word(*reason)))
+                (
+                    None,
+                    Tone::Note,
+                    format!("ended: {}", stop_in_words(*reason)),
+                )
             }
             other => plainly(other),
         }

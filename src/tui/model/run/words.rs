@@ -1,6 +1,6 @@
 //! Events, edits and steering in words for people.
 
-use indago_core::{Event, GraphEdit, NodeId, RunState, Spend, StopReason};
+use indago_core::{Event, GraphEdit, NodeId, RunState, Spend};
 
 use super::Tone;
 
@@ -81,19 +81,6 @@ pub(super) fn spend_word(what: Spend) -> &'static str {
         Spend::Money => "millionths of a dollar",
         Spend::WallTime => "milliseconds",
         Spend::Nodes => "sub-questions",
-    }
-}
-
-/// Why a run ended, for people.
-pub(crate) fn stop_word(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::Answered => "answered",
-        StopReason::Budget => "the budget ran out",
-        StopReason::NoProgress => "further rounds brought nothing new",
-        StopReason::NothingFound => "the corpus holds no evidence",
-        StopReason::Cancelled => "cancelled",
-        StopReason::FinishedEarly => "finished early on request",
-        StopReason::Failed => "failed",
     }
 }
 

@@ -9,7 +9,8 @@ use ratatui::style::Style;
 
 use super::KnownGraph;
 use super::paint::{Painter, Piece, clock};
-use crate::tui::model::run::{Entry, Pane, Run, Tone, state_word, stop_word};
+use crate::report::stop_in_words;
+use crate::tui::model::run::{Entry, Pane, Run, Tone, state_word};
 use crate::tui::model::{App, Target};
 use crate::tui::text::clean;
 use crate::tui::theme::{Theme, sign};
@@ -196,7 +197,7 @@ fn heading(painter: &mut Painter<'_>, app: &App, run: &Run, area: Rect) {
         }
         None => {
             if let Some(stop) = run.stop {
-                pieces.push((stop_word(stop).to_owned(), theme.dim));
+                pieces.push((stop_in_words(stop).to_owned(), theme.dim));
             }
         }
     }

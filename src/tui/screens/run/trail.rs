@@ -4,7 +4,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::tone;
-use crate::tui::model::run::{Node, Pane, Run, stop_word};
+use crate::report::stop_in_words;
+use crate::tui::model::run::{Node, Pane, Run};
 use crate::tui::screens::paint::{Painter, Piece};
 use crate::tui::text::{clean, wrap};
 use crate::tui::theme::{Theme, word};
@@ -155,7 +156,7 @@ fn trail_lines(node: &Node, width: usize, theme: &Theme) -> Vec<Vec<Piece>> {
         add("  ", &text, theme.good);
         add(
             "  ",
-            &format!("ended: {}", stop_word(finding.stop)),
+            &format!("ended: {}", stop_in_words(finding.stop)),
             theme.dim,
         );
         for bridge in &finding.bridges {
