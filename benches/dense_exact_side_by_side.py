@@ -15,34 +15,13 @@ import argparse
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv-peers"
+import environment
+
 FORMATS = ("f32", "f16", "i8", "i8x4", "bits")
-
-
-def in_environment():
-    """Runs this script again where the peers are installed."""
-    python = VENV / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    if subprocess.run([python, "-c", "import faiss, numpy"], stderr=subprocess.DEVNULL).returncode:
-        subprocess.run([python, "-m", "pip", "install", "-q", "faiss-cpu", "numpy"], check=True)
-    os.environ["INDAGO_PEERS"] = "1"
-    os.execv(python, [str(python), *sys.argv])
-
-
-def bench_program():
-    out = subprocess.run(
-        ["cargo", "bench", "-p", "indago-kernels", "--bench", "scan", "--no-run", "--message-format=short"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    ).stderr
-    line = [line for line in out.splitlines() if "Executable" in line][-1]
-    return ROOT / line[line.rindex("(") + 1 : line.rindex(")")]
 
 
 def main():
@@ -53,18 +32,18 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--program", type=Path, help="the built scan bench; built when not given")
     options = parser.parse_args()
-    if "INDAGO_PEERS" not in os.environ:
-        in_environment()
+    environment.enter(["faiss-cpu", "numpy"], ["faiss", "numpy"])
     import faiss
     import numpy as np
 
     faiss.omp_set_num_threads(2)
     os.environ["RAYON_NUM_THREADS"] = "2"
-    program = options.program or bench_program()
+    program = options.program or environment.program("scan")
     print(f"{options.queries} queries, top 10, {options.dim} dimensions, faiss {faiss.__version__}, "
           f"load average {os.getloadavg()[0]:.0f}\n")
     print("| rows | format | batch | indago, ms a query | faiss, ms a query | faiss / indago | recall@10 indago; faiss | of bandwidth |")
     print("|---|---|---|---|---|---|---|---|")
+    built = []
     for n in options.rows:
         rng = np.random.default_rng(7)
         dim = options.dim
@@ -84,18 +63,25 @@ def main():
                 [program, "serve", file.name, str(dim), str(options.queries)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )
-            assert ours.stdout.readline().strip() == "ready"
+            ready = ours.stdout.readline().split()
+            assert ready[0] == "ready"
 
         def ask(command):
             ours.stdin.write(command + "\n")
             ours.stdin.flush()
             return ours.stdout.readline()
 
-        flat = faiss.IndexFlatIP(dim)
-        flat.add(rows)
-        quantised = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
-        quantised.train(rows[:100_000])
-        quantised.add(rows)
+        with environment.Made() as plain:
+            flat = faiss.IndexFlatIP(dim)
+            flat.add(rows)
+        with environment.Made() as coded:
+            quantised = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
+            quantised.train(rows[:100_000])
+            quantised.add(rows)
+        for form, theirs, each in (("f32", plain, 4 * dim), ("i8", coded, dim)):
+            ours_each = each if form == "f32" else each + 4
+            built.append(f"| {n} | {form} | {ours_each}; {each} | {float(ready[1]):.2f}; {theirs.seconds:.2f} "
+                         f"| {int(ready[2]) / 1024:.0f}; {theirs.peak / 1024:.0f} |")
         peers = {"f32": flat, "i8": quantised}
         exact = flat.search(queries, 10)[1]
 
@@ -135,6 +121,10 @@ def main():
                 print("| " + " | ".join(cells) + " |", flush=True)
         ours.stdin.close()
         ours.wait()
+    print("\n| rows | format | bytes a row, indago; faiss | build s, indago (all formats at once); faiss "
+          "| peak MB on top of the rows given, likewise |")
+    print("|---|---|---|---|---|")
+    print("\n".join(built))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,3 +50,22 @@ class Served:
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
         self.process.stdin.flush()
         return self.line()
+
+
+def kilobytes(name, process="self"):
+    """A figure of a process in KiB, such as its peak (VmHWM)."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+class Made:
+    """How long something took to make, and the most memory in use on top of what was before."""
+
+    def __enter__(self):
+        Path("/proc/self/clear_refs").write_text("5")
+        self.before, self.begin = kilobytes("VmRSS"), time.perf_counter()
+        return self
+
+    def __exit__(self, *_):
+        self.seconds = time.perf_counter() - self.begin
+        self.peak = kilobytes("VmHWM") - self.before

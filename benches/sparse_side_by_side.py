@@ -21,7 +21,6 @@ import os
 import statistics
 import tempfile
 import time
-from pathlib import Path
 
 import environment
 
@@ -74,12 +73,6 @@ def exact(passages, queries):
     return np.array(best)
 
 
-def kilobytes(name):
-    """A figure of this process in KiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(name)).split()[1])
-
-
 class Ours:
     name = "indago"
     settings = tuple(itertools.product(READ, SPARES))
@@ -110,14 +103,11 @@ class Seismic:
         offsets = np.cumsum([0] + [len(terms) for terms, _ in passages])
         terms = np.concatenate([terms for terms, _ in passages]).astype(np.int64)
         weights = np.concatenate([weights for _, weights in passages])
-        Path("/proc/self/clear_refs").write_text("5")
-        before = kilobytes("VmRSS")
-        begin = time.perf_counter()
-        dataset = seismic.SeismicDataset(VOCABULARY)
-        dataset.add_documents_by_id([str(i) for i in range(len(passages))], terms, weights, offsets)
-        self.index = seismic.SeismicIndex.build_from_dataset(dataset)
-        self.build = time.perf_counter() - begin
-        self.peak = kilobytes("VmHWM") - before
+        with environment.Made() as made:
+            dataset = seismic.SeismicDataset(VOCABULARY)
+            dataset.add_documents_by_id([str(i) for i in range(len(passages))], terms, weights, offsets)
+            self.index = seismic.SeismicIndex.build_from_dataset(dataset)
+        self.build, self.peak = made.seconds, made.peak
         with tempfile.TemporaryDirectory() as folder:
             self.index.save(f"{folder}/index")
             self.bytes = sum(os.path.getsize(f"{folder}/{name}") for name in os.listdir(folder))

@@ -19,6 +19,9 @@ use indago_kernels::scan::{Scored, rescore, top_k_bits, top_k_f16, top_k_f32, to
 use indago_kernels::{Isa, RowsBits, RowsF16, RowsF32, dot_f32};
 use rayon::prelude::*;
 
+mod measured;
+use measured::measured;
+
 const ROWS: usize = 100_000;
 const DIM: usize = 384;
 
@@ -114,8 +117,9 @@ fn serve(arguments: &[String]) -> Outcome<()> {
     let mut data: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
     drop(bytes);
     let queries = data.split_off(data.len() - n_queries * dim);
-    let rows = Rows::of(data, dim)?;
-    println!("ready");
+    let (rows, seconds, more) = measured(|| Rows::of(data, dim));
+    let rows = rows?;
+    println!("ready {seconds} {more}");
     for line in std::io::stdin().lines() {
         let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
