@@ -19,11 +19,9 @@ pub(super) use scan::{dot_i8, hamming, scores_f16, scores_f32, scores_i8, scores
 pub(super) use w8a8::linear_w8a8;
 
 use std::arch::aarch64::{
-    float32x4_t, int16x8_t, int32x4_t, vaddq_f32, vfmaq_n_f32, vget_high_f32, vget_lane_f32,
-    vget_low_f32, vld1q_f32, vld1q_s16, vmlal_high_n_s16, vmlal_n_s16, vst1q_f32,
-};
-use std::arch::aarch64::{
-    vadd_f32, vcvtq_f32_s32, vdupq_n_f32, vfmaq_f32, vget_low_s16, vmulq_f32,
+    float32x4_t, int16x8_t, int32x4_t, vadd_f32, vaddq_f32, vcvtq_f32_s32, vdupq_n_f32, vfmaq_f32,
+    vfmaq_n_f32, vget_high_f32, vget_lane_f32, vget_low_f32, vget_low_s16, vld1q_f32, vld1q_s16,
+    vmlal_high_n_s16, vmlal_n_s16, vmulq_f32, vst1q_f32,
 };
 
 use crate::product::PANEL;
@@ -44,7 +42,7 @@ fn load_i16(from: &[i16; 8]) -> int16x8_t {
     unsafe { vld1q_s16(from.as_ptr()) }
 }
 
-/// The first `tail.len() <= 8` values, the plain value behind them.
+/// The first `tail.len() <= 8` values, zeros behind them.
 fn padded<T: Copy + Default>(tail: &[T]) -> [T; 8] {
     let mut padded = [T::default(); 8];
     padded[..tail.len()].copy_from_slice(tail);

@@ -65,18 +65,25 @@ fn tile_f32<const R: usize, const Q: usize>(
     n: usize,
     out: &mut [f32],
 ) {
+    tile::<f32, R, Q>(rows, queries, dim, n, out, |eight| load_f32(eight));
+}
+
+/// The same over rows of any kind that `load` widens.
+#[target_feature(enable = "neon")]
+#[inline]
+fn tile<T: Copy + Default, const R: usize, const Q: usize>(
+    rows: &[T],
+    queries: &[f32],
+    dim: usize,
+    n: usize,
+    out: &mut [f32],
+    load: impl Fn(&[T; 8]) -> [float32x4_t; 2],
+) {
     let mut sums = [[[vdupq_n_f32(0.0); 2]; Q]; R];
-    let eight = |values: &[f32], i: usize, c: usize| -> [float32x4_t; 2] {
-        let values = &values[i * dim + 8 * c..(i + 1) * dim];
-        match values.first_chunk() {
-            Some(eight) => load_f32(eight),
-            None => load_f32(&padded(values)),
-        }
-    };
     for c in 0..dim.div_ceil(8) {
-        let y: [_; Q] = std::array::from_fn(|q| eight(queries, q, c));
+        let y: [_; Q] = std::array::from_fn(|q| load_f32(&eight(queries, q, c, dim)));
         for (r, sums) in sums.iter_mut().enumerate() {
-            add_f32(sums, eight(rows, r, c), &y);
+            add_f32(sums, load(&eight(rows, r, c, dim)), &y);
         }
     }
     for (r, sums) in sums.into_iter().enumerate() {
@@ -84,6 +91,16 @@ fn tile_f32<const R: usize, const Q: usize>(
             out[q * n + r] = sum_f32(sum);
         }
     }
+}
+
+/// The eight values from `8 * c` of the row `i`, zeros behind its last.
+#[inline]
+fn eight<T: Copy + Default>(rows: &[T], i: usize, c: usize, dim: usize) -> [T; 8] {
+    let values = &rows[i * dim + 8 * c..(i + 1) * dim];
+    values
+        .first_chunk()
+        .copied()
+        .unwrap_or_else(|| padded(values))
 }
 
 /// Adds the products of a row's eight values with those of Q queries.
@@ -139,30 +156,7 @@ fn tile_f16<const R: usize, const Q: usize>(
     n: usize,
     out: &mut [f32],
 ) {
-    let mut sums = [[[vdupq_n_f32(0.0); 2]; Q]; R];
-    for c in 0..dim.div_ceil(8) {
-        let y: [_; Q] = std::array::from_fn(|q| {
-            let query = &queries[q * dim + 8 * c..(q + 1) * dim];
-            load_f32(
-                query
-                    .first_chunk()
-                    .unwrap_or(&padded(&query[..query.len().min(8)])),
-            )
-        });
-        for (r, sums) in sums.iter_mut().enumerate() {
-            let row = &rows[r * dim + 8 * c..(r + 1) * dim];
-            let x = load_f16(
-                row.first_chunk()
-                    .unwrap_or(&padded(&row[..row.len().min(8)])),
-            );
-            add_f32(sums, x, &y);
-        }
-    }
-    for (r, sums) in sums.into_iter().enumerate() {
-        for (q, sum) in sums.into_iter().enumerate() {
-            out[q * n + r] = sum_f32(sum);
-        }
-    }
+    tile::<u16, R, Q>(rows, queries, dim, n, out, |eight| load_f16(eight));
 }
 
 /// The compiler counts sixteen bytes' bits at once.
