@@ -77,7 +77,15 @@ fn main() {
     for len in [16, 128, 256] {
         let qkv = values(len * 3 * 384);
         let (mut scratch, mut out) = (Vec::new(), vec![0.0; len * 384]);
-        let s = best(|| attention(black_box(&qkv), heads, &mut scratch, black_box(&mut out)));
+        let s = best(|| {
+            attention(
+                black_box(&qkv),
+                heads,
+                0..len,
+                &mut scratch,
+                black_box(&mut out),
+            );
+        });
         report(
             &format!("attention {len}"),
             s,

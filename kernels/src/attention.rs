@@ -1,5 +1,7 @@
 //! Self-attention over one short sequence.
 
+use std::ops::Range;
+
 use crate::{Isa, cpu};
 
 /// How many heads of which width.
@@ -23,26 +25,40 @@ impl Heads {
     }
 }
 
-/// Bidirectional attention of a sequence on itself:
-/// `out[i] = sum_j softmax_j(q[i] . k[j] / sqrt(dim)) * v[j]`, for each head.
+/// Bidirectional attention of some tokens of a sequence on all of it:
+/// `out[i] = sum_j softmax_j(q[i] . k[j] / sqrt(dim)) * v[j]` for `i` in `rows`, for each head.
 ///
-/// | argument  | shape                    | layout                                         |
-/// |-----------|--------------------------|------------------------------------------------|
-/// | `qkv`     | `[len, 3, heads, dim]`   | row-major: a row holds queries, keys, values   |
-/// | `out`     | `[len, heads, dim]`      | row-major, overwritten                         |
-/// | `scratch` |                          | reused memory; content means nothing           |
+/// | argument  | shape                       | layout                                         |
+/// |-----------|-----------------------------|------------------------------------------------|
+/// | `qkv`     | `[len, 3, heads, dim]`      | row-major: a row holds queries, keys, values   |
+/// | `rows`    | within `0..len`             | the tokens to compute                          |
+/// | `out`     | `[rows.len(), heads, dim]`  | row-major, overwritten                         |
+/// | `scratch` |                             | reused memory; content means nothing           |
 ///
-/// Does `4 * len^2 * heads * dim` operations. Scores of six query rows at a time live in scratch
-/// (`24 * len` bytes), never the whole matrix; keys and values of one head are copied into panels
-/// (`8 * len * dim` bytes). Error about that of two f32 products. Twin:
+/// A token's outcome is the same whatever other tokens are computed with it, so threads may share
+/// a sequence; each of them copies the keys and values again.
+///
+/// Does `4 * rows.len() * len * heads * dim` operations. Scores of six query rows at a time live in
+/// scratch (`24 * len` bytes), never the whole matrix; keys and values of one head are copied into
+/// panels (`8 * len * dim` bytes). Error about that of two f32 products. Twin:
 /// [`crate::reference::attention`].
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn attention(qkv: &[f32], heads: Heads, scratch: &mut Vec<f32>, out: &mut [f32]) {
+pub fn attention(
+    qkv: &[f32],
+    heads: Heads,
+    rows: Range<usize>,
+    scratch: &mut Vec<f32>,
+    out: &mut [f32],
+) {
     let width = heads.width();
     assert!(width > 0, "no heads");
     assert!(qkv.len().is_multiple_of(3 * width), "qkv");
-    assert_eq!(out.len() * 3, qkv.len(), "out");
-    cpu::attention(Isa::active(), qkv, heads, scratch, out);
+    assert!(
+        rows.start <= rows.end && rows.end * 3 * width <= qkv.len(),
+        "rows"
+    );
+    assert_eq!(out.len(), rows.len() * width, "out");
+    cpu::attention(Isa::active(), qkv, heads, rows, scratch, out);
 }

@@ -15,6 +15,8 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
+use std::ops::Range;
+
 use crate::Isa;
 use crate::attention::Heads;
 use crate::product::{PackedF32, PackedI8, QuantizedRows};
@@ -128,6 +130,12 @@ pub(crate) fn avx512_is_sound() -> bool {
 
 /// See [`crate::product::linear_f32`], which checks the shapes.
 pub(crate) fn linear_f32(isa: Isa, x: &[f32], w: &PackedF32, bias: &[f32], out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512 {
+        debug_assert!(isa.is_available());
+        // SAFETY: `Isa::available` lists the set only after the CPU was asked for its features.
+        return unsafe { avx512::linear_f32(x, w, bias, out) };
+    }
     dispatch!(isa, linear_f32(x, w, bias, out));
 }
 
@@ -136,10 +144,17 @@ pub(crate) fn attention(
     isa: Isa,
     qkv: &[f32],
     heads: Heads,
+    rows: Range<usize>,
     scratch: &mut Vec<f32>,
     out: &mut [f32],
 ) {
-    dispatch!(isa, attention(qkv, heads, scratch, out));
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512 {
+        debug_assert!(isa.is_available());
+        // SAFETY: `Isa::available` lists the set only after the CPU was asked for its features.
+        return unsafe { avx512::attention(qkv, heads, rows, scratch, out) };
+    }
+    dispatch!(isa, attention(qkv, heads, rows, scratch, out));
 }
 
 /// See [`crate::gelu`].

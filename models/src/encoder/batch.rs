@@ -1,4 +1,9 @@
-//! Cuts many texts into pieces of work of about equal cost.
+//! Cuts many texts into pieces of work of about equal cost, and hands these to the cores.
+
+use indago_core::ports::EncodeError;
+use rayon::prelude::*;
+
+use super::forward::ROWS_A_THREAD;
 
 /// Tokens per piece of work. Enough rows to use each weight that was read many times, few enough
 /// that the cores finish together and cancelling is prompt (about 50 ms on one core).
@@ -23,6 +28,34 @@ pub(super) fn groups(lengths: &[usize]) -> Vec<Vec<usize>> {
         }
     }
     groups
+}
+
+/// Runs `work` for each of `groups` (of sequences with `lengths` tokens) with the number of threads
+/// that it may share its work among. Several groups go side by side, each on one thread. One that is
+/// alone gets all threads if it is long enough, unless the caller is a thread of the pool: then it
+/// is one of several pieces of work itself, and the others are busy.
+pub(super) fn for_each<T: Send>(
+    groups: &[Vec<usize>],
+    lengths: &[usize],
+    work: impl Fn(&[usize], usize) -> Result<T, EncodeError> + Sync,
+) -> Result<Vec<T>, EncodeError> {
+    if let [group] = groups {
+        let tokens: usize = group.iter().map(|&i| lengths[i]).sum();
+        let threads = rayon::current_num_threads();
+        let alone = rayon::current_thread_index().is_none();
+        let made = if alone && threads > 1 && tokens >= 2 * ROWS_A_THREAD {
+            // Into the pool once, and not at each of its meetings.
+            rayon::scope(|_| work(group, threads))
+        } else {
+            work(group, 1)
+        };
+        return Ok(vec![made?]);
+    }
+    groups
+        .par_iter()
+        .with_max_len(1)
+        .map(|group| work(group, 1))
+        .collect()
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use indago_core::Cancel;
 use indago_core::ports::EncodeError;
 use indago_kernels::product::{PackedF32, linear_f32};
-use rayon::prelude::*;
 
-use super::batch::groups;
+use super::batch::{for_each, groups};
 use super::forward::{Second, Workspace, states};
 use super::network::Network;
 use crate::ModelError;
@@ -86,7 +85,7 @@ impl Bert {
         let hidden = self.dims.hidden;
         let lengths: Vec<usize> = sequences.iter().map(|s| s.ids.len()).collect();
         let groups = groups(&lengths);
-        let run = |group: &Vec<usize>| -> Result<Vec<f32>, EncodeError> {
+        let run = |group: &[usize], threads: usize| -> Result<Vec<f32>, EncodeError> {
             cancel.check()?;
             let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].ids.as_slice()).collect();
             let starts: Vec<usize> = group.iter().map(|&i| sequences[i].second).collect();
@@ -95,7 +94,7 @@ impl Bert {
                 vector: &self.second,
             };
             let mut workspace = self.take_workspace();
-            let mut rest = states(&self.network, &ids, Some(second), &mut workspace);
+            let mut rest = states(&self.network, &ids, Some(second), threads, &mut workspace);
             let mut rows = vec![0.0; group.len() * width];
             for (ids, out) in ids.iter().zip(rows.chunks_exact_mut(width)) {
                 let (tokens, others) = rest.split_at(ids.len() * hidden);
@@ -105,11 +104,7 @@ impl Bert {
             self.give_back(workspace);
             Ok(rows)
         };
-        let made: Vec<Vec<f32>> = groups
-            .par_iter()
-            .with_max_len(1)
-            .map(run)
-            .collect::<Result<_, _>>()?;
+        let made = for_each(&groups, &lengths, run)?;
         let mut out = vec![0.0; sequences.len() * width];
         for (group, rows) in groups.iter().zip(&made) {
             for (&i, row) in group.iter().zip(rows.chunks_exact(width)) {

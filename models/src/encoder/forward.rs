@@ -3,8 +3,15 @@
 //! Sequences stand end to end without padding: linear layers see one long matrix, attention sees
 //! one sequence at a time. Everything but attention runs on blocks of rows that stay in the second
 //! cache, and all memory is reused from call to call.
+//!
+//! A pass may be shared among threads: each takes some of the rows through a whole layer and on to
+//! the queries, keys and values of the next, which is the one place where a row needs the others.
+//! So threads meet once a layer. Vectors do not depend on how many there are.
+
+use std::ops::Range;
 
 use indago_kernels::{Heads, add_layer_norm, attention, l2_normalize, mean_rows};
+use rayon::prelude::*;
 
 use super::network::{Codes, Layer, Network};
 
@@ -13,11 +20,24 @@ use super::network::{Codes, Layer, Network};
 /// few per cent faster than 48 on a busy machine.
 const BLOCK: usize = 96;
 
+/// Fewest rows that are worth a thread of their own: each thread reads all weights.
+pub(super) const ROWS_A_THREAD: usize = 16;
+
 /// Memory of one forward pass, kept between passes.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     hidden: Vec<f32>,
+    /// Queries, keys and values of the layer at hand.
     qkv: Vec<f32>,
+    /// Those of the layer behind it.
+    next_qkv: Vec<f32>,
+    /// One for each thread.
+    shares: Vec<ShareMemory>,
+}
+
+/// What a thread needs for its rows.
+#[derive(Debug, Default)]
+struct ShareMemory {
     context: Vec<f32>,
     inner: Vec<f32>,
     block: Vec<f32>,
@@ -30,11 +50,12 @@ pub(super) struct Workspace {
 pub(super) fn forward(
     network: &Network,
     sequences: &[&[u32]],
+    threads: usize,
     workspace: &mut Workspace,
     out: &mut [f32],
 ) {
     let width = network.dims.hidden;
-    states(network, sequences, None, workspace);
+    states(network, sequences, None, threads, workspace);
     let mut rest = workspace.hidden.as_slice();
     for (ids, out) in sequences.iter().zip(out.chunks_exact_mut(width)) {
         let (rows, others) = rest.split_at(ids.len() * width);
@@ -49,10 +70,11 @@ pub(super) fn forward(
 pub(super) fn forward_tokens(
     network: &Network,
     sequences: &[&[u32]],
+    threads: usize,
     workspace: &mut Workspace,
 ) -> Vec<Vec<f32>> {
     let width = network.dims.hidden;
-    let mut rest = states(network, sequences, None, workspace);
+    let mut rest = states(network, sequences, None, threads, workspace);
     let mut out = Vec::with_capacity(sequences.len());
     for ids in sequences {
         let (rows, others) = rest.split_at(ids.len() * width);
@@ -73,17 +95,59 @@ pub(super) struct Second<'a> {
     pub vector: &'a [f32],
 }
 
-/// The last layer's vectors of all tokens, one sequence after the other; see [`forward`].
+/// The last layer's vectors of all tokens, one sequence after the other; see [`forward`]. At most
+/// `threads` of the rayon pool that this runs in share the work.
 pub(super) fn states<'w>(
     network: &Network,
     sequences: &[&[u32]],
     second: Option<Second<'_>>,
+    threads: usize,
     workspace: &'w mut Workspace,
 ) -> &'w [f32] {
-    embed(network, sequences, second, workspace);
-    for layer in &network.layers {
-        attend(network, layer, sequences, workspace);
-        feed_forward(network, layer, workspace);
+    embed(network, sequences, second, &mut workspace.hidden);
+    let width = network.dims.hidden;
+    let Workspace {
+        hidden,
+        qkv,
+        next_qkv,
+        shares,
+    } = workspace;
+    let n_rows = hidden.len() / width;
+    let n_shares = threads.min(n_rows / ROWS_A_THREAD).max(1);
+    let step = n_rows.div_ceil(n_shares).max(1);
+    if shares.len() < n_shares {
+        shares.resize_with(n_shares, ShareMemory::default);
+    }
+    qkv.resize(3 * hidden.len(), 0.0);
+    next_qkv.resize(3 * hidden.len(), 0.0);
+    let mut stage = |at: Option<&Layer>, following: Option<&Layer>| {
+        let share = |i: usize, hidden: &mut [f32], next: &mut [f32], memory: &mut ShareMemory| {
+            if let Some(layer) = at {
+                let first = i * step;
+                let rows = first..first + hidden.len() / width;
+                attend(network, layer, sequences, qkv, rows, hidden, memory);
+                feed_forward(network, layer, hidden, memory);
+            }
+            if let Some(layer) = following {
+                project(layer, hidden, memory, next);
+            }
+        };
+        if n_shares == 1 {
+            share(0, hidden, next_qkv, &mut shares[0]);
+        } else {
+            hidden
+                .par_chunks_mut(step * width)
+                .zip(next_qkv.par_chunks_mut(step * 3 * width))
+                .zip(&mut shares[..n_shares])
+                .enumerate()
+                .with_max_len(1)
+                .for_each(|(i, ((hidden, next), memory))| share(i, hidden, next, memory));
+        }
+        std::mem::swap(qkv, next_qkv);
+    };
+    stage(None, network.layers.first());
+    for (i, layer) in network.layers.iter().enumerate() {
+        stage(Some(layer), network.layers.get(i + 1));
     }
     &workspace.hidden
 }
@@ -93,11 +157,10 @@ fn embed(
     network: &Network,
     sequences: &[&[u32]],
     second: Option<Second<'_>>,
-    workspace: &mut Workspace,
+    hidden: &mut Vec<f32>,
 ) {
     let width = network.dims.hidden;
     let n_tokens: usize = sequences.iter().map(|ids| ids.len()).sum();
-    let hidden = &mut workspace.hidden;
     hidden.resize(n_tokens * width, 0.0);
     let mut rows = hidden.chunks_exact_mut(width);
     let norm = &network.embedding_norm;
@@ -120,36 +183,55 @@ fn embed(
     }
 }
 
-/// `hidden = norm(hidden + out(attention(qkv(hidden))))`
-fn attend(network: &Network, layer: &Layer, sequences: &[&[u32]], workspace: &mut Workspace) {
+/// `qkv = qkv(hidden)`
+fn project(layer: &Layer, hidden: &[f32], memory: &mut ShareMemory, qkv: &mut [f32]) {
+    let width = layer.out.outputs();
+    let blocks = hidden
+        .chunks(BLOCK * width)
+        .zip(qkv.chunks_mut(BLOCK * 3 * width));
+    for (hidden, qkv) in blocks {
+        layer.qkv.apply(hidden, &mut memory.codes, qkv);
+    }
+}
+
+/// `hidden = norm(hidden + out(attention(qkv)))` for some of all rows: `hidden` holds those, `qkv`
+/// all.
+fn attend(
+    network: &Network,
+    layer: &Layer,
+    sequences: &[&[u32]],
+    qkv: &[f32],
+    rows: Range<usize>,
+    hidden: &mut [f32],
+    memory: &mut ShareMemory,
+) {
     let width = network.dims.hidden;
-    let Workspace {
-        hidden,
-        qkv,
+    let ShareMemory {
         context,
         block,
         codes,
         attention: scratch,
         ..
-    } = workspace;
-    qkv.resize(3 * hidden.len(), 0.0);
+    } = memory;
     context.resize(hidden.len(), 0.0);
-    let blocks = hidden
-        .chunks(BLOCK * width)
-        .zip(qkv.chunks_mut(BLOCK * 3 * width));
-    for (hidden, qkv) in blocks {
-        layer.qkv.apply(hidden, codes, qkv);
-    }
-
     let heads = Heads {
         count: network.dims.heads,
         dim: width / network.dims.heads,
     };
-    let mut at = 0;
+    let mut first = 0;
     for ids in sequences {
-        let end = at + ids.len() * width;
-        attention(&qkv[3 * at..3 * end], heads, scratch, &mut context[at..end]);
-        at = end;
+        let sequence = first..first + ids.len();
+        let (from, to) = (rows.start.max(sequence.start), rows.end.min(sequence.end));
+        if from < to {
+            attention(
+                &qkv[3 * width * sequence.start..3 * width * sequence.end],
+                heads,
+                from - first..to - first,
+                scratch,
+                &mut context[(from - rows.start) * width..(to - rows.start) * width],
+            );
+        }
+        first = sequence.end;
     }
 
     for (hidden, context) in hidden
@@ -164,15 +246,14 @@ fn attend(network: &Network, layer: &Layer, sequences: &[&[u32]], workspace: &mu
 }
 
 /// `hidden = norm(hidden + down(gelu(up(hidden))))`
-fn feed_forward(network: &Network, layer: &Layer, workspace: &mut Workspace) {
+fn feed_forward(network: &Network, layer: &Layer, hidden: &mut [f32], memory: &mut ShareMemory) {
     let width = network.dims.hidden;
-    let Workspace {
-        hidden,
+    let ShareMemory {
         inner,
         block,
         codes,
         ..
-    } = workspace;
+    } = memory;
     for hidden in hidden.chunks_mut(BLOCK * width) {
         inner.resize(hidden.len() / width * layer.up.outputs(), 0.0);
         block.resize(hidden.len(), 0.0);
@@ -180,5 +261,32 @@ fn feed_forward(network: &Network, layer: &Layer, workspace: &mut Workspace) {
         layer.down.apply_to_gelu(inner, codes, block);
         let norm = &layer.down_norm;
         add_layer_norm(hidden, block, &norm.gain, &norm.bias, network.dims.eps);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::weights::Folder;
+
+    #[test]
+    fn threads_that_share_a_pass_give_the_bits_of_one() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tiny/encoder");
+        let network = Network::from_checkpoint(Folder::read(&folder).unwrap().model).unwrap();
+        let longest = network.dims.positions.min(61);
+        let ids: Vec<u32> = (0..longest as u32).map(|i| i * 7 % 50).collect();
+        // The shares' bounds fall into the sequences.
+        let sequences = [ids.as_slice(), &ids[..1], &ids[..longest / 2], &ids];
+        let mut workspace = Workspace::default();
+        let alone = states(&network, &sequences, None, 1, &mut workspace).to_vec();
+        assert!(alone.len() / network.dims.hidden >= 5 * ROWS_A_THREAD);
+        for threads in 2..6 {
+            // Memory that other sequences have used must not show.
+            states(&network, &sequences[1..], None, threads, &mut workspace);
+            let shared = states(&network, &sequences, None, threads, &mut workspace);
+            assert_eq!(shared, alone, "{threads} threads");
+        }
     }
 }

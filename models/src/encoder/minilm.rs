@@ -12,7 +12,7 @@ use indago_kernels::cuda::{EncoderShape, EncoderWeights};
 use indago_kernels::dot_f32;
 use rayon::prelude::*;
 
-use super::batch::groups;
+use super::batch::{for_each, groups};
 use super::forward::{Workspace, forward, forward_tokens};
 use super::network::{Activations, Levels, Network, device_weights, read_dims};
 use crate::ModelError;
@@ -179,24 +179,16 @@ impl MiniLm {
         let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
         let groups = groups(&lengths);
         let width = self.dims.hidden;
-        let encode_group = |group: &Vec<usize>| -> Result<Vec<f32>, EncodeError> {
+        let encode_group = |group: &[usize], threads: usize| -> Result<Vec<f32>, EncodeError> {
             cancel.check()?;
             let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].as_slice()).collect();
             let mut rows = vec![0.0; group.len() * width];
             let mut workspace = self.take_workspace();
-            forward(network, &ids, &mut workspace, &mut rows);
+            forward(network, &ids, threads, &mut workspace, &mut rows);
             self.give_back(workspace);
             Ok(rows)
         };
-        let encoded: Vec<Vec<f32>> = if groups.len() == 1 {
-            vec![encode_group(&groups[0])?]
-        } else {
-            groups
-                .par_iter()
-                .with_max_len(1)
-                .map(encode_group)
-                .collect::<Result<_, _>>()?
-        };
+        let encoded = for_each(&groups, &lengths, encode_group)?;
         let mut out = Matrix::zeros(sequences.len(), width);
         for (group, rows) in groups.iter().zip(&encoded) {
             for (&i, row) in group.iter().zip(rows.chunks_exact(width)) {
@@ -325,20 +317,17 @@ impl TokenEncoder for MiniLm {
         let sequences: Vec<Vec<u32>> = texts.iter().map(|text| self.sequence(text)).collect();
         let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
         let dim = self.dims.hidden;
-        let encode_group = |group: &Vec<usize>| -> Result<Vec<Vec<f32>>, EncodeError> {
-            cancel.check()?;
-            let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].as_slice()).collect();
-            let mut workspace = self.take_workspace();
-            let rows = forward_tokens(network, &ids, &mut workspace);
-            self.give_back(workspace);
-            Ok(rows)
-        };
+        let encode_group =
+            |group: &[usize], threads: usize| -> Result<Vec<Vec<f32>>, EncodeError> {
+                cancel.check()?;
+                let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].as_slice()).collect();
+                let mut workspace = self.take_workspace();
+                let rows = forward_tokens(network, &ids, threads, &mut workspace);
+                self.give_back(workspace);
+                Ok(rows)
+            };
         let groups = groups(&lengths);
-        let encoded: Vec<Vec<Vec<f32>>> = groups
-            .par_iter()
-            .with_max_len(1)
-            .map(encode_group)
-            .collect::<Result<_, _>>()?;
+        let encoded = for_each(&groups, &lengths, encode_group)?;
         let mut out = vec![Matrix::zeros(0, dim); texts.len()];
         for (&i, data) in groups.iter().flatten().zip(encoded.into_iter().flatten()) {
             let rows = data.len() / dim;

@@ -6,6 +6,8 @@ use std::arch::x86_64::{
     _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
+use std::ops::Range;
+
 use super::layer::softmax;
 use super::product::store;
 use super::tile::{ROWS, tile_f32};
@@ -13,11 +15,17 @@ use crate::attention::Heads;
 use crate::product::PANEL;
 
 #[target_feature(enable = "avx2,fma")]
-pub(crate) fn attention(qkv: &[f32], heads: Heads, scratch: &mut Vec<f32>, out: &mut [f32]) {
+pub(crate) fn attention(
+    qkv: &[f32],
+    heads: Heads,
+    rows: Range<usize>,
+    scratch: &mut Vec<f32>,
+    out: &mut [f32],
+) {
     let width = heads.width();
     let d = heads.dim;
     let len = qkv.len() / (3 * width);
-    if len == 0 {
+    if rows.is_empty() {
         return;
     }
     let padded_len = len.next_multiple_of(PANEL);
@@ -26,33 +34,18 @@ pub(crate) fn attention(qkv: &[f32], heads: Heads, scratch: &mut Vec<f32>, out: 
     let (keys, rest) = scratch.split_at_mut(padded_len * d);
     let (values, scores) = rest.split_at_mut(len * padded_d);
     for head in 0..heads.count {
-        let turned = turn_eights(&qkv[width + head * d..], 3 * width, len, d, keys);
-        for (j, row) in qkv.chunks_exact(3 * width).enumerate() {
-            let panel = &mut keys[j / PANEL * PANEL * d..];
-            let key = &row[width + head * d..width + (head + 1) * d];
-            let done = if j < turned { d / 8 * 8 } else { 0 };
-            for (step, key) in panel.chunks_exact_mut(PANEL).zip(key).skip(done) {
-                step[j % PANEL] = *key;
-            }
-            let value = &row[2 * width + head * d..2 * width + (head + 1) * d];
-            let (whole, rest) = value.as_chunks::<PANEL>();
-            for (p, value) in whole.iter().enumerate() {
-                values[(p * len + j) * PANEL..][..PANEL].copy_from_slice(value);
-            }
-            if !rest.is_empty() {
-                values[(whole.len() * len + j) * PANEL..][..rest.len()].copy_from_slice(rest);
-            }
-        }
-        let mut first = 0;
-        while first < len {
+        fill_panels(qkv, heads, head, keys, values);
+        let mut first = rows.start;
+        while first < rows.end {
             let tile = Tile {
                 qkv,
                 heads,
                 head,
                 len,
                 first,
+                above: rows.start,
             };
-            match len - first {
+            match rows.end - first {
                 1 => tile.attend::<1>(keys, values, scores, out),
                 2 => tile.attend::<2>(keys, values, scores, out),
                 3 => tile.attend::<3>(keys, values, scores, out),
@@ -61,6 +54,37 @@ pub(crate) fn attention(qkv: &[f32], heads: Heads, scratch: &mut Vec<f32>, out: 
                 _ => tile.attend::<ROWS>(keys, values, scores, out),
             }
             first += ROWS;
+        }
+    }
+}
+
+/// Copies the keys and values of one head into panels of 16: of keys, `[len / 16][d][16]`, and of
+/// columns of values, `[d / 16][len][16]`, both rounded up.
+#[target_feature(enable = "avx2,fma")]
+pub(in crate::cpu) fn fill_panels(
+    qkv: &[f32],
+    heads: Heads,
+    head: usize,
+    keys: &mut [f32],
+    values: &mut [f32],
+) {
+    let (width, d) = (heads.width(), heads.dim);
+    let len = qkv.len() / (3 * width);
+    let turned = turn_eights(&qkv[width + head * d..], 3 * width, len, d, keys);
+    for (j, row) in qkv.chunks_exact(3 * width).enumerate() {
+        let panel = &mut keys[j / PANEL * PANEL * d..];
+        let key = &row[width + head * d..width + (head + 1) * d];
+        let done = if j < turned { d / 8 * 8 } else { 0 };
+        for (step, key) in panel.chunks_exact_mut(PANEL).zip(key).skip(done) {
+            step[j % PANEL] = *key;
+        }
+        let value = &row[2 * width + head * d..2 * width + (head + 1) * d];
+        let (whole, rest) = value.as_chunks::<PANEL>();
+        for (p, value) in whole.iter().enumerate() {
+            values[(p * len + j) * PANEL..][..PANEL].copy_from_slice(value);
+        }
+        if !rest.is_empty() {
+            values[(whole.len() * len + j) * PANEL..][..rest.len()].copy_from_slice(rest);
         }
     }
 }
@@ -136,6 +160,8 @@ struct Tile<'a> {
     head: usize,
     len: usize,
     first: usize,
+    /// Rows that `out` leaves out before its first.
+    above: usize,
 }
 
 impl Tile<'_> {
@@ -171,7 +197,7 @@ impl Tile<'_> {
                     _mm256_mul_ps(sums[0], inverse),
                     _mm256_mul_ps(sums[1], inverse),
                 ];
-                let at = (self.first + r) * width + self.head * d;
+                let at = (self.first + r - self.above) * width + self.head * d;
                 store(y, &mut out[at + columns.start..at + columns.end]);
             }
         }

@@ -7,7 +7,7 @@ mod scan;
 mod tile;
 mod w8a8;
 
-pub(super) use attention::attention;
+pub(super) use attention::{attention, fill_panels};
 pub(super) use layer::{
     add_layer_norm, add_scaled_codes, gelu, gelu_peaks, groups_above, quantize_gelu_u8,
     quantize_i16, quantize_u8, softmax,

@@ -1,23 +1,28 @@
 //! AVX-512 with VNNI: one 512-bit vector holds a whole panel of sums, and `vpdpwssd` multiplies
 //! pairs and adds them in one step. `vpdpbusd` does the same with fours of
-//! bytes. Only the products with int8 weights have a path here; the rest runs as AVX2.
+//! bytes. Products and attention have a path here; the rest runs as AVX2.
 //!
 //! Seen in the generated code: with its generic tuning the compiler splits most of the
 //! `vpdpwssd` of the full tile into `vpmaddwd` and `vpaddd` again (same integers, one more step).
 //!
-//! The machines that this was developed on lack these instructions, so the code has been compiled
-//! but not run there. It is therefore used only after [`agrees`] has compared it with the portable
-//! path on the machine at hand: the integers must be the same and the results equal to the AVX2
-//! path's bit for bit.
+//! CPUs differ in what they make of these instructions more than in any other that is used here, so
+//! the paths are taken only after [`agrees`] has compared them on the machine at hand: integers must
+//! be the same, and results equal to the AVX2 path's bit for bit.
 
+mod attention;
 mod product;
+mod product_f32;
+mod tile;
 mod w8a8;
 
+pub(super) use attention::attention;
 pub(super) use product::linear_i8;
+pub(super) use product_f32::linear_f32;
 pub(super) use w8a8::linear_w8a8;
 
 use crate::Isa;
-use crate::product::{PackedI8, QuantizedRows};
+use crate::attention::Heads;
+use crate::product::{PackedF32, PackedI8, QuantizedRows};
 use crate::w8a8::{PackedW8, RowsU8};
 
 /// Whether the products give on this CPU what the AVX2 paths give: full and ragged tiles and
@@ -26,7 +31,7 @@ use crate::w8a8::{PackedW8, RowsU8};
 /// # Safety
 /// The CPU must have AVX2, FMA, AVX-512 F, BW, VL and VNNI.
 pub(super) unsafe fn agrees() -> bool {
-    [(1, 1, 1), (12, 16, 2), (13, 17, 7), (29, 40, 64)]
+    let products = [(1, 1, 1), (12, 16, 2), (13, 17, 7), (29, 40, 64)]
         .into_iter()
         .all(|(m, n, k)| {
             let codes: Vec<i8> = (0..n * k).map(|i| (i * 89 % 256) as u8 as i8).collect();
@@ -41,19 +46,43 @@ pub(super) unsafe fn agrees() -> bool {
             let Ok(narrow) = PackedW8::pack(&codes, &scales, k, 255) else {
                 return false;
             };
+            let floats: Vec<f32> = codes.iter().map(|&code| 0.01 * f32::from(code)).collect();
+            let Ok(wide) = PackedF32::pack(&floats, k) else {
+                return false;
+            };
             let mut rows = QuantizedRows::default();
             rows.fill_portable(&x, k);
             let mut bytes = RowsU8::default();
             bytes.fill_on(Isa::Portable, &x, k, 255);
             let (mut found, mut expected) = (vec![0.0; m * n], vec![0.0; m * n]);
             let (mut found8, mut expected8) = (found.clone(), expected.clone());
+            let (mut found32, mut expected32) = (found.clone(), expected.clone());
             // SAFETY: the caller vouches for the CPU's features; shapes fit by construction.
             unsafe {
                 linear_i8(&rows, &weights, &bias, &mut found);
                 super::avx2::linear_i8(&rows, &weights, &bias, &mut expected);
                 linear_w8a8(&bytes, &narrow, &bias, &mut found8);
                 super::avx2::linear_w8a8(&bytes, &narrow, &bias, &mut expected8);
+                linear_f32(&x, &wide, &bias, &mut found32);
+                super::avx2::linear_f32(&x, &wide, &bias, &mut expected32);
             }
-            found == expected && found8 == expected8
-        })
+            found == expected && found8 == expected8 && found32 == expected32
+        });
+    let attentions = [(1, 1, 3), (13, 2, 16), (39, 1, 33)]
+        .into_iter()
+        .all(|(len, count, dim)| {
+            let heads = Heads { count, dim };
+            let qkv: Vec<f32> = (0..len * 3 * heads.width())
+                .map(|i| ((i * 53) % 101) as f32 / 50.0 - 1.0)
+                .collect();
+            let (mut found, mut scratch) = (vec![0.0; len * heads.width()], Vec::new());
+            let mut expected = found.clone();
+            // SAFETY: as above.
+            unsafe {
+                attention(&qkv, heads, 0..len, &mut scratch, &mut found);
+                super::avx2::attention(&qkv, heads, 0..len, &mut scratch, &mut expected);
+            }
+            found == expected
+        });
+    products && attentions
 }

@@ -1,18 +1,27 @@
 //! Attention, one query row at a time.
 
+use std::ops::Range;
+
 use super::scan::scores_f32;
 use super::{add_scaled, softmax};
 use crate::attention::Heads;
 
 #[target_feature(enable = "neon")]
-pub(crate) fn attention(qkv: &[f32], heads: Heads, scratch: &mut Vec<f32>, out: &mut [f32]) {
+pub(crate) fn attention(
+    qkv: &[f32],
+    heads: Heads,
+    rows: Range<usize>,
+    scratch: &mut Vec<f32>,
+    out: &mut [f32],
+) {
     let width = heads.width();
     let (d, scale) = (heads.dim, heads.scale());
     let len = qkv.len() / (3 * width);
     scratch.resize(len, 0.0);
     let weights = &mut scratch[..len];
     for head in 0..heads.count {
-        for (row, out) in qkv.chunks_exact(3 * width).zip(out.chunks_exact_mut(width)) {
+        let queries = qkv[rows.start * 3 * width..rows.end * 3 * width].chunks_exact(3 * width);
+        for (row, out) in queries.zip(out.chunks_exact_mut(width)) {
             let query = &row[head * d..(head + 1) * d];
             let out = &mut out[head * d..(head + 1) * d];
             for (weight, other) in weights.iter_mut().zip(qkv.chunks_exact(3 * width)) {
