@@ -1,5 +1,7 @@
 """Sets up the environment that benchmarks run in: peers from PyPI in `.venv-peers`, bench programs."""
 
+import ctypes
+import gc
 import os
 import subprocess
 import sys
@@ -62,6 +64,9 @@ class Made:
     """How long something took to make, and the most memory in use on top of what was before."""
 
     def __enter__(self):
+        # What is free already would be used first, and not be counted.
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         self.before, self.begin = kilobytes("VmRSS"), time.perf_counter()
         return self

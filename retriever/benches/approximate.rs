@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p indago-retriever --bench approximate -- serve FILE DIM QUERIES` reads rows and,
 //! behind them, queries from a file of f32 values, builds a graph over the rows' 8-bit codes, prints
-//! the seconds that took, and then answers commands: `search BEAM K` by the seconds that all
+//! the seconds that took and the memory on top of the rows in KiB, and then answers commands: `search BEAM K` by the seconds that all
 //! queries took one by one on one thread; `exact K` the same for the exact scan of 8-bit codes on
 //! all threads; `ids BEAM K` by the rows found for each query, after scoring with the f32 rows. So
 //! takes `benches/dense_approximate_side_by_side.py` turns with other programs. Without arguments
@@ -18,6 +18,10 @@ use indago_kernels::scan::top_k_i8;
 use indago_kernels::{RowsF32, RowsI8, dot_f32};
 use indago_retriever::vamana::{self, Graph, Params, Walker};
 
+#[path = "../../kernels/benches/measured/mod.rs"]
+mod measured;
+use measured::measured;
+
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 struct Index {
@@ -32,11 +36,14 @@ impl Index {
     fn new(mut data: Vec<f32>, dim: usize, n_queries: usize, params: Params) -> Outcome<Self> {
         let at = data.len().saturating_sub(n_queries * dim);
         let queries = data.split_off(at);
-        let codes = Quantized::of(RowsF32::new(&data, dim)?);
-        let members: Vec<u32> = (0..(data.len() / dim) as u32).collect();
-        let begin = Instant::now();
-        let graph = vamana::build(codes.rows()?, &members, params, &Cancel::new())?;
-        println!("{}", begin.elapsed().as_secs_f64());
+        let (made, seconds, more) = measured(|| -> Outcome<_> {
+            let codes = Quantized::of(RowsF32::new(&data, dim)?);
+            let members: Vec<u32> = (0..(data.len() / dim) as u32).collect();
+            let graph = vamana::build(codes.rows()?, &members, params, &Cancel::new())?;
+            Ok((codes, graph))
+        });
+        let (codes, graph) = made?;
+        println!("{seconds} {more}");
         Ok(Self {
             data,
             queries,
@@ -126,6 +133,13 @@ fn params() -> Outcome<Params> {
     Ok(params)
 }
 
+/// The f32 values of a file, in little-endian order.
+fn read(path: &str) -> Outcome<Vec<f32>> {
+    let bytes = std::fs::read(path)?;
+    let (values, _) = bytes.as_chunks::<4>();
+    Ok(values.iter().map(|&b| f32::from_le_bytes(b)).collect())
+}
+
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args()
         .skip(1)
@@ -133,10 +147,7 @@ fn main() -> Outcome<()> {
         .collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     if let ["serve", file, dim, n_queries] = words.as_slice() {
-        let bytes = std::fs::read(file)?;
-        let (values, _) = bytes.as_chunks::<4>();
-        let data = values.iter().map(|&b| f32::from_le_bytes(b)).collect();
-        drop(bytes);
+        let data = read(file)?;
         let index = Index::new(data, dim.parse()?, n_queries.parse()?, params()?)?;
         for line in std::io::stdin().lock().lines() {
             println!("{}", index.answer(&line?)?);

@@ -15,6 +15,10 @@ use indago_core::Cancel;
 use indago_core::ports::SparseVector;
 use indago_retriever::sparse::{Content, Cut, Effort, SparseFile, write};
 
+#[path = "../../kernels/benches/measured/mod.rs"]
+mod measured;
+use measured::measured;
+
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 struct Index {
@@ -132,16 +136,6 @@ fn cut(args: &[String]) -> Outcome<Cut> {
     }
 }
 
-/// A figure of this process in KiB, 0 where the system does not say.
-fn kilobytes(name: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let figure = line.and_then(|line| line.split_whitespace().next());
-    figure.map_or(0, |figure| figure.parse().unwrap_or(0))
-}
-
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args()
         .skip(1)
@@ -168,13 +162,10 @@ fn main() -> Outcome<()> {
         vocabulary,
         words: &[],
     };
-    // From here on the peak of memory is counted anew.
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-    let before = kilobytes("VmRSS");
-    let begin = Instant::now();
-    write(&path, &content, cut(&args)?)?;
-    let (seconds, bytes) = (begin.elapsed().as_secs_f64(), path.metadata()?.len());
-    let more = kilobytes("VmHWM").saturating_sub(before);
+    let cut = cut(&args)?;
+    let (written, seconds, more) = measured(|| write(&path, &content, cut));
+    written?;
+    let bytes = path.metadata()?.len();
     println!("{seconds} {bytes} {more}");
     let index = Index {
         file: SparseFile::open(&path)?,
