@@ -7,6 +7,7 @@ use indago_core::Cancelled;
 use indago_core::ports::{EncodeError, RetrieveError, RunError, StoreError, TaskError};
 use indago_egress::EgressError;
 use indago_models::pull::PullError;
+use indago_retriever::graph::UnknownPart;
 use indago_retriever::ingest::WalkError;
 use indago_retriever::{BadFieldWeights, IndexError};
 
@@ -132,6 +133,9 @@ pub enum Error {
     /// Weights of fields cannot be read.
     #[error(transparent)]
     FieldWeights(#[from] BadFieldWeights),
+    /// Something is to be left out that is no part of a retriever.
+    #[error(transparent)]
+    LeftOut(#[from] UnknownPart),
     /// A document could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -206,6 +210,7 @@ impl Error {
                 | Self::Offline(_)
                 | Self::Config(_)
                 | Self::FieldWeights(_)
+                | Self::LeftOut(_)
                 | Self::Pull(PullError::BadSource { .. })
                 | Self::Run(RunError::BadSteering(_))
                 | Self::Retrieve(

@@ -18,6 +18,7 @@ use indago_models::{
 use indago_planner::policy;
 use indago_retriever::facts::LanguageExtractor;
 use indago_retriever::rerank::{ByPairs, Complete, DEFAULT_DEPTH, Reranked};
+use indago_retriever::retrievers::Graph;
 use indago_retriever::{Corpus, Propositions};
 use indago_tools::CorpusTools;
 use indago_workflows::deep_research::Research;
@@ -169,8 +170,9 @@ const BY_WORDS: [&str; 2] = ["bm25", "exact"];
 
 /// The retriever registered as `name` over `corpus`, with the embedded encoder unless the name
 /// says otherwise ([`split_retriever`]). What stands behind a `:` are weights of fields, as in
-/// `bm25:title=2` ([`indago_retriever::FieldWeights`]); what stands behind a `+` is a [`reranker`]
-/// for its first 50 hits, as in `fused+minilm`. While the corpus has no vectors the default one
+/// `bm25:title=2` ([`indago_retriever::FieldWeights`]), or parts that the default one does without,
+/// as in `graph:-trees` ([`indago_retriever::graph::LeftOut`]); what stands behind a `+` is a
+/// [`reranker`] for its first 50 hits, as in `fused+minilm`. While the corpus has no vectors the default one
 /// searches by words and costs no encoder.
 ///
 /// # Errors
@@ -195,10 +197,17 @@ pub fn retriever_on(
     }
     let whole = name;
     let (name, encoder) = split_retriever(name);
-    let (name, corpus) = match name.split_once(':') {
-        Some((name, weights)) => (name, &corpus.with_field_weights(weights.parse()?)),
-        None => (name, corpus),
+    let (name, changes) = name.split_once(':').unwrap_or((name, ""));
+    // Parts of the evidence to leave out, or weights of fields.
+    let (left_out, weights) = match changes {
+        "" => (None, None),
+        parts if name == DEFAULT_RETRIEVER && parts.starts_with('-') => {
+            (Some(parts.parse()?), None)
+        }
+        weights => (None, Some(weights.parse()?)),
     };
+    let weighted = weights.map(|weights| corpus.with_field_weights(weights));
+    let corpus = weighted.as_ref().unwrap_or(corpus);
     if name == "sparse" {
         let encoder = whole.split_once('@').map(|(_, name)| sparse_encoder(name));
         return Ok(corpus.sparse_retriever(encoder.transpose()?)?);
@@ -214,6 +223,9 @@ pub fn retriever_on(
             other => compute.encoder_named(other)?,
         })
     };
+    if let Some(left_out) = left_out {
+        return Ok(Arc::new(Graph::over(corpus, encoder)?.without(left_out)));
+    }
     Ok(corpus.retriever(name, encoder)?)
 }
 

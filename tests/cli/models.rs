@@ -153,6 +153,27 @@ fn words_of_titles_can_be_made_to_count_more() {
 }
 
 #[test]
+fn parts_of_the_default_retriever_can_be_left_out() {
+    let sandbox = Sandbox::indexed();
+    let score = |retriever: &str| {
+        let all = [
+            "search",
+            "Where was the designer of Skerry Lighthouse born?",
+            "--retriever",
+            retriever,
+            "--json",
+        ];
+        hits(&run(&sandbox, &all))[0]["score"].as_f64().unwrap()
+    };
+    let whole = score("graph");
+    assert_ne!(score("graph:-trees"), whole);
+    assert_eq!(score("graph:title=0"), whole);
+    let wrong = run(&sandbox, &["search", "x", "--retriever", "graph:-rings"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("trees, named, links"), "{wrong:?}");
+}
+
+#[test]
 fn a_quote_is_found_letter_by_letter() {
     let sandbox = Sandbox::indexed();
     let search = |quote: &str| {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use indago_core::PassageId;
 
+use super::left_out::LeftOut;
 use super::mention::Mention;
 use super::question::{QueryTerms, TermSet};
 use super::weights::{self, UNLINKED};
@@ -112,12 +113,14 @@ pub(crate) fn features(
     candidate: &Candidate,
     query: &QueryTerms,
     sources: Option<&HashMap<PassageId, (f32, TermSet)>>,
+    left_out: &LeftOut,
 ) -> Features {
     let mut values: Features = [0.0; FEATURES.len()];
     values[0] = candidate.fused.0;
     values[1] = -(1.0 + candidate.fused.1 as f32).ln();
     (values[2], values[3]) = candidate.named;
     let Some(sources) = sources else {
+        left_out.clear(&mut values);
         return values;
     };
     let lead = candidate.best_link.as_ref();
@@ -138,6 +141,7 @@ pub(crate) fn features(
         values[12] = tie.sentence;
     }
     (values[13], values[14]) = candidate.onward;
+    left_out.clear(&mut values);
     values
 }
 
@@ -147,12 +151,13 @@ pub(crate) fn judge(
     candidates: &mut BTreeMap<PassageId, Candidate>,
     query: &QueryTerms,
     sources: Option<&HashMap<PassageId, (f32, TermSet)>>,
+    left_out: &LeftOut,
 ) {
     for candidate in candidates.values_mut() {
-        let values = features(candidate, query, sources);
+        let values = features(candidate, query, sources, left_out);
         candidate.p = match sources {
             None => weights::before_links(&values),
-            Some(_) => weights::after_links(&values),
+            Some(_) => weights::after_links(&values, left_out),
         };
     }
 }

@@ -8,6 +8,7 @@
 //! that nothing defines ties together the few passages that have it.
 
 mod evidence;
+mod left_out;
 mod mention;
 mod phrases;
 mod question;
@@ -17,6 +18,7 @@ mod weights;
 
 pub(crate) use evidence::{Candidate, Lead, features, judge, leads};
 pub use evidence::{FEATURES, Features};
+pub use left_out::{LeftOut, UnknownPart};
 pub(crate) use mention::followed;
 pub use mention::{Mention, mentions, mentions_in_question};
 pub(crate) use phrases::{

@@ -2,6 +2,7 @@
 //! text and on questions about single paragraphs, never on evaluation questions.
 
 use super::evidence::{FEATURES, Features};
+use super::left_out::LeftOut;
 use super::trees;
 
 /// How probable it is that a passage is relevant, from what is known before links are followed.
@@ -10,8 +11,9 @@ pub(crate) fn before_links(values: &Features) -> f32 {
 }
 
 /// The same from everything: a linear part, and trees for what it cannot say ([`trees`]).
-pub(crate) fn after_links(values: &Features) -> f32 {
-    sigmoid(AFTER.sum(values) + trees::sum(values))
+pub(crate) fn after_links(values: &Features, left_out: &LeftOut) -> f32 {
+    let beyond = left_out.keeps_trees().then(|| trees::sum(values));
+    sigmoid(AFTER.sum(values) + beyond.unwrap_or(0.0))
 }
 
 /// Between 0 and 1, both excluded up to rounding.

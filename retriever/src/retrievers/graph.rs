@@ -13,7 +13,7 @@ use indago_core::{Cancel, Hit, Passage, PassageId, Provenance, Query};
 
 use super::fused::Fused;
 use crate::corpus::Corpus;
-use crate::graph::{self, Candidate, Features, Lead, QueryTerms};
+use crate::graph::{self, Candidate, Features, Lead, LeftOut, QueryTerms};
 
 /// Fused passages that may be linked to and from.
 const READ: usize = 60;
@@ -26,12 +26,15 @@ const LINKS: &str = "links";
 
 /// The strongest lead to each passage, with its worth.
 type Leads = BTreeMap<PassageId, (f32, Lead)>;
+/// The passages that links start from, with their probability before and their terms of the query.
+type Sources = HashMap<PassageId, (f32, graph::TermSet)>;
 
 /// Directed links over a fusion.
 #[derive(Debug)]
 pub struct Graph {
     corpus: Corpus,
     fused: Fused,
+    left_out: LeftOut,
 }
 
 impl Graph {
@@ -43,7 +46,14 @@ impl Graph {
         Ok(Self {
             corpus: corpus.clone(),
             fused: Fused::over(corpus, encoder)?,
+            left_out: LeftOut::default(),
         })
+    }
+
+    /// The same without parts of its evidence.
+    #[must_use]
+    pub fn without(self, left_out: LeftOut) -> Self {
+        Self { left_out, ..self }
     }
 
     /// What each passage is judged by, before links and after, in the order of [`graph::FEATURES`]:
@@ -57,17 +67,17 @@ impl Graph {
         cancel: &Cancel,
     ) -> Result<Vec<(PassageId, Features, Features)>, RetrieveError> {
         let fused = self.fused.ranked(query, READ, cancel)?;
-        let mut search = Search::new(&self.corpus, query);
+        let mut search = Search::new(&self.corpus, query, &self.left_out);
         search.start(&fused)?;
         let before: BTreeMap<PassageId, Features> = search
             .candidates
             .iter()
-            .map(|(id, c)| (*id, graph::features(c, &search.terms, None)))
+            .map(|(id, c)| (*id, search.features(c, None)))
             .collect();
         let sources = search.follow(cancel)?;
         let both = search.candidates.iter().map(|(id, c)| {
-            let after = graph::features(c, &search.terms, Some(&sources));
-            let unseen = || graph::features(c, &search.terms, None);
+            let after = search.features(c, Some(&sources));
+            let unseen = || search.features(c, None);
             (*id, before.get(id).copied().unwrap_or_else(unseen), after)
         });
         Ok(both.collect())
@@ -78,6 +88,7 @@ impl Graph {
 struct Search<'a> {
     corpus: &'a Corpus,
     query: &'a Query,
+    left_out: &'a LeftOut,
     terms: QueryTerms,
     candidates: BTreeMap<PassageId, Candidate>,
     passages: HashMap<PassageId, Passage>,
@@ -86,16 +97,21 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(corpus: &'a Corpus, query: &'a Query) -> Self {
+    fn new(corpus: &'a Corpus, query: &'a Query, left_out: &'a LeftOut) -> Self {
         let text = &query.text[..query.text.floor_char_boundary(MAX_QUERY_BYTES)];
         Self {
             corpus,
             query,
+            left_out,
             terms: QueryTerms::new(text, corpus),
             candidates: BTreeMap::new(),
             passages: HashMap::new(),
             floor: (0.0, 0),
         }
+    }
+
+    fn features(&self, candidate: &Candidate, sources: Option<&Sources>) -> Features {
+        graph::features(candidate, &self.terms, sources, self.left_out)
     }
 
     /// Notes the fused list and what the query's own names are about; judges both.
@@ -128,16 +144,12 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        graph::judge(&mut self.candidates, &self.terms, None);
+        graph::judge(&mut self.candidates, &self.terms, None, self.left_out);
         Ok(())
     }
 
-    /// Follows the names of the most probable passages and judges anew. Gives the passages that
-    /// links start from, with their probability before and their terms of the query.
-    fn follow(
-        &mut self,
-        cancel: &Cancel,
-    ) -> Result<HashMap<PassageId, (f32, graph::TermSet)>, RetrieveError> {
+    /// Follows the names of the most probable passages.
+    fn follow(&mut self, cancel: &Cancel) -> Result<Sources, RetrieveError> {
         let mut order: Vec<(f32, PassageId)> =
             self.candidates.iter().map(|(id, c)| (c.p, *id)).collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -212,7 +224,7 @@ impl<'a> Search<'a> {
         };
         candidate.terms = terms;
         if !known {
-            let values = graph::features(candidate, &self.terms, None);
+            let values = graph::features(candidate, &self.terms, None, self.left_out);
             candidate.p = graph::before_links(&values);
         }
         Ok(Some(candidate))
@@ -269,7 +281,7 @@ impl Retriever for Graph {
         if fused.is_empty() {
             return Ok(fused);
         }
-        let mut search = Search::new(&self.corpus, query);
+        let mut search = Search::new(&self.corpus, query, &self.left_out);
         search.start(&fused)?;
         let sources = search.follow(cancel)?;
         let Search {
@@ -280,7 +292,7 @@ impl Retriever for Graph {
         // What stands far down and nothing leads to is not among the best.
         let deep = k.saturating_mul(2).saturating_add(8).max(READ);
         candidates.retain(|_, c| c.fused.1 < deep || c.is_linked());
-        graph::judge(&mut candidates, &terms, Some(&sources));
+        graph::judge(&mut candidates, &terms, Some(&sources), &self.left_out);
         let mut why: HashMap<PassageId, Vec<Provenance>> = fused
             .into_iter()
             .map(|hit| (hit.passage, hit.why))
