@@ -16,7 +16,7 @@ use indago_retriever::ingest::{
 };
 use indago_retriever::{
     Approximation, Committed, CorpusWriter, Extracted, FileState, IndexError, PhrasesBuilt,
-    Prepared, SparseBuilt, Stage, SubstringsBuilt, WriterOptions,
+    Prepared, SparseBuilt, Stage, SubstringsBuilt, VectorsBuilt, WriterOptions,
 };
 use indago_text::LanguageChoice;
 use serde::Serialize;
@@ -242,7 +242,8 @@ pub fn index(
     })
 }
 
-/// Makes the vectors that a corpus lacks. Interrupted work is kept.
+/// Makes the vectors that a corpus lacks, those that the project has already (in another corpus, or
+/// as longer ones of the same encoder) without encoding. Interrupted work is kept.
 ///
 /// # Errors
 /// [`Error::NoCorpus`] when there is nothing to encode; [`Error::Cancelled`] soon after `cancel`.
@@ -252,7 +253,7 @@ pub fn embed(
     encoder: &dyn Encoder,
     progress: &mut dyn FnMut(Progress<'_>),
     cancel: &Cancel,
-) -> Result<IndexCoverage, Error> {
+) -> Result<VectorsBuilt, Error> {
     let dir = project.corpus_dir(corpus)?;
     // What is damaged beside the documents is made again further down.
     if matches!(indago_retriever::Corpus::open(&dir), Ok(None)) {

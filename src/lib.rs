@@ -60,7 +60,7 @@ pub use indago_core as core;
 pub use indago_models::pull::{PullError, Pulled, Pulling};
 pub use indago_models::registry::FolderOptions;
 pub use indago_models::remote as models;
-pub use indago_retriever::{Approximation, Corpus, Extracted};
+pub use indago_retriever::{Approximation, Corpus, Extracted, VectorsBuilt};
 pub use indexing::{
     IndexRequest, Indexed, Progress, embed, embed_tokens, extract_facts, index, index_phrases,
     index_sparse, index_substrings, link, prune, sparse_behind,

@@ -38,7 +38,7 @@ pub mod vamana;
 
 pub use build::{
     Committed, CorpusWriter, Extracted, FileState, Generation, PhrasesBuilt, Plan, Stage,
-    SubstringsBuilt, WriterOptions,
+    SubstringsBuilt, VectorsBuilt, WriterOptions,
 };
 pub use corpus::{
     Approximation, Corpus, Listed, PhraseGraphIndex, SourceInfo, SubstringIndex, Summary, list,

@@ -92,6 +92,10 @@ impl Encoder for Propositions {
     fn tokens(&self) -> Option<&dyn TokenEncoder> {
         Some(self)
     }
+
+    fn truncation_of(&self) -> Option<&dyn Encoder> {
+        self.inner.truncation_of()
+    }
 }
 
 impl TokenEncoder for Propositions {

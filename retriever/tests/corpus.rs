@@ -102,13 +102,11 @@ fn vectors_fill_in_behind_and_are_made_once() {
     assert_eq!(texts(&corpus, "fused", &query, 1).len(), 1);
 
     let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
-    let coverage = writer
+    let built = writer
         .embed_missing(&encoder, |_| (), &Cancel::new())
         .unwrap();
-    assert_eq!(
-        (coverage.passages, coverage.embedded, encoder.count()),
-        (4, 4, 4)
-    );
+    assert_eq!((built.coverage.passages, built.coverage.embedded), (4, 4));
+    assert_eq!((built.encoded, encoder.count()), (4, 4));
     let corpus = Corpus::open(dir.path()).unwrap().unwrap();
     assert_eq!(corpus.coverage("word-hasher/1").embedded, 4);
     let found = texts(&corpus, "dense", &query, 3);
@@ -174,10 +172,11 @@ fn embedding_that_fails_goes_on_where_it_stopped() {
     }
     let encoder = WordHasher::new();
     let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
-    let coverage = writer
+    let built = writer
         .embed_missing(&encoder, |_| (), &Cancel::new())
         .unwrap();
-    assert_eq!((coverage.embedded, encoder.count()), (200, 72));
+    assert_eq!((built.coverage.embedded, built.encoded), (200, 72));
+    assert_eq!(encoder.count(), 72);
 }
 
 #[test]

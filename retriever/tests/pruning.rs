@@ -42,7 +42,8 @@ fn embed(dir: &Path) -> usize {
     let mut writer = CorpusWriter::open(dir, &options()).unwrap();
     let coverage = writer
         .embed_missing(&encoder, |_| (), &Cancel::new())
-        .unwrap();
+        .unwrap()
+        .coverage;
     assert_eq!(coverage.missing(), 0, "{coverage:?}");
     assert_eq!(coverage.embedded + coverage.left_out, coverage.passages);
     encoder.count()

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use indago_core::{Cancel, IndexCoverage};
 use indago_retriever::ingest::{SkipReason, Skipped};
-use indago_retriever::{PhrasesBuilt, Stage, SubstringsBuilt};
+use indago_retriever::{PhrasesBuilt, Stage, SubstringsBuilt, VectorsBuilt};
 use serde::Serialize;
 
 use super::args::IndexArgs;
@@ -25,7 +25,7 @@ const TABLE_LINES: usize = 20;
 struct Summary<'a> {
     #[serde(flatten)]
     indexed: &'a Indexed,
-    vectors: Option<IndexCoverage>,
+    vectors: Option<VectorsBuilt>,
     lexical_seconds: f64,
     vector_seconds: Option<f64>,
     device: Option<String>,
@@ -53,11 +53,11 @@ pub(super) fn run(
     };
     if let (true, Some(compute)) = (args.vectors_only, &compute) {
         leave_out(&project, corpus, args, printer, cancel)?;
-        let coverage = vectors(settings, corpus, compute, args.into(), printer, cancel)?;
+        let built = vectors(settings, corpus, compute, args.into(), printer, cancel)?;
         if json {
-            printer.json(&coverage)?;
+            printer.json(&built)?;
         } else {
-            printer.note(&format!("corpus `{corpus}`: {}", covered(coverage)));
+            printer.note(&format!("corpus `{corpus}`: {}", covered(built)));
         }
         return Ok(Exit::Done);
     }
@@ -83,12 +83,12 @@ pub(super) fn run(
     // The corpus can be searched from here on; other indexes fill in behind.
     let substrings = optional::substrings(&project, corpus, args.substrings, printer, cancel)?;
     leave_out(&project, corpus, args, printer, cancel)?;
-    let mut coverage = None;
+    let mut filled = None;
     let mut vector_seconds = None;
     if let Some(compute) = &compute {
         let began = Instant::now();
         match vectors(settings, corpus, compute, args.into(), printer, cancel) {
-            Ok(filled) => coverage = Some(filled),
+            Ok(built) => filled = Some(built),
             Err(error) if error.is_cancelled() => {
                 printer.note(
                     "the documents are indexed; `indago index --vectors-only` completes the vectors",
@@ -118,7 +118,7 @@ pub(super) fn run(
     if json {
         let summary = Summary {
             indexed: &indexed,
-            vectors: coverage,
+            vectors: filled,
             lexical_seconds,
             vector_seconds,
             device: compute.map(|compute| compute.describe().to_owned()),
@@ -126,8 +126,8 @@ pub(super) fn run(
             phrases,
         };
         printer.json(&summary)?;
-    } else if let (Some(coverage), Some(seconds)) = (coverage, vector_seconds) {
-        printer.note(&format!("{} ({seconds:.1} s)", covered(coverage)));
+    } else if let (Some(built), Some(seconds)) = (filled, vector_seconds) {
+        printer.note(&format!("{} ({seconds:.1} s)", covered(built)));
     }
     let unread = indexed
         .skipped
@@ -281,18 +281,27 @@ fn note_facts(
     Ok(())
 }
 
-/// How far vectors are, in words.
-fn covered(coverage: IndexCoverage) -> String {
+/// How far vectors are, in words, and what was spared.
+fn covered(built: VectorsBuilt) -> String {
     let IndexCoverage {
         passages,
         embedded,
         left_out,
-    } = coverage;
-    let without = match left_out {
-        0 => String::new(),
-        n => format!(", {n} are left out"),
-    };
-    format!("{embedded} of {passages} passages have vectors{without}")
+    } = built.coverage;
+    let mut said = format!("{embedded} of {passages} passages have vectors");
+    if left_out > 0 {
+        said += &format!(", {left_out} are left out");
+    }
+    if built.borrowed + built.cut > 0 {
+        said += &format!("; {} encoded now", built.encoded);
+    }
+    if built.borrowed > 0 {
+        said += &format!(", {} copied from other corpora", built.borrowed);
+    }
+    if built.cut > 0 {
+        said += &format!(", {} cut from longer ones", built.cut);
+    }
+    said
 }
 
 /// Says which passages get no vectors, where that was asked for.
@@ -387,11 +396,11 @@ fn vectors(
     wanted: Wanted<'_>,
     printer: Printer,
     cancel: &Cancel,
-) -> Result<IndexCoverage, crate::Error> {
+) -> Result<VectorsBuilt, crate::Error> {
     let encoder = compute.encoder_named(wanted.encoder)?;
     let project = project(settings);
     let mut meter: Option<Meter> = None;
-    let coverage = crate::embed(
+    let built = crate::embed(
         &project,
         corpus,
         encoder.as_ref(),
@@ -443,7 +452,7 @@ fn vectors(
         &mut told,
         cancel,
     )?;
-    Ok(coverage)
+    Ok(built)
 }
 
 fn show(progress: Progress<'_>, meter: &mut Option<Meter>, printer: Printer, list_all: bool) {

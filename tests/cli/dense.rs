@@ -109,3 +109,43 @@ fn every_index_of_vectors_is_made_searched_described_and_repaired() {
     let wrong = sandbox.run(&pieces);
     assert!(wrong.stderr.contains("no vectors of tokens"), "{wrong:?}");
 }
+
+#[test]
+fn fewer_dimensions_are_cut_from_whole_vectors_and_find_what_encoded_ones_find() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/quality");
+    let indexed = |flags: &[&str]| {
+        let sandbox = Sandbox::new();
+        for name in ["corpus.jsonl", "queries.jsonl"] {
+            sandbox.write(name, std::fs::read(folder.join(name)).expect("fixtures"));
+        }
+        let made = sandbox.run(&[&["index", "corpus.jsonl"], flags].concat());
+        assert_eq!(made.code, Some(0), "{made:?}");
+        sandbox
+    };
+    let embed = ["index", "--vectors-only", "--encoder"];
+    let embed = |sandbox: &Sandbox, rest: &[&str]| sandbox.run(&[&embed[..], rest].concat());
+    let (cut, encoded) = (indexed(&[]), indexed(&["--no-vectors"]));
+    for (sandbox, from) in [(&cut, "cut"), (&encoded, "encoded")] {
+        let built = json(&embed(sandbox, &["minilm:128", "--json"]));
+        assert_eq!(built["embedded"], 180, "{built}");
+        for source in ["encoded", "borrowed", "cut"] {
+            let expected = if source == from { 180 } else { 0 };
+            assert_eq!(built[source], expected, "{built}");
+        }
+    }
+    let said = embed(&cut, &["minilm:256"]).stderr;
+    assert!(
+        said.contains("180 of 180 passages have vectors; 0 encoded now, 180 cut from longer ones"),
+        "{said}"
+    );
+    // The same, down to the last digit of a score.
+    let run = |sandbox: &Sandbox| {
+        let args = ["search", "--batch", "queries.jsonl", "-k", "10"];
+        let found = sandbox.run(&[&args[..], &["--retriever", "dense@minilm:128"]].concat());
+        assert_eq!(found.code, Some(0), "{found:?}");
+        found.stdout
+    };
+    let lines = run(&cut);
+    assert_eq!(lines.lines().count(), 10 * 83);
+    assert_eq!(lines, run(&encoded));
+}

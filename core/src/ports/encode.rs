@@ -83,6 +83,12 @@ pub trait Encoder: Send + Sync {
     fn tokens(&self) -> Option<&dyn TokenEncoder> {
         None
     }
+
+    /// The encoder of whose vectors these are the first [`Self::dim`] values, scaled to length 1
+    /// again. Whoever has its vector of a text can cut this one's from it instead of encoding.
+    fn truncation_of(&self) -> Option<&dyn Encoder> {
+        None
+    }
 }
 
 /// Turns texts into one vector a token, for late interaction: a query's token is answered by the

@@ -67,6 +67,11 @@ impl Encoder for Truncated {
         }
         Ok(out)
     }
+
+    /// Of a truncation of a truncation, the encoder at the bottom: the first values are the same.
+    fn truncation_of(&self) -> Option<&dyn Encoder> {
+        Some(self.inner.truncation_of().unwrap_or(self.inner.as_ref()))
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +94,10 @@ mod tests {
         }
         assert!(cut.row(1).iter().all(|x| *x == 0.0));
         assert_ne!(short.fingerprint(), inner.fingerprint());
+        assert!(inner.truncation_of().is_none());
+        let shorter = Truncated::new(Arc::new(short), 32).unwrap();
+        let whole = shorter.truncation_of().unwrap();
+        assert_eq!(whole.fingerprint(), inner.fingerprint());
         let error = Truncated::new(inner, 100_000).unwrap_err().to_string();
         assert!(error.contains("100000 were asked for"), "{error}");
     }

@@ -1,11 +1,21 @@
-//! Vectors that another corpus has already: the same text costs an encoder nothing a second time.
+//! Vectors that are there already: the same text costs an encoder nothing a second time.
+//!
+//! Another corpus may have a text's vector of the same encoder, and a truncated encoder's vectors
+//! are the first values of those of the whole one, wherever these are stored. Never the other way
+//! round: what was cut off is gone.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use indago_core::Cancel;
+use indago_core::ports::Encoder;
+
 use super::CorpusWriter;
 use crate::dense::{self, LogReader, VectorLog};
 use crate::error::IndexError;
+
+/// Hash of a text that is embedded.
+type Key = [u8; 16];
 
 impl CorpusWriter {
     /// Has vectors copied from the corpora in these folders before any is made. What cannot be read
@@ -16,41 +26,86 @@ impl CorpusWriter {
         self
     }
 
-    /// Copies into `log` what the lenders have of `wanted`, the keys of texts without a vector.
+    /// Copies into `log` what the lenders have of `wanted`, the keys of texts without a vector, and
+    /// says how many that were.
     pub(super) fn borrow_vectors(
         &self,
         log: &mut VectorLog,
         fingerprint: &str,
-        wanted: &HashSet<[u8; 16]>,
-    ) -> Result<(), IndexError> {
-        let mut left = wanted.len();
-        for lender in self.lenders.iter().filter(|lender| **lender != self.dir) {
-            for path in logs(lender, fingerprint) {
-                if left == 0 {
-                    return log.sync();
-                }
-                let reader = match LogReader::open(&path, fingerprint, log.dim()) {
-                    Ok(reader) => reader,
-                    Err(error) => {
-                        tracing::debug!(%error, "no vectors are borrowed from this log");
-                        continue;
-                    }
-                };
-                for (key, record) in reader.whole_records() {
-                    if wanted.contains(&key) && log.find(&key).is_none() {
-                        log.append_record(key, record)?;
-                        left -= 1;
-                    }
-                }
-            }
-        }
-        log.sync()
+        wanted: &HashSet<Key>,
+        cancel: &Cancel,
+    ) -> Result<u64, IndexError> {
+        let readers = readers(self.others(), fingerprint, log.dim());
+        let copy = |log: &mut VectorLog, key: Key, record: &[u8]| log.append_record(key, record);
+        take(log, readers, wanted, copy, cancel)
+    }
+
+    /// The same with vectors cut from those of the encoder `whole`, which this corpus may have too.
+    pub(super) fn cut_vectors(
+        &self,
+        log: &mut VectorLog,
+        whole: &dyn Encoder,
+        wanted: &HashSet<Key>,
+        cancel: &Cancel,
+    ) -> Result<u64, IndexError> {
+        let folders = std::iter::once(&self.dir).chain(self.others());
+        let readers = readers(folders, whole.fingerprint(), whole.dim() as u32);
+        let cut = |log: &mut VectorLog, key: Key, record: &[u8]| {
+            log.append_cut(key, &dense::vector(record))
+        };
+        take(log, readers, wanted, cut, cancel)
+    }
+
+    fn others(&self) -> impl Iterator<Item = &PathBuf> {
+        self.lenders.iter().filter(|lender| **lender != self.dir)
     }
 }
 
-/// The logs of an encoder in the corpus folder `lender`, by name.
-fn logs(lender: &Path, fingerprint: &str) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(lender.join(dense::FOLDER)) else {
+/// Has `put` append the records of `wanted` keys that `log` lacks, and counts them.
+fn take(
+    log: &mut VectorLog,
+    readers: impl Iterator<Item = LogReader>,
+    wanted: &HashSet<Key>,
+    put: impl Fn(&mut VectorLog, Key, &[u8]) -> Result<(), IndexError>,
+    cancel: &Cancel,
+) -> Result<u64, IndexError> {
+    let mut left: HashSet<&Key> = wanted
+        .iter()
+        .filter(|key| log.find(key).is_none())
+        .collect();
+    let before = left.len();
+    for reader in readers {
+        for (key, record) in reader.whole_records() {
+            if left.is_empty() {
+                break;
+            }
+            cancel.check()?;
+            if left.remove(&key) {
+                put(log, key, record)?;
+            }
+        }
+    }
+    log.sync()?;
+    Ok((before - left.len()) as u64)
+}
+
+/// The logs of an encoder in the corpora in these folders, opened one after another.
+fn readers<'a>(
+    folders: impl Iterator<Item = &'a PathBuf>,
+    fingerprint: &str,
+    dim: u32,
+) -> impl Iterator<Item = LogReader> {
+    let paths = folders.flat_map(move |folder| logs(folder, fingerprint));
+    paths.filter_map(move |path| {
+        LogReader::open(&path, fingerprint, dim)
+            .inspect_err(|error| tracing::debug!(%error, "no vectors are taken from this log"))
+            .ok()
+    })
+}
+
+/// The logs of an encoder in the corpus folder `folder`, by name.
+fn logs(folder: &Path, fingerprint: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder.join(dense::FOLDER)) else {
         return Vec::new();
     };
     let mut found: Vec<PathBuf> = entries

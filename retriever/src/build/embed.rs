@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indago_core::ports::{Encoder, Role};
 use indago_core::{Cancel, IndexCoverage};
+use serde::Serialize;
 
 use super::CorpusWriter;
 use crate::corpus::Approximation;
@@ -22,9 +23,25 @@ const BATCH: usize = 64;
 /// How often vectors are made visible to readers while more are made.
 const PUBLISH_EVERY: Duration = Duration::from_secs(20);
 
+/// How far the vectors of an encoder are, and where those that were missing came from. Passages of
+/// the same text share a vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct VectorsBuilt {
+    /// How far they are now.
+    #[serde(flatten)]
+    pub coverage: IndexCoverage,
+    /// Vectors that were encoded now.
+    pub encoded: u64,
+    /// Vectors that were copied from other corpora.
+    pub borrowed: u64,
+    /// Vectors that were cut from longer ones of the same encoder.
+    pub cut: u64,
+}
+
 impl CorpusWriter {
     /// Embeds every passage that has no vector of this encoder yet. Texts that were ever embedded
-    /// cost nothing. `progress` is told after each batch.
+    /// cost nothing, and a truncated encoder costs nothing where the whole one has embedded them.
+    /// `progress` is told after each batch.
     ///
     /// # Errors
     /// [`IndexError::Cancelled`] soon after `cancel` is set; what was embedded so far stays and is
@@ -34,9 +51,10 @@ impl CorpusWriter {
         encoder: &dyn Encoder,
         mut progress: impl FnMut(IndexCoverage),
         cancel: &Cancel,
-    ) -> Result<IndexCoverage, IndexError> {
+    ) -> Result<VectorsBuilt, IndexError> {
+        let mut built = VectorsBuilt::default();
         let Some(store) = self.current.as_ref().map(|current| current.store.clone()) else {
-            return Ok(IndexCoverage::default());
+            return Ok(built);
         };
         let fingerprint = encoder.fingerprint().to_owned();
         let (mut set, mut log) = self.open_log(encoder)?;
@@ -54,8 +72,14 @@ impl CorpusWriter {
                 missing.push(row);
             }
         }
-        if !missing.is_empty() && !self.lenders.is_empty() {
-            self.borrow_vectors(&mut log, &fingerprint, &waiting)?;
+        // What claims to be longer and is not cannot be cut from.
+        let whole = encoder.truncation_of();
+        let whole = whole.filter(|whole| whole.dim() >= encoder.dim());
+        if !missing.is_empty() {
+            built.borrowed = self.borrow_vectors(&mut log, &fingerprint, &waiting, cancel)?;
+            if let Some(whole) = whole {
+                built.cut = self.cut_vectors(&mut log, whole, &waiting, cancel)?;
+            }
             missing.retain(|row| log.find(&store.passage_row(*row).embed_key).is_none());
         }
         drop(waiting);
@@ -66,12 +90,14 @@ impl CorpusWriter {
         let mut done = passages.saturating_sub(left_out + missing.len() as u64);
         if missing.is_empty() && known.missing() == 0 && !damaged {
             progress(known);
-            return Ok(known);
+            built.coverage = known;
+            return Ok(built);
         }
         if damaged || set.matrix.is_empty() {
             // From now on the log belongs to the corpus, so that a killed run is not in vain.
             set = self.publish_vectors(&store, &log, &set, &pruned)?;
         }
+        let source = whole.unwrap_or(encoder);
         let mut published = Instant::now();
         let mut outcome = Ok(());
         'windows: for window in missing.chunks(WINDOW) {
@@ -83,7 +109,7 @@ impl CorpusWriter {
             for batch in texts.chunks(BATCH) {
                 let text: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
                 let vectors = match cancel.check() {
-                    Ok(()) => encoded::encode(encoder, &text, Role::Passage, cancel),
+                    Ok(()) => encoded::encode(source, &text, Role::Passage, cancel),
                     Err(cancelled) => Err(cancelled.into()),
                 };
                 let vectors = match vectors {
@@ -94,8 +120,12 @@ impl CorpusWriter {
                     }
                 };
                 for (i, (key, _)) in batch.iter().enumerate() {
-                    log.append(*key, vectors.row(i))?;
+                    match whole {
+                        Some(_) => log.append_cut(*key, vectors.row(i))?,
+                        None => log.append(*key, vectors.row(i))?,
+                    }
                 }
+                built.encoded += batch.len() as u64;
                 done += batch.len() as u64;
                 progress(IndexCoverage {
                     passages,
@@ -116,7 +146,10 @@ impl CorpusWriter {
                 Err(cancelled.into())
             }
             Err(error) => Err(error),
-            Ok(()) => Ok(self.coverage(&fingerprint)),
+            Ok(()) => {
+                built.coverage = self.coverage(&fingerprint);
+                Ok(built)
+            }
         }
     }
 

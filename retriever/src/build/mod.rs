@@ -20,6 +20,7 @@ use indago_core::ports::SparseEncoder;
 use indago_core::{Cancel, IndexCoverage};
 use indago_text::{Language, LanguageChoice, UnknownLanguage};
 
+pub use embed::VectorsBuilt;
 pub use facts::Extracted;
 pub use files::{FileState, Plan};
 pub use generation::{Committed, Generation, Stage};

@@ -100,7 +100,7 @@ fn is_whole(record: &[u8]) -> bool {
 }
 
 /// The vector of a whole record.
-fn vector(record: &[u8]) -> Vec<f32> {
+pub(crate) fn vector(record: &[u8]) -> Vec<f32> {
     let body = &record[16..record.len() - 8];
     body.chunks_exact(2)
         .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
@@ -184,6 +184,17 @@ impl VectorLog {
         let sum = xxh3_64(&record);
         record.extend(sum.to_le_bytes());
         self.put(key, &record)
+    }
+
+    /// Appends the first values of a vector that is as long as these or longer, scaled to length 1.
+    ///
+    /// They are rounded as a log of the longer vectors has them. So a text has the same vector, bit
+    /// for bit, whether it was cut from such a log or encoded for the purpose.
+    pub(crate) fn append_cut(&mut self, key: [u8; 16], longer: &[f32]) -> Result<(), IndexError> {
+        let rounded = longer.iter().map(|x| f16::from_f32(*x).to_f32());
+        let mut vector: Vec<f32> = rounded.take(self.dim as usize).collect();
+        indago_kernels::l2_normalize(&mut vector);
+        self.append(key, &vector)
     }
 
     /// Appends a record of another log of the same encoder.
@@ -425,7 +436,33 @@ mod tests {
         }
     }
 
+    /// A vector of 48 values and length 1 that has more than nothing among its first.
+    fn longer() -> impl Strategy<Value = Vec<f32>> {
+        prop::collection::vec(-1.0_f32..1.0, 48).prop_map(|mut vector| {
+            vector[0] += 2.0;
+            indago_kernels::l2_normalize(&mut vector);
+            vector
+        })
+    }
+
     proptest! {
+        #[test]
+        fn a_cut_vector_is_the_same_from_a_log_and_from_the_encoder(vector in longer()) {
+            let dir = tempfile::tempdir().unwrap();
+            let mut whole = VectorLog::create(&dir.path().join("whole"), "model", 48).unwrap();
+            whole.append(key(1), &vector).unwrap();
+            let mut cut = VectorLog::create(&dir.path().join("cut"), "model:16", 16).unwrap();
+            cut.append_cut(key(1), &whole.vector(0).unwrap()).unwrap();
+            cut.append_cut(key(2), &vector).unwrap();
+            prop_assert_eq!(cut.vector(0).unwrap(), cut.vector(1).unwrap());
+            // Rounding to 11 bits moves a vector by 2^-11 of its length at most. It is rounded twice,
+            // before and after it is scaled: the cosine with the exact one is 1 - 2^-21 at least.
+            let mut exact = vector[..16].to_vec();
+            indago_kernels::l2_normalize(&mut exact);
+            let apart = exact.iter().zip(cut.vector(0).unwrap()).map(|(x, y)| (x - y).powi(2));
+            prop_assert!(apart.sum::<f32>().sqrt() <= 2.0 * 2.0_f32.powi(-11) + 1e-6);
+        }
+
         #[test]
         fn a_torn_end_costs_only_the_last_vector(cut in 1usize..30) {
             let dir = tempfile::tempdir().unwrap();

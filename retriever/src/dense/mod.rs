@@ -3,7 +3,8 @@
 //! Per encoder there is one *log*, which only grows and doubles as the cache (a text that was
 //! embedded once is never embedded again), and one *matrix* per publication: the codes of the
 //! vectors that the current passages have, in the order of their rows. A search scans the whole
-//! matrix and scores the best again with the log's 16-bit floats.
+//! matrix and scores the best again with the log's 16-bit floats. A truncated encoder's log is cut
+//! from the whole one's as far as that goes.
 //!
 //! On request a matrix has a *graph* beside it ([`crate::vamana`]), over which an approximate search
 //! walks instead. It follows the matrix: rows that came are inserted, rows that went are taken out.
@@ -20,7 +21,7 @@ use std::path::Path;
 use indago_core::ports::RetrieveError;
 
 pub(crate) use approximate::link;
-pub(crate) use log::{LogReader, VectorLog, check as check_log};
+pub(crate) use log::{LogReader, VectorLog, check as check_log, vector};
 pub(crate) use matrix::Vectors;
 
 use crate::error::IndexError;
