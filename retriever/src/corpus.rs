@@ -368,6 +368,8 @@ pub(crate) struct Tokens {
     pub(crate) index: multivector::Index,
     pub(crate) rows: multivector::Rows,
     pub(crate) path: PathBuf,
+    /// Of the file, which a writer may remove later.
+    bytes: u64,
     store: Arc<Store>,
 }
 
@@ -376,6 +378,7 @@ impl Tokens {
         let file = multivector::TokenFile::open(path)?;
         Ok(Self {
             rows: multivector::link_rows(&store, &file.keys),
+            bytes: file.bytes,
             index: file.index,
             path: path.to_owned(),
             store,

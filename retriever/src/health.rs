@@ -18,13 +18,31 @@ use crate::substring::Substrings;
 /// Size of an inverted index up to which it is checked whenever it is opened.
 const MAX_CHECKED_BYTES: u64 = 512 << 20;
 
+/// States that are tried, one after another, while a writer replaces them faster than they are read.
+const ATTEMPTS: usize = 20;
+
 /// Reads every file of a corpus through and compares it with its checksum, also where the corpus
-/// cannot be opened.
+/// cannot be opened. What a writer replaces meanwhile is no damage: then its new state is read.
 ///
 /// # Errors
 /// When the manifest itself cannot be read.
 pub fn verify(dir: &Path) -> Result<Vec<RetrieveError>, RetrieveError> {
-    Ok(Manifest::read(dir)?.map_or_else(Vec::new, |manifest| check(dir, &manifest)))
+    let mut read = Manifest::read(dir)?;
+    for _ in 1..ATTEMPTS {
+        let Some(manifest) = &read else {
+            return Ok(Vec::new());
+        };
+        let problems = check(dir, manifest);
+        if problems.is_empty() {
+            return Ok(problems);
+        }
+        let now = Manifest::read(dir)?;
+        if now == read {
+            return Ok(problems);
+        }
+        read = now;
+    }
+    Ok(read.map_or_else(Vec::new, |manifest| check(dir, &manifest)))
 }
 
 /// Compares a file with what the manifest says of it.
@@ -59,7 +77,7 @@ pub(crate) fn verify_lexical(dir: &Path, manifest: &Manifest) -> Result<(), Retr
     files.into_iter().try_for_each(|sum| check_file(dir, sum))
 }
 
-pub(crate) fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
+fn check(dir: &Path, manifest: &Manifest) -> Vec<RetrieveError> {
     let mut problems: Vec<RetrieveError> = manifest
         .files
         .iter()

@@ -5,47 +5,13 @@ mod support;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use indago_core::ports::{EncodeError, Role, SparseEncoder, SparseVector};
 use indago_core::{Cancel, Query};
 use indago_retriever::{Corpus, CorpusWriter, SparseBuilt};
 use proptest::prelude::*;
-use support::{files, index, options};
-
-/// The number of each letter. Counts what it encodes.
-#[derive(Default)]
-struct Letters(AtomicUsize);
-
-impl SparseEncoder for Letters {
-    fn name(&self) -> &'static str {
-        "letters"
-    }
-
-    fn fingerprint(&self) -> &'static str {
-        "letters/1"
-    }
-
-    fn vocabulary(&self) -> usize {
-        26
-    }
-
-    fn encode(
-        &self,
-        texts: &[&str],
-        _: Role,
-        cancel: &Cancel,
-    ) -> Result<Vec<SparseVector>, EncodeError> {
-        cancel.check()?;
-        self.0.fetch_add(texts.len(), Ordering::SeqCst);
-        let vector = |text: &&str| {
-            let count = |letter: u8| text.bytes().filter(|b| *b == letter).count() as f32;
-            let all = (b'a'..=b'z').map(|letter| (u32::from(letter - b'a'), count(letter)));
-            all.filter(|(_, n)| *n > 0.0).collect()
-        };
-        Ok(texts.iter().map(vector).collect())
-    }
-}
+use support::{Letters, files, index, options};
 
 fn build(dir: &Path, encoder: Option<&dyn SparseEncoder>) -> SparseBuilt {
     let mut writer = CorpusWriter::open(dir, &options()).unwrap();

@@ -81,9 +81,10 @@ impl Corpus {
         self.0.names.len()
     }
 
-    /// Reads every file through and compares it with its checksum.
+    /// Reads every file of what is published now, which may be a later state than this, through and
+    /// compares it with its checksum.
     pub fn health(&self) -> Vec<RetrieveError> {
-        health::check(&self.0.dir, &self.0.manifest)
+        health::verify(&self.0.dir).unwrap_or_else(|error| vec![error])
     }
 
     /// Sparse indexes: by what they were made, how many passages of the corpus they have, and the
@@ -97,12 +98,12 @@ impl Corpus {
     /// The index of where any piece of text stands; `None` where documents are read for that.
     pub fn substring_index(&self) -> Option<SubstringIndex> {
         let set = self.0.manifest.substrings.as_ref()?;
-        let length = |file| std::fs::metadata(self.0.dir.join(file)).map_or(0, |m| m.len());
+        let opened = self.0.substrings.as_ref()?;
         Some(SubstringIndex {
             documents: set.documents,
             segments: set.segments.len(),
             text_bytes: set.segments.iter().map(|part| part.text_bytes).sum(),
-            bytes: set.files().map(length).sum(),
+            bytes: opened.bytes(),
         })
     }
 
@@ -120,7 +121,8 @@ impl Corpus {
     /// have, and the bytes of the file; `None` where there are none.
     pub fn token_vectors(&self, fingerprint: &str) -> Option<(u64, u64, u64)> {
         let set = self.0.manifest.tokens_of(fingerprint)?;
-        let bytes = std::fs::metadata(self.0.dir.join(&set.file)).map_or(0, |m| m.len());
+        let opened = self.0.tokens.get(fingerprint);
+        let bytes = opened.map_or(0, |tokens| tokens.bytes);
         Some((set.passages, set.tokens, bytes))
     }
 }

@@ -97,6 +97,8 @@ pub(crate) struct TokenFile {
     pub(crate) index: Index,
     pub(crate) keys: Vec<[u8; 16]>,
     pub(crate) trained: u32,
+    /// Length of the file.
+    pub(crate) bytes: u64,
 }
 
 impl TokenFile {
@@ -164,6 +166,7 @@ impl TokenFile {
             index: Index::of_parts(codec, bounds, codes, [residuals, factors], fixed),
             keys,
             trained,
+            bytes: file.bytes().len() as u64,
         })
     }
 }

@@ -55,8 +55,16 @@ pub(crate) fn write_rows(path: &Path, texts: &[Vec<u32>]) -> Result<(), IndexErr
     file.finish()
 }
 
-/// The rows that [`write_rows`] wrote: per text where its rows begin, the end, and the rows.
-fn read_rows(path: &Path) -> Result<(Vec<u32>, Vec<u32>), RetrieveError> {
+/// What [`write_rows`] wrote.
+struct RowFile {
+    /// Per text where its rows begin, and the end.
+    starts: Vec<u32>,
+    rows: Vec<u32>,
+    /// Length of the file.
+    bytes: u64,
+}
+
+fn read_rows(path: &Path) -> Result<RowFile, RetrieveError> {
     let file = SealedFile::open(path, ROWS)?;
     let numbers = |section: &str| {
         file.verify(section)?;
@@ -74,7 +82,12 @@ fn read_rows(path: &Path) -> Result<(Vec<u32>, Vec<u32>), RetrieveError> {
     if at as usize != rows.len() {
         return Err(corrupt(path, "table lengths do not agree"));
     }
-    Ok((starts, rows))
+    let bytes = file.bytes().len() as u64;
+    Ok(RowFile {
+        starts,
+        rows,
+        bytes,
+    })
 }
 
 /// The index, open for reading, and which documents it has.
@@ -86,6 +99,8 @@ pub(crate) struct Substrings {
     rows: Vec<u32>,
     /// Documents that are in no segment, ascending.
     missing: Vec<u32>,
+    /// Of all files, which a writer may remove later.
+    bytes: u64,
 }
 
 impl Substrings {
@@ -95,13 +110,18 @@ impl Substrings {
         store: &Store,
     ) -> Result<Self, RetrieveError> {
         let path = dir.join(&set.rows);
-        let (starts, rows) = read_rows(&path)?;
+        let RowFile {
+            starts,
+            rows,
+            mut bytes,
+        } = read_rows(&path)?;
         let mut segments = Vec::with_capacity(set.segments.len());
         let mut texts = 0;
         for part in &set.segments {
             let segment = Segment::open(&dir.join(&part.file))?;
             let first = texts;
             texts += segment.keys().len();
+            bytes += segment.bytes();
             segments.push((segment, first));
         }
         let mut there = vec![false; store.n_documents() as usize];
@@ -123,7 +143,13 @@ impl Substrings {
             segments,
             starts,
             rows,
+            bytes,
         })
+    }
+
+    /// Length of its files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Reads every file through.

@@ -176,6 +176,11 @@ impl Segment {
         })
     }
 
+    /// Length of the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.file.bytes().len() as u64
+    }
+
     /// Reads all of it through.
     pub(crate) fn verify(&self) -> Result<(), RetrieveError> {
         self.file.verify("positions")?;

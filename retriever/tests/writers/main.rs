@@ -11,6 +11,7 @@ mod readers;
 mod rebuild;
 #[path = "../support/mod.rs"]
 mod support;
+mod while_written;
 
 use std::collections::BTreeMap;
 use std::fs;
