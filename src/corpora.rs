@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use indago_core::ports::Retriever;
 use indago_core::{Cancel, DocumentId, Query};
-use indago_retriever::{Corpus, CorpusWriter, WriterOptions};
+use indago_retriever::Corpus;
 
 use crate::{Error, Project};
 
@@ -45,20 +45,7 @@ pub fn remove(project: &Project, name: &str) -> Result<(), Error> {
             project,
         });
     }
-    // Taken only for its lock: nobody may be writing.
-    let options = WriterOptions {
-        settings: String::new(),
-        threads: 1,
-        language: None,
-    };
-    let lock = match CorpusWriter::open(&dir, &options) {
-        Ok(writer) => Some(writer),
-        Err(indago_retriever::IndexError::Read(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    std::fs::remove_dir_all(&dir).map_err(|e| Error::io("remove", &dir, e))?;
-    drop(lock);
-    Ok(())
+    Ok(indago_retriever::remove(&dir)?)
 }
 
 /// Refuses what is no question: no words, or too many.

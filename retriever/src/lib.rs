@@ -38,7 +38,7 @@ pub mod vamana;
 
 pub use build::{
     Committed, CorpusWriter, Extracted, FileState, Generation, PhrasesBuilt, Plan, Stage,
-    SubstringsBuilt, VectorsBuilt, WriterOptions,
+    SubstringsBuilt, VectorsBuilt, WriterOptions, remove,
 };
 pub use corpus::{
     Approximation, Corpus, Listed, PhraseGraphIndex, SourceInfo, SubstringIndex, Summary, list,

@@ -80,53 +80,25 @@ pub(super) fn run(
     if !json {
         tell(&indexed, args, lexical_seconds, printer);
     }
-    // The corpus can be searched from here on; other indexes fill in behind.
-    let substrings = optional::substrings(&project, corpus, args.substrings, printer, cancel)?;
-    leave_out(&project, corpus, args, printer, cancel)?;
-    let mut filled = None;
-    let mut vector_seconds = None;
-    if let Some(compute) = &compute {
-        let began = Instant::now();
-        match vectors(settings, corpus, compute, args.into(), printer, cancel) {
-            Ok(built) => filled = Some(built),
-            Err(error) if error.is_cancelled() => {
-                printer.note(
-                    "the documents are indexed; `indago index --vectors-only` completes the vectors",
-                );
-                return Err(error.into());
-            }
-            Err(error) => return Err(error.into()),
+    // The corpus can be searched from here on.
+    let behind = fill_in(args, settings, compute.as_ref(), printer, cancel);
+    let behind = behind.inspect_err(|error| {
+        if error.downcast_ref().is_some_and(crate::Error::is_busy) {
+            printer.note("the documents are indexed; `indago index` completes the other indexes");
         }
-        vector_seconds = Some(began.elapsed().as_secs_f64());
-    }
-    if let Some(name) = &args.graph_extractor {
-        extract(name, args.graph_calls, settings, corpus, printer, cancel)?;
-    } else {
-        note_facts(&project, corpus, printer)?;
-    }
-    // Behind the facts, which go into it.
-    let phrases = optional::phrases(&project, corpus, args.phrase_graph, printer, cancel)?;
-    if let Some(name) = &args.sparse {
-        if name != "bm25" && compute.as_ref().is_some_and(Compute::is_gpu) {
-            printer.note("note: sparse vectors are encoded on this CPU, not on the GPU");
-        }
-        sparse(&project, corpus, name, printer, cancel)?;
-    }
-    if !args.no_vectors {
-        follow_sparse(&project, corpus, printer, cancel)?;
-    }
+    })?;
     if json {
         let summary = Summary {
             indexed: &indexed,
-            vectors: filled,
+            vectors: behind.vectors,
             lexical_seconds,
-            vector_seconds,
+            vector_seconds: behind.vector_seconds,
             device: compute.map(|compute| compute.describe().to_owned()),
-            substrings,
-            phrases,
+            substrings: behind.substrings,
+            phrases: behind.phrases,
         };
         printer.json(&summary)?;
-    } else if let (Some(built), Some(seconds)) = (filled, vector_seconds) {
+    } else if let (Some(built), Some(seconds)) = (behind.vectors, behind.vector_seconds) {
         printer.note(&format!("{} ({seconds:.1} s)", covered(built)));
     }
     let unread = indexed
@@ -140,8 +112,84 @@ pub(super) fn run(
     })
 }
 
+/// What filled in behind the documents.
+#[derive(Default)]
+struct Behind {
+    substrings: Option<SubstringsBuilt>,
+    vectors: Option<VectorsBuilt>,
+    vector_seconds: Option<f64>,
+    phrases: Option<PhrasesBuilt>,
+}
+
+/// Makes the other indexes that are wanted, and brings those that are there up to date. Each takes
+/// the corpus's lock for itself, so that another process may come in between.
+fn fill_in(
+    args: &IndexArgs,
+    settings: &Settings,
+    compute: Option<&Compute>,
+    printer: Printer,
+    cancel: &Cancel,
+) -> anyhow::Result<Behind> {
+    let project = project(settings);
+    let corpus = &settings.corpus.value;
+    let substrings = optional::substrings(&project, corpus, args.substrings, printer, cancel)?;
+    leave_out(&project, corpus, args, printer, cancel)?;
+    let mut behind = Behind {
+        substrings,
+        ..Behind::default()
+    };
+    if let Some(compute) = compute {
+        let began = Instant::now();
+        match vectors(settings, corpus, compute, args.into(), printer, cancel) {
+            Ok(built) => behind.vectors = Some(built),
+            Err(error) if error.is_cancelled() => {
+                printer.note(
+                    "the documents are indexed; `indago index --vectors-only` completes the vectors",
+                );
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        behind.vector_seconds = Some(began.elapsed().as_secs_f64());
+    }
+    if let Some(name) = &args.graph_extractor {
+        extract(name, args.graph_calls, settings, corpus, printer, cancel)?;
+    } else {
+        note_facts(&project, corpus, printer)?;
+    }
+    // Behind the facts, which go into it.
+    behind.phrases = optional::phrases(&project, corpus, args.phrase_graph, printer, cancel)?;
+    if let Some(name) = &args.sparse {
+        if name != "bm25" && compute.is_some_and(Compute::is_gpu) {
+            printer.note("note: sparse vectors are encoded on this CPU, not on the GPU");
+        }
+        sparse(&project, corpus, name, printer, cancel)?;
+    }
+    if !args.no_vectors {
+        follow_sparse(&project, corpus, printer, cancel)?;
+    }
+    Ok(behind)
+}
+
 /// Brings a corpus up to date with `paths`, vectors included, and says little about it.
 pub(super) fn update(
+    settings: &Settings,
+    corpus: &str,
+    paths: Vec<PathBuf>,
+    printer: Printer,
+    cancel: &Cancel,
+) -> Result<(), crate::Error> {
+    match try_update(settings, corpus, paths, printer, cancel) {
+        // Somebody else brings it up to date; what is there can be read meanwhile.
+        Err(error) if error.is_busy() && crate::open(&project(settings), corpus).is_ok() => {
+            printer.note(&format!("note: {error}; asking what is there"));
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn try_update(
     settings: &Settings,
     corpus: &str,
     paths: Vec<PathBuf>,
@@ -155,27 +203,17 @@ pub(super) fn update(
     };
     let mut meter = None;
     let mut on_progress = |progress: Progress<'_>| show(progress, &mut meter, printer, false);
-    match crate::index(&project(settings), &request, &mut on_progress, cancel) {
-        Ok(indexed) => {
-            let Indexed {
-                added,
-                changed,
-                removed,
-                documents,
-                skipped,
-                ..
-            } = &indexed;
-            if added + changed + removed > 0 {
-                printer.note(&format!("corpus `{corpus}`: {documents} documents"));
-                unreadable(skipped, false, printer);
-            }
-        }
-        // Somebody else brings it up to date; what is there can be read meanwhile.
-        Err(error) if error.is_busy() => {
-            printer.note(&format!("note: {error}; asking what is there"));
-            return Ok(());
-        }
-        Err(error) => return Err(error),
+    let Indexed {
+        added,
+        changed,
+        removed,
+        documents,
+        skipped,
+        ..
+    } = crate::index(&project(settings), &request, &mut on_progress, cancel)?;
+    if added + changed + removed > 0 {
+        printer.note(&format!("corpus `{corpus}`: {documents} documents"));
+        unreadable(&skipped, false, printer);
     }
     optional::substrings(&project(settings), corpus, None, printer, cancel)?;
     optional::phrases(&project(settings), corpus, None, printer, cancel)?;

@@ -7,6 +7,7 @@
 )]
 
 mod ask;
+mod at_once;
 mod attach;
 mod bad_input;
 mod basics;

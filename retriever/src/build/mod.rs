@@ -8,6 +8,7 @@ mod generation;
 mod lock;
 mod phrases;
 mod prune;
+mod remove;
 mod substrings;
 mod tokens;
 
@@ -26,6 +27,7 @@ pub use files::{FileState, Plan};
 pub use generation::{Committed, Generation, Stage};
 pub(crate) use phrases::FOLDER as PHRASES;
 pub use phrases::PhrasesBuilt;
+pub use remove::remove;
 pub use substrings::SubstringsBuilt;
 
 use crate::disk;
@@ -93,7 +95,6 @@ impl CorpusWriter {
     /// # Errors
     /// [`IndexError::Locked`] while another process writes it; what is wrong with the manifest.
     pub fn open(dir: &Path, options: &WriterOptions) -> Result<Self, IndexError> {
-        fs::create_dir_all(dir).map_err(|e| IndexError::write(dir, e))?;
         let lock = Lock::take(dir)?;
         let manifest = Manifest::read(dir)?.unwrap_or_default();
         let language = match (options.language, manifest.generation) {
@@ -114,7 +115,6 @@ impl CorpusWriter {
     /// # Errors
     /// [`IndexError::Locked`] while another process writes it.
     pub fn open_anew(dir: &Path, options: &WriterOptions) -> Result<Self, IndexError> {
-        fs::create_dir_all(dir).map_err(|e| IndexError::write(dir, e))?;
         let lock = Lock::take(dir)?;
         let manifest = match Manifest::read(dir) {
             Ok(manifest) => manifest.unwrap_or_default(),
