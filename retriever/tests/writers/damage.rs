@@ -1,10 +1,12 @@
 //! Damage on the disk is noticed, named, and made good on request.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indago_core::ports::NameIndex;
+use indago_core::ports::{NameIndex, RetrieveError};
 use indago_core::{Cancel, Query};
 use indago_retriever::{Corpus, CorpusWriter, Propositions, verify};
 use proptest::prelude::*;
@@ -109,5 +111,124 @@ proptest! {
         prop_assert!(verify(dir.path()).unwrap().is_empty(), "{}", path.display());
         let corpus = Corpus::open(dir.path()).unwrap().unwrap();
         prop_assert_eq!(corpus.passage_ids().count(), 1);
+    }
+}
+
+/// What begins a file of named sections, and what ends it.
+const SEALED: (&[u8], &[u8]) = (b"indagoSF", b"SFindago");
+
+/// Sections of a sealed file, as its table states them; what is in none of them as `header` and
+/// `table`.
+fn sections(bytes: &[u8]) -> Vec<(String, Range<usize>)> {
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+    let trailer = bytes.len() - 40;
+    let (table, count) = (number(trailer), number(trailer + 8));
+    let mut sections = vec![
+        ("header".to_owned(), 0..64),
+        ("table".to_owned(), table..bytes.len()),
+    ];
+    for entry in (0..count).map(|i| table + 40 * i) {
+        let name = String::from_utf8_lossy(&bytes[entry..entry + 16]);
+        let start = number(entry + 16);
+        let name = name.trim_end_matches('\0').to_owned();
+        sections.push((name, start..start + number(entry + 24)));
+    }
+    sections.retain(|(_, range)| !range.is_empty());
+    sections
+}
+
+/// A corpus with every kind of index, and its sealed files as they were published.
+fn with_every_index(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let texts = [
+        (
+            "Brennick Light",
+            "Ines Falk built the old stone tower of Brennick in 1888.",
+        ),
+        (
+            "Lunda",
+            "The river bridge of Lunda.\n\nBoats pass below the bridge each winter.",
+        ),
+    ];
+    index(dir, &files(&texts));
+    embed(dir);
+    embed_further(dir);
+    let mut writer = CorpusWriter::open(dir, &options()).unwrap();
+    let cancel = Cancel::new();
+    writer.build_substrings(true, |_, _| (), &cancel).unwrap();
+    writer.build_phrases(true, |_, _| (), &cancel).unwrap();
+    let read = all_files(dir).into_iter().map(|path| {
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes)
+    });
+    let sealed: Vec<_> = read
+        .filter(|(_, bytes)| bytes.starts_with(SEALED.0) && bytes.ends_with(SEALED.1))
+        .collect();
+    let named: BTreeSet<String> = sealed
+        .iter()
+        .flat_map(|(_, bytes)| sections(bytes))
+        .map(|(name, _)| name)
+        .collect();
+    for section in [
+        "codes",
+        "links",
+        "residuals",
+        "fixed",
+        "positions",
+        "keys",
+        "entries",
+    ] {
+        assert!(named.contains(section), "{section} is not in {named:?}");
+    }
+    sealed
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8) })]
+    #[test]
+    fn a_flipped_byte_in_any_section_of_any_index_is_named(
+        at in any::<prop::sample::Index>(),
+        anywhere in any::<prop::sample::Index>(),
+        mask in 1u8..,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, whole) in with_every_index(dir.path()) {
+            let mut places: Vec<(String, usize)> = sections(&whole)
+                .into_iter()
+                .map(|(name, range)| (name, range.start + at.index(range.len())))
+                .collect();
+            // Wherever it falls, also in what fills up a section.
+            places.push(("any".to_owned(), anywhere.index(whole.len())));
+            for (section, at) in places {
+                let mut damaged = whole.clone();
+                damaged[at] ^= mask;
+                fs::write(&path, &damaged).unwrap();
+                let what = format!("byte {at} of {}, {section}", path.display());
+                let problems = verify(dir.path()).unwrap();
+                prop_assert!(!problems.is_empty(), "{} is not noticed", what);
+                let name = path.display().to_string();
+                for problem in &problems {
+                    prop_assert!(problem.to_string().contains(&name), "{}: {}", what, problem);
+                }
+                let is_read_whole = [".links.bin", ".tokens.bin"].iter().any(|e| name.ends_with(e));
+                if !is_read_whole {
+                    continue;
+                }
+                // What a search relies on is not even opened.
+                match Corpus::open(dir.path()).unwrap_err() {
+                    RetrieveError::Corrupt { path: named, reason } => {
+                        prop_assert_eq!(&named, &path, "{}", what);
+                        let is_section = !["header", "table", "any"].contains(&section.as_str());
+                        let told = format!("section `{section}`");
+                        prop_assert!(!is_section || reason.contains(&told), "{}: {}", what, reason);
+                    }
+                    RetrieveError::FormatVersion { path: named, .. } => {
+                        prop_assert_eq!(&named, &path, "{}", what);
+                    }
+                    other => prop_assert!(false, "{}: {}", what, other),
+                }
+            }
+            fs::write(&path, &whole).unwrap();
+        }
+        prop_assert!(verify(dir.path()).unwrap().is_empty());
     }
 }
