@@ -57,7 +57,7 @@ fn opened(kind: &str, folder: &Path) -> Result<Option<String>, String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6) })]
     #[test]
     fn a_flipped_byte_in_any_file_of_an_added_model_is_named(at in any::<Index>(), mask in 1u8..) {
         let home = tempfile::tempdir().unwrap();

@@ -129,6 +129,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_lock_that_was_removed_with_its_folder_locks_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("corpus");
+        let path = dir.join(FILE);
+        let first = Lock::take(&dir).unwrap();
+        let waiting = open(&dir, &path).unwrap();
+        assert!(is_at(&waiting, &path));
+        first.remove(&dir).unwrap();
+        assert!(!dir.exists());
+        waiting.try_lock().unwrap();
+        assert!(!is_at(&waiting, &path));
+        let second = Lock::take(&dir).unwrap();
+        assert!(is_at(&second.file, &path) && !is_at(&waiting, &path));
+    }
+
+    #[test]
     fn there_is_one_holder_at_a_time_also_while_the_folder_comes_and_goes() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("corpus");
