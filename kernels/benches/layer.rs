@@ -81,6 +81,7 @@ fn main() {
             attention(
                 black_box(&qkv),
                 heads,
+                len,
                 0..len,
                 &mut scratch,
                 black_box(&mut out),

@@ -25,12 +25,14 @@ impl Heads {
     }
 }
 
-/// Bidirectional attention of some tokens of a sequence on all of it:
-/// `out[i] = sum_j softmax_j(q[i] . k[j] / sqrt(dim)) * v[j]` for `i` in `rows`, for each head.
+/// Bidirectional attention of some tokens of a sequence on all of it, or on its first tokens alone:
+/// `out[i] = sum_{j < seen} softmax_j(q[i] . k[j] / sqrt(dim)) * v[j]` for `i` in `rows`, for each
+/// head.
 ///
 /// | argument  | shape                       | layout                                         |
 /// |-----------|-----------------------------|------------------------------------------------|
 /// | `qkv`     | `[len, 3, heads, dim]`      | row-major: a row holds queries, keys, values   |
+/// | `seen`    | 1 to `len`                  | how many leading tokens are attended to        |
 /// | `rows`    | within `0..len`             | the tokens to compute                          |
 /// | `out`     | `[rows.len(), heads, dim]`  | row-major, overwritten                         |
 /// | `scratch` |                             | reused memory; content means nothing           |
@@ -38,9 +40,9 @@ impl Heads {
 /// A token's outcome is the same whatever other tokens are computed with it, so threads may share
 /// a sequence; each of them copies the keys and values again.
 ///
-/// Does `4 * rows.len() * len * heads * dim` operations. Scores of six query rows at a time live in
-/// scratch (`24 * len` bytes), never the whole matrix; keys and values of one head are copied into
-/// panels (`8 * len * dim` bytes). Error about that of two f32 products. Twin:
+/// Does `4 * rows.len() * seen * heads * dim` operations. Scores of six or twelve query rows at a
+/// time live in scratch (`48 * seen` bytes), never the whole matrix; keys and values of one head are
+/// copied into panels (`8 * seen * dim` bytes). Error about that of two f32 products. Twin:
 /// [`crate::reference::attention`].
 ///
 /// # Panics
@@ -48,6 +50,7 @@ impl Heads {
 pub fn attention(
     qkv: &[f32],
     heads: Heads,
+    seen: usize,
     rows: Range<usize>,
     scratch: &mut Vec<f32>,
     out: &mut [f32],
@@ -60,5 +63,8 @@ pub fn attention(
         "rows"
     );
     assert_eq!(out.len(), rows.len() * width, "out");
-    cpu::attention(Isa::active(), qkv, heads, rows, scratch, out);
+    let keys = &qkv[..seen * 3 * width];
+    assert!(seen > 0 || rows.is_empty(), "nothing to attend to");
+    let queries = &qkv[rows.start * 3 * width..rows.end * 3 * width];
+    cpu::attention(Isa::active(), queries, keys, heads, scratch, out);
 }

@@ -17,8 +17,8 @@ pub mod weights;
 
 pub use build::{distill, quantize};
 pub use encoder::{
-    CrossEncoder, DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, MiniLm, SentenceEncoder,
-    Splade, StaticEncoder, Truncated,
+    ColBert, CrossEncoder, DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, MiniLm,
+    SentenceEncoder, Splade, StaticEncoder, Truncated,
 };
 pub use error::ModelError;
 pub use tokenizer::{Vocabulary, WordPiece};

@@ -168,6 +168,7 @@ pub(super) fn what_it_is(kind: ModelKind) -> &'static str {
         ModelKind::Table => "table of word pieces",
         ModelKind::Folder(FolderKind::CrossEncoder) => "cross-encoder",
         ModelKind::Folder(FolderKind::SparseEncoder) => "sparse encoder",
+        ModelKind::Folder(FolderKind::TokenEncoder) => "token encoder (late interaction)",
     }
 }
 

@@ -133,6 +133,11 @@ fn said(pulled: &crate::Pulled, kind: &str) -> String {
         }
         indago_models::FolderKind::CrossEncoder => format!("indago search … --rerank {name}"),
         indago_models::FolderKind::SparseEncoder => format!("indago index --sparse {name}"),
+        indago_models::FolderKind::TokenEncoder => {
+            format!(
+                "indago search … --rerank {name}, or indago index --vectors-only --encoder {name}"
+            )
+        }
     };
     format!(
         "added `{name}`: a {kind}, {} fetched, {checked}; use it with: {use_it}",

@@ -347,6 +347,9 @@ pub(super) fn pull(
         FolderKind::SparseEncoder => {
             format!("added `{name}`: indago index --sparse {name} uses it")
         }
+        FolderKind::TokenEncoder => {
+            format!("added `{name}`: indago search --rerank {name} uses it")
+        }
     })
 }
 

@@ -72,11 +72,11 @@ pub trait Encoder: Send + Sync {
     /// Changes whenever the same text could give another vector: keys every cache of vectors.
     fn fingerprint(&self) -> &str;
 
-    /// Length of the vectors.
+    /// Length of the vectors; 0 for a model that has vectors of tokens alone.
     fn dim(&self) -> usize;
 
     /// Vectors of `texts`, shape `[texts.len(), dim]`, each row of length 1 (or all zeros for a
-    /// text without tokens). Checks `cancel` between batches.
+    /// text without tokens). Checks `cancel` between batches. An error where `dim` is 0.
     fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError>;
 
     /// The same model's vectors of single tokens, where it can give them.

@@ -15,8 +15,6 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
-use std::ops::Range;
-
 use crate::Isa;
 use crate::attention::Heads;
 use crate::product::{PackedF32, PackedI8, QuantizedRows};
@@ -139,22 +137,24 @@ pub(crate) fn linear_f32(isa: Isa, x: &[f32], w: &PackedF32, bias: &[f32], out: 
     dispatch!(isa, linear_f32(x, w, bias, out));
 }
 
-/// See [`crate::attention::attention`], which checks the shapes.
+/// See [`crate::attention::attention`], which checks the shapes: `queries` and `keys` are rows of
+/// `qkv`, and there is a key where there is a query.
 pub(crate) fn attention(
     isa: Isa,
-    qkv: &[f32],
+    queries: &[f32],
+    keys: &[f32],
     heads: Heads,
-    rows: Range<usize>,
     scratch: &mut Vec<f32>,
     out: &mut [f32],
 ) {
+    assert_eq!(out.len() * 3, queries.len());
     #[cfg(target_arch = "x86_64")]
     if isa == Isa::Avx512 {
         debug_assert!(isa.is_available());
         // SAFETY: `Isa::available` lists the set only after the CPU was asked for its features.
-        return unsafe { avx512::attention(qkv, heads, rows, scratch, out) };
+        return unsafe { avx512::attention(queries, keys, heads, scratch, out) };
     }
-    dispatch!(isa, attention(qkv, heads, rows, scratch, out));
+    dispatch!(isa, attention(queries, keys, heads, scratch, out));
 }
 
 /// See [`crate::gelu`].

@@ -292,21 +292,26 @@ fn f32_products_agree_on_awkward_shapes() {
 }
 
 fn check_attention(len: usize, heads: Heads, seed: u64) {
-    let qkv = values(len * 3 * heads.width(), seed);
-    let expected = reference::attention(&qkv, heads);
-    for &isa in Isa::available() {
-        // Content left over from another call must not show.
-        let mut scratch = vec![f32::NAN; 7];
-        let mut out = vec![f32::NAN; len * heads.width()];
-        attention(isa, &qkv, heads, 0..len, &mut scratch, &mut out);
-        close(&out, &expected, 3e-6, isa.name());
-        // Threads that share a sequence get the bits that one gets.
-        let split = seed as usize % (len + 1);
-        let mut parts = vec![f32::NAN; out.len()];
-        let (front, back) = parts.split_at_mut(split * heads.width());
-        attention(isa, &qkv, heads, 0..split, &mut scratch, front);
-        attention(isa, &qkv, heads, split..len, &mut scratch, back);
-        assert_eq!(parts, out, "{}", isa.name());
+    let width = heads.width();
+    let qkv = values(len * 3 * width, seed);
+    for seen in [len, 1 + seed as usize % len.max(1)] {
+        let expected = reference::attention(&qkv, heads, seen.min(len));
+        let keys = &qkv[..seen.min(len) * 3 * width];
+        for &isa in Isa::available() {
+            // Content left over from another call must not show.
+            let mut scratch = vec![f32::NAN; 7];
+            let mut out = vec![f32::NAN; len * width];
+            attention(isa, &qkv, keys, heads, &mut scratch, &mut out);
+            close(&out, &expected, 3e-6, isa.name());
+            // Threads that share a sequence get the bits that one gets.
+            let split = seed as usize % (len + 1);
+            let mut parts = vec![f32::NAN; out.len()];
+            let (front, back) = parts.split_at_mut(split * width);
+            let (first, second) = qkv.split_at(split * 3 * width);
+            attention(isa, first, keys, heads, &mut scratch, front);
+            attention(isa, second, keys, heads, &mut scratch, back);
+            assert_eq!(parts, out, "{}", isa.name());
+        }
     }
 }
 

@@ -57,8 +57,8 @@ pub fn linear_f32(x: &[f32], weights: &[f32], k: usize, bias: &[f32]) -> Vec<f64
     out
 }
 
-/// Twin of [`crate::attention()`].
-pub fn attention(qkv: &[f32], heads: Heads) -> Vec<f64> {
+/// Twin of [`crate::attention()`], for all rows.
+pub fn attention(qkv: &[f32], heads: Heads, seen: usize) -> Vec<f64> {
     let width = heads.width();
     let rows: Vec<&[f32]> = qkv.chunks_exact(3 * width).collect();
     let part = |row: usize, which: usize, head: usize| {
@@ -68,7 +68,7 @@ pub fn attention(qkv: &[f32], heads: Heads) -> Vec<f64> {
     let mut out = vec![0.0; rows.len() * width];
     for head in 0..heads.count {
         for i in 0..rows.len() {
-            let scores: Vec<f32> = (0..rows.len())
+            let scores: Vec<f32> = (0..seen)
                 .map(|j| dot_f32(part(i, 0, head), part(j, 1, head)) as f32)
                 .collect();
             for (j, weight) in softmax(&scores, heads.scale()).into_iter().enumerate() {

@@ -21,6 +21,16 @@ pub(super) struct Sequence {
     pub ids: Vec<u32>,
     /// Where the second text begins.
     pub second: usize,
+    /// Number of leading tokens that are attended to; those behind them attend and are not seen.
+    pub seen: usize,
+}
+
+impl Sequence {
+    /// One text, all of whose tokens see each other.
+    pub(super) fn of_one(ids: Vec<u32>) -> Self {
+        let (second, seen) = (ids.len(), ids.len());
+        Self { ids, second, seen }
+    }
 }
 
 pub(super) struct Bert {
@@ -69,8 +79,7 @@ impl Bert {
         let mut ids = vec![self.tokenizer.begin()];
         ids.extend(self.tokenizer.tokens(text, self.dims.positions - 2));
         ids.push(self.tokenizer.end());
-        let second = ids.len();
-        Sequence { ids, second }
+        Sequence::of_one(ids)
     }
 
     /// Runs the network over `sequences` and lets `each` make `width` values of the vectors of a
@@ -89,9 +98,11 @@ impl Bert {
             cancel.check()?;
             let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].ids.as_slice()).collect();
             let starts: Vec<usize> = group.iter().map(|&i| sequences[i].second).collect();
+            let seen: Vec<usize> = group.iter().map(|&i| sequences[i].seen).collect();
             let second = Second {
                 starts: &starts,
                 vector: &self.second,
+                seen: &seen,
             };
             let mut workspace = self.take_workspace();
             let mut rest = states(&self.network, &ids, Some(second), threads, &mut workspace);

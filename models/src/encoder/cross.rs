@@ -67,7 +67,10 @@ impl CrossEncoder {
         let second = ids.len();
         ids.extend(text.iter().take(text_room));
         ids.push(tokenizer.end());
-        Sequence { ids, second }
+        Sequence {
+            second,
+            ..Sequence::of_one(ids)
+        }
     }
 }
 

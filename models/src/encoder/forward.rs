@@ -88,11 +88,13 @@ pub(super) fn forward_tokens(
 }
 
 /// Where second texts begin, one for each sequence, and what their tokens get beside the first
-/// text's type: `hidden` values.
+/// text's type: `hidden` values. `seen` is the number of each sequence's leading tokens that are
+/// attended to.
 #[derive(Clone, Copy)]
 pub(super) struct Second<'a> {
     pub starts: &'a [usize],
     pub vector: &'a [f32],
+    pub seen: &'a [usize],
 }
 
 /// The last layer's vectors of all tokens, one sequence after the other; see [`forward`]. At most
@@ -125,6 +127,7 @@ pub(super) fn states<'w>(
             if let Some(layer) = at {
                 let first = i * step;
                 let rows = first..first + hidden.len() / width;
+                let sequences = sequences_with_seen(sequences, second);
                 attend(network, layer, sequences, qkv, rows, hidden, memory);
                 feed_forward(network, layer, hidden, memory);
             }
@@ -194,12 +197,23 @@ fn project(layer: &Layer, hidden: &[f32], memory: &mut ShareMemory, qkv: &mut [f
     }
 }
 
+/// The length of each sequence, and how many of its leading tokens are attended to.
+fn sequences_with_seen<'a>(
+    sequences: &'a [&[u32]],
+    second: Option<Second<'a>>,
+) -> impl Iterator<Item = (usize, usize)> + 'a {
+    sequences.iter().enumerate().map(move |(s, ids)| {
+        let seen = second.and_then(|second| second.seen.get(s).copied());
+        (ids.len(), seen.unwrap_or(ids.len()).min(ids.len()))
+    })
+}
+
 /// `hidden = norm(hidden + out(attention(qkv)))` for some of all rows: `hidden` holds those, `qkv`
 /// all.
 fn attend(
     network: &Network,
     layer: &Layer,
-    sequences: &[&[u32]],
+    sequences: impl Iterator<Item = (usize, usize)>,
     qkv: &[f32],
     rows: Range<usize>,
     hidden: &mut [f32],
@@ -219,13 +233,14 @@ fn attend(
         dim: width / network.dims.heads,
     };
     let mut first = 0;
-    for ids in sequences {
-        let sequence = first..first + ids.len();
+    for (len, seen) in sequences {
+        let sequence = first..first + len;
         let (from, to) = (rows.start.max(sequence.start), rows.end.min(sequence.end));
         if from < to {
             attention(
                 &qkv[3 * width * sequence.start..3 * width * sequence.end],
                 heads,
+                seen,
                 from - first..to - first,
                 scratch,
                 &mut context[(from - rows.start) * width..(to - rows.start) * width],

@@ -2,6 +2,7 @@
 
 mod batch;
 mod bert;
+mod colbert;
 mod cross;
 mod device;
 mod device_bert;
@@ -11,8 +12,10 @@ mod network;
 mod sentence;
 mod splade;
 mod table;
+mod token_rows;
 mod truncated;
 
+pub use colbert::ColBert;
 pub use cross::CrossEncoder;
 pub use device::DeviceMiniLm;
 pub use device_bert::{DeviceCrossEncoder, DeviceSentenceEncoder};

@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use indago_core::Cancel;
-use indago_core::ports::{EncodeError, Encoder, Matrix, PairScorer, Role, TokenCounter};
+use indago_core::ports::{
+    EncodeError, Encoder, Matrix, PairScorer, Role, TokenCounter, TokenEncoder,
+};
 use indago_kernels::{l2_normalize, mean_rows};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::bert::{Bert, Sequence};
 use super::minilm::cosines;
+use super::token_rows::token_rows;
 use crate::ModelError;
-use crate::weights::{Folder, Pooling, Prefixes};
+use crate::weights::{Folder, Head, Pooling, Prefixes};
 
 /// Bumped when the arithmetic changes enough to show in vectors; part of the fingerprint.
 const FORWARD_VERSION: u32 = 1;
@@ -47,10 +50,15 @@ impl SentenceEncoder {
     pub(super) fn of(folder: &Path, read: Folder) -> Result<Self, ModelError> {
         let Folder {
             model,
+            head,
             pooling,
             prefixes,
             ..
         } = read;
+        if let Head::Projection(..) = head {
+            let reason = "it makes vectors of tokens, none of whole texts";
+            return Err(ModelError::format(folder.display().to_string(), reason));
+        }
         let body = Bert::new(folder, model)?;
         let settings = format!("{pooling:?} {prefixes:?} {}", body.dims.positions);
         let (name, weights) = (&body.name, body.checksum);
@@ -72,12 +80,16 @@ impl SentenceEncoder {
         self.pooling
     }
 
-    /// Token ids of texts with the prefix of their role.
-    pub(super) fn sequences(&self, texts: &[&str], role: Role) -> Vec<Sequence> {
-        let prefix = match role {
+    fn prefix(&self, role: Role) -> &str {
+        match role {
             Role::Query => &self.prefixes.query,
             Role::Passage => &self.prefixes.passage,
-        };
+        }
+    }
+
+    /// Token ids of texts with the prefix of their role.
+    pub(super) fn sequences(&self, texts: &[&str], role: Role) -> Vec<Sequence> {
+        let prefix = self.prefix(role);
         texts
             .iter()
             .map(|text| self.body.single(&format!("{prefix}{text}")))
@@ -125,6 +137,37 @@ impl Encoder for SentenceEncoder {
             dim: width,
             data,
         })
+    }
+
+    fn tokens(&self) -> Option<&dyn TokenEncoder> {
+        Some(self)
+    }
+}
+
+/// The last layer's vectors of a text's word pieces. Special tokens and the prefix are read with the
+/// text and have no vectors. The model was trained for one vector a text, not for these.
+impl TokenEncoder for SentenceEncoder {
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn dim(&self) -> usize {
+        self.body.dims.hidden
+    }
+
+    fn encode_tokens(
+        &self,
+        texts: &[&str],
+        role: Role,
+        cancel: &Cancel,
+    ) -> Result<Vec<Matrix>, EncodeError> {
+        let sequences = self.sequences(texts, role);
+        let first = 1 + self.body.tokenizer.count(self.prefix(role));
+        let keeps =
+            |text: usize, token: usize| (first..sequences[text].ids.len() - 1).contains(&token);
+        let whole = |states: &[f32], out: &mut [f32]| out.copy_from_slice(states);
+        let width = self.body.dims.hidden;
+        token_rows(&self.body, &sequences, width, whole, keeps, cancel)
     }
 }
 

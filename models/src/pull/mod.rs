@@ -47,15 +47,18 @@ const fn wanted(name: &'static str, is_required: bool, max_bytes: u64) -> Wanted
 }
 
 /// What is fetched, in this order: what tells that it is no model comes before what is large.
-const FILES: [Wanted; 9] = [
+const FILES: [Wanted; 12] = [
     wanted("config.json", true, MIB),
     wanted("modules.json", false, MIB),
     wanted("sentence_bert_config.json", false, MIB),
     wanted("config_sentence_transformers.json", false, MIB),
+    wanted("artifact.metadata", false, MIB),
     wanted("1_Pooling/config.json", false, MIB),
+    wanted("1_Dense/config.json", false, MIB),
     wanted("tokenizer.json", false, 64 * MIB),
     wanted("vocab.txt", false, 16 * MIB),
     wanted("idf.json", false, 64 * MIB),
+    wanted("1_Dense/model.safetensors", false, KIB * MIB),
     wanted(WEIGHTS, true, 32 * KIB * MIB),
 ];
 
@@ -216,8 +219,11 @@ pub async fn pull(
         finish(&pulls, &name, lock);
         return Ok(there);
     }
-    let pooling = partial.join("1_Pooling");
-    fs::create_dir_all(&pooling).map_err(PullError::disk(&pooling))?;
+    for file in FILES {
+        let path = partial.join(file.name);
+        let folder = path.parent().unwrap_or(&partial);
+        fs::create_dir_all(folder).map_err(PullError::disk(folder))?;
+    }
     let listing = listing::read(door, source, key.as_ref(), cancel).await?;
     let mut fetch = Fetch::new(door, source, key, &partial, progress, cancel)?;
     let mut is_checked = false;

@@ -9,11 +9,14 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{Entry, ModelKind, Place, Verified};
 use crate::weights::OWN_SETTINGS;
-use crate::{CrossEncoder, FolderKind, ModelError, SentenceEncoder, Splade};
+use crate::{ColBert, CrossEncoder, FolderKind, ModelError, SentenceEncoder, Splade};
 
 /// What is copied of a folder, where it is there.
-const FILES: [&str; 9] = [
+const FILES: [&str; 12] = [
+    "1_Dense/config.json",
+    "1_Dense/model.safetensors",
     "1_Pooling/config.json",
+    "artifact.metadata",
     "config.json",
     "config_sentence_transformers.json",
     "idf.json",
@@ -124,6 +127,7 @@ fn check(folder: &Path) -> Result<(), ModelError> {
         FolderKind::Encoder => drop(SentenceEncoder::open(folder)?),
         FolderKind::CrossEncoder => drop(CrossEncoder::open(folder)?),
         FolderKind::SparseEncoder => drop(Splade::open(folder)?),
+        FolderKind::TokenEncoder => drop(ColBert::open(folder)?),
     }
     Ok(())
 }
@@ -175,13 +179,13 @@ pub(super) enum Means {
 }
 
 fn bring(from: &Path, to: &Path, options: &FolderOptions, means: Means) -> Result<(), ModelError> {
-    let pooling = to.join("1_Pooling");
-    fs::create_dir_all(&pooling).map_err(ModelError::io(&pooling))?;
     for file in FILES {
         let (source, target) = (from.join(file), to.join(file));
         if !source.is_file() {
             continue;
         }
+        let folder = target.parent().unwrap_or(to);
+        fs::create_dir_all(folder).map_err(ModelError::io(folder))?;
         if means == Means::Copy || fs::rename(&source, &target).is_err() {
             fs::copy(&source, &target).map_err(ModelError::io(&source))?;
         }

@@ -149,10 +149,7 @@ impl Checkpoint {
 
         let path = folder.join("model.safetensors");
         let bytes = fs::read(&path).map_err(ModelError::io(&path))?;
-        let what = path.display().to_string();
-        let file = SafeTensors::deserialize(&bytes)
-            .map_err(|error| ModelError::format(&what, error.to_string()))?;
-        let tensors = Tensors { file, what };
+        let tensors = Tensors::new(&bytes, &path)?;
         let hidden = dims.hidden;
         let types = tensors.read("embeddings.token_type_embeddings.weight", None, hidden)?;
         let mut positions = tensors.read("embeddings.position_embeddings.weight", None, hidden)?;
@@ -193,7 +190,32 @@ pub(super) struct Tensors<'a> {
     what: String,
 }
 
+impl<'a> Tensors<'a> {
+    /// The tensors in `bytes`, which were read from `path`.
+    pub(super) fn new(bytes: &'a [u8], path: &Path) -> Result<Self, ModelError> {
+        let what = path.display().to_string();
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|error| ModelError::format(&what, error.to_string()))?;
+        Ok(Self { file, what })
+    }
+}
+
 impl Tensors<'_> {
+    /// The file they are in.
+    pub(super) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// The shape of the tensor `name`; `None` when there is none.
+    pub(super) fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        Some(self.file.tensor(name).ok()?.shape().to_vec())
+    }
+
+    /// The matrix `name`, `[n, k]`, row-major.
+    pub(super) fn matrix(&self, name: &str, n: usize, k: usize) -> Result<Vec<f32>, ModelError> {
+        self.read(name, Some(n), k)
+    }
+
     /// Rows of the matrix `name`; 0 when there is none.
     pub(super) fn rows(&self, name: &str) -> usize {
         let tensor = self.file.tensor(name);

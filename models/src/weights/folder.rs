@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::checkpoint::{Checkpoint, DenseTensors, Dims, NormTensors, Tensors};
+use super::late::{self, LateInteraction};
 use crate::ModelError;
 
 /// What a folder's model is for.
@@ -21,10 +22,13 @@ pub enum FolderKind {
     CrossEncoder,
     /// Sparse vectors over the vocabulary: [`crate::Splade`].
     SparseEncoder,
+    /// A vector a token, for late interaction: [`crate::ColBert`].
+    TokenEncoder,
 }
 
 impl FolderKind {
-    /// Of the model in `folder`, by the class that its configuration names.
+    /// Of the model in `folder`, by the class that its configuration names, or by the files that
+    /// late-interaction models have beside it.
     ///
     /// # Errors
     /// When there is no configuration of a BERT-type model.
@@ -41,11 +45,12 @@ impl FolderKind {
         if positions.is_some_and(|kind| kind != "absolute") {
             return Err(unfit("only absolute positions are known".to_owned()));
         }
-        match config
-            .architectures
-            .first()
-            .map_or("BertModel", String::as_str)
-        {
+        let class = config.architectures.first();
+        let class = class.map_or("BertModel", String::as_str);
+        if late::is_late_interaction(folder, class)? {
+            return Ok(Self::TokenEncoder);
+        }
+        match class {
             "BertModel" => Ok(Self::Encoder),
             "BertForSequenceClassification" => Ok(Self::CrossEncoder),
             "BertForMaskedLM" => Ok(Self::SparseEncoder),
@@ -93,6 +98,8 @@ pub(crate) enum Head {
         norm: NormTensors,
         bias: Vec<f32>,
     },
+    /// `weights * token + bias`, with what texts are surrounded by.
+    Projection(DenseTensors, LateInteraction),
 }
 
 /// A model as its folder has it.
@@ -114,14 +121,14 @@ const MAX_JSON_BYTES: u64 = 256 << 20;
 impl Folder {
     pub(crate) fn read(folder: &Path) -> Result<Self, ModelError> {
         let kind = FolderKind::of(folder)?;
-        check_modules(folder)?;
+        check_modules(folder, kind)?;
         let limit: Option<Limit> = json(&folder.join("sentence_bert_config.json"))?;
         let limit = limit.and_then(|limit| limit.max_seq_length);
         let (model, head) = Checkpoint::read_with(
             folder,
             limit.unwrap_or(MAX_TOKENS),
             vocabulary(folder)?,
-            |tensors, dims| read_head(kind, tensors, dims),
+            |tensors, dims| read_head(folder, kind, tensors, dims),
         )?;
         Ok(Self {
             model,
@@ -138,7 +145,12 @@ struct Limit {
     max_seq_length: Option<usize>,
 }
 
-fn read_head(kind: FolderKind, tensors: &Tensors<'_>, dims: Dims) -> Result<Head, ModelError> {
+fn read_head(
+    folder: &Path,
+    kind: FolderKind,
+    tensors: &Tensors<'_>,
+    dims: Dims,
+) -> Result<Head, ModelError> {
     let hidden = dims.hidden;
     Ok(match kind {
         FolderKind::Encoder => Head::None,
@@ -158,11 +170,16 @@ fn read_head(kind: FolderKind, tensors: &Tensors<'_>, dims: Dims) -> Result<Head
             norm: tensors.norm("cls.predictions.transform.LayerNorm", hidden)?,
             bias: tensors.vector("cls.predictions.bias", dims.vocabulary)?,
         },
+        FolderKind::TokenEncoder => {
+            let settings = LateInteraction::read(folder)?;
+            let projection = late::projection(folder, tensors, hidden)?;
+            Head::Projection(projection, settings)
+        }
     })
 }
 
 /// The file's content; `None` when it is not there.
-fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
+pub(super) fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
     let length = match fs::metadata(path) {
         Ok(metadata) => metadata.len(),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -183,10 +200,19 @@ struct Module {
     kind: String,
 }
 
+/// Names of the steps that sentence-transformers takes, in order; none without its file.
+pub(super) fn steps(folder: &Path) -> Result<Vec<String>, ModelError> {
+    let modules: Vec<Module> = json(&folder.join("modules.json"))?.unwrap_or_default();
+    Ok(modules.into_iter().map(|module| module.kind).collect())
+}
+
+/// The last part of a step's name.
+pub(super) fn step_name(step: &str) -> &str {
+    step.rsplit('.').next().unwrap_or_default()
+}
+
 /// Refuses steps behind the encoder that are not known, rather than leaving them out.
-fn check_modules(folder: &Path) -> Result<(), ModelError> {
-    let path = folder.join("modules.json");
-    let modules: Vec<Module> = json(&path)?.unwrap_or_default();
+fn check_modules(folder: &Path, kind: FolderKind) -> Result<(), ModelError> {
     let known = [
         "Transformer",
         "Pooling",
@@ -194,15 +220,18 @@ fn check_modules(folder: &Path) -> Result<(), ModelError> {
         "MLMTransformer",
         "SpladePooling",
     ];
-    let unknown = modules.iter().find(|module| {
-        let name = module.kind.rsplit('.').next().unwrap_or_default();
-        !known.contains(&name)
-    });
-    match unknown {
+    let is_known = |step: &String| {
+        let name = step_name(step);
+        known.contains(&name) || (kind == FolderKind::TokenEncoder && name == "Dense")
+    };
+    match steps(folder)?.iter().find(|step| !is_known(step)) {
         None => Ok(()),
-        Some(module) => {
-            let reason = format!("`{}` is not a known step", module.kind);
-            Err(ModelError::format(path.display().to_string(), reason))
+        Some(step) => {
+            let what = folder.join("modules.json").display().to_string();
+            Err(ModelError::format(
+                what,
+                format!("`{step}` is not a known step"),
+            ))
         }
     }
 }

@@ -4,7 +4,9 @@
 mod checkpoint;
 pub mod container;
 mod folder;
+mod late;
 
 pub(crate) use checkpoint::{Checkpoint, DenseTensors, Dims, LayerTensors, NormTensors};
 pub use folder::FolderKind;
 pub(crate) use folder::{Folder, Head, OWN_SETTINGS, Pooling, Prefixes};
+pub(crate) use late::LateInteraction;

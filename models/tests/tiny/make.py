@@ -1,4 +1,5 @@
-"""Tiny random BERT checkpoints with what transformers makes of them: the fixtures of `tests/bert.rs`.
+"""Tiny random BERT checkpoints with what transformers makes of them: the fixtures of `tests/bert.rs`
+and `tests/late.rs`.
 
     pip install torch transformers safetensors tokenizers
     python make.py
@@ -8,8 +9,10 @@ Weights are drawn from a seed; nothing is downloaded.
 
 import json
 import pathlib
+import string
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
@@ -40,8 +43,8 @@ TEXTS = [
 ]
 
 
-def tokenizer():
-    vocabulary = {piece: i for i, piece in enumerate(PIECES)}
+def tokenizer(pieces=PIECES):
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
     tok = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tok.normalizer = normalizers.BertNormalizer(lowercase=True)
     tok.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -56,9 +59,9 @@ def tokenizer():
     )
 
 
-def config(**more):
+def config(vocab_size=len(PIECES), **more):
     return BertConfig(
-        vocab_size=len(PIECES), hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
+        vocab_size=vocab_size, hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
         intermediate_size=40, max_position_embeddings=32, initializer_range=0.4, **more,
     )
 
@@ -104,6 +107,9 @@ def main():
          {"word_embedding_dimension": 24, "pooling_mode_cls_token": True,
           "pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": False}),
     ])
+    states = {role: [token_states(model, role, t) for t in texts]
+              for role, texts in [("query", TEXTS[:3]), ("passage", TEXTS[:5])]}
+    (HERE / "encoder/tokens.json").write_text(json.dumps(states))
 
     torch.manual_seed(8)
     model = randomise(BertForSequenceClassification(config(num_labels=1)))
@@ -122,6 +128,82 @@ def main():
         weights = torch.log1p(model(**b).logits[0].relu()).max(0).values
         rows.append(weights.tolist())
     save("splade", model, {"texts": TEXTS, "weights": rows})
+
+    late()
+
+
+def numbers(rows):
+    return [[round(x, 7) for x in row] for row in rows.tolist()]
+
+
+def token_states(model, role, text):
+    """States of a text's own pieces: no special tokens, nothing of the prefix."""
+    prefix = {"query": "query: ", "passage": "passage: "}[role]
+    before = 1 + len(tok(prefix, add_special_tokens=False)["input_ids"])
+    states = model(**tok(prefix + text, truncation=True, return_tensors="pt")).last_hidden_state
+    return numbers(torch.nn.functional.normalize(states[0, before:-1], dim=1))
+
+
+# ColBERT: the markers and all of ASCII's punctuation are pieces.
+LATE_PIECES = list(dict.fromkeys(PIECES + list(string.punctuation))) + ["[unused0]", "[unused1]"]
+LATE = {"query_maxlen": 12, "doc_maxlen": 20, "dim": 8, "mask_punctuation": True,
+        "query_token_id": "[unused0]", "doc_token_id": "[unused1]", "interaction": "colbert",
+        "similarity": "cosine", "attend_to_mask_tokens": False}
+
+
+@torch.no_grad()
+def late():
+    """The layout and the arithmetic of ColBERT: Khattab and Zaharia 2020, section 3.2."""
+    torch.manual_seed(10)
+    late_tok = tokenizer(LATE_PIECES)
+    model = randomise(BertModel(config(len(LATE_PIECES)), add_pooling_layer=False))
+    linear = torch.randn(LATE["dim"], 24) * 0.4
+    ids_of = late_tok.convert_tokens_to_ids
+    punctuation = set(ids_of(list(string.punctuation)))
+
+    def project(ids, seen):
+        mask = [int(i < seen) for i in range(len(ids))]
+        out = model(input_ids=torch.tensor([ids]), attention_mask=torch.tensor([mask]))
+        return torch.nn.functional.normalize(out.last_hidden_state[0] @ linear.T, dim=1)
+
+    def framed(text, marker, longest):
+        pieces = late_tok(text, add_special_tokens=False)["input_ids"]
+        return [ids_of("[CLS]"), ids_of(marker)] + pieces[:longest - 3] + [ids_of("[SEP]")]
+
+    def query(text, attending=False):
+        ids = framed(text, "[unused0]", LATE["query_maxlen"])
+        filled = ids + [ids_of("[MASK]")] * (LATE["query_maxlen"] - len(ids))
+        return project(filled, len(filled) if attending else len(ids))
+
+    def short(text):
+        ids = framed(text, "[unused0]", LATE["query_maxlen"])
+        return project(ids, len(ids))
+
+    def passage(text, with_punctuation=False):
+        ids = framed(text, "[unused1]", LATE["doc_maxlen"])
+        rows = project(ids, len(ids))
+        kept = [i for i, piece in enumerate(ids) if with_punctuation or piece not in punctuation]
+        return rows[kept]
+
+    texts = [t for t in TEXTS if t]
+    scores = [[(query(q) @ passage(t).T).max(1).values.sum().item() for t in texts] for q in texts]
+    folder = HERE / "late"
+    folder.mkdir(exist_ok=True)
+    weights = {f"bert.{name}": x.contiguous() for name, x in model.state_dict().items()}
+    save_file(weights | {"linear.weight": linear}, folder / "model.safetensors", {"format": "pt"})
+    settings = model.config.to_dict() | {"architectures": ["HF_ColBERT"]}
+    (folder / "config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    (folder / "artifact.metadata").write_text(json.dumps(LATE, indent=2) + "\n")
+    (folder / "tokenizer.json").write_text(late_tok.backend_tokenizer.to_str())
+    (folder / "expected.json").write_text(json.dumps({
+        "texts": texts,
+        "query": [numbers(query(t)) for t in texts],
+        "passage": [numbers(passage(t)) for t in texts],
+        "attending": [numbers(query(t, attending=True)) for t in texts[:3]],
+        "short": [numbers(short(t)) for t in texts[:3]],
+        "punctuated": [numbers(passage(t, with_punctuation=True)) for t in texts[:3]],
+        "scores": scores,
+    }))
 
 
 tok = tokenizer()

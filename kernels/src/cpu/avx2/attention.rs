@@ -6,8 +6,6 @@ use std::arch::x86_64::{
     _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
-use std::ops::Range;
-
 use super::layer::softmax;
 use super::product::store;
 use super::tile::{ROWS, tile_f32};
@@ -16,16 +14,17 @@ use crate::product::PANEL;
 
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn attention(
-    qkv: &[f32],
+    queries: &[f32],
+    others: &[f32],
     heads: Heads,
-    rows: Range<usize>,
     scratch: &mut Vec<f32>,
     out: &mut [f32],
 ) {
     let width = heads.width();
     let d = heads.dim;
-    let len = qkv.len() / (3 * width);
-    if rows.is_empty() {
+    let len = others.len() / (3 * width);
+    let n_rows = queries.len() / (3 * width);
+    if n_rows == 0 {
         return;
     }
     let padded_len = len.next_multiple_of(PANEL);
@@ -34,18 +33,17 @@ pub(crate) fn attention(
     let (keys, rest) = scratch.split_at_mut(padded_len * d);
     let (values, scores) = rest.split_at_mut(len * padded_d);
     for head in 0..heads.count {
-        fill_panels(qkv, heads, head, keys, values);
-        let mut first = rows.start;
-        while first < rows.end {
+        fill_panels(others, heads, head, keys, values);
+        let mut first = 0;
+        while first < n_rows {
             let tile = Tile {
-                qkv,
+                queries,
                 heads,
                 head,
                 len,
                 first,
-                above: rows.start,
             };
-            match rows.end - first {
+            match n_rows - first {
                 1 => tile.attend::<1>(keys, values, scores, out),
                 2 => tile.attend::<2>(keys, values, scores, out),
                 3 => tile.attend::<3>(keys, values, scores, out),
@@ -155,13 +153,12 @@ fn turned(r: [__m256; 8]) -> [__m256; 8] {
 
 /// Query rows from `first` of one head.
 struct Tile<'a> {
-    qkv: &'a [f32],
+    queries: &'a [f32],
     heads: Heads,
     head: usize,
+    /// Keys.
     len: usize,
     first: usize,
-    /// Rows that `out` leaves out before its first.
-    above: usize,
 }
 
 impl Tile<'_> {
@@ -175,7 +172,7 @@ impl Tile<'_> {
     ) {
         let (len, d, width) = (self.len, self.heads.dim, self.heads.width());
         let padded_len = len.next_multiple_of(PANEL);
-        let queries = &self.qkv[self.first * 3 * width + self.head * d..];
+        let queries = &self.queries[self.first * 3 * width + self.head * d..];
         for (p, panel) in keys.chunks_exact(d * PANEL).enumerate() {
             let sums = tile_f32::<R>(queries, 3 * width, d, panel);
             for (r, sums) in sums.into_iter().enumerate() {
@@ -197,7 +194,7 @@ impl Tile<'_> {
                     _mm256_mul_ps(sums[0], inverse),
                     _mm256_mul_ps(sums[1], inverse),
                 ];
-                let at = (self.first + r - self.above) * width + self.head * d;
+                let at = (self.first + r) * width + self.head * d;
                 store(y, &mut out[at + columns.start..at + columns.end]);
             }
         }

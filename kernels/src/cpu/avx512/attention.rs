@@ -3,7 +3,6 @@
 use std::arch::x86_64::{
     __m512, _mm512_mask_storeu_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps,
 };
-use std::ops::Range;
 
 use super::super::avx2::{fill_panels, softmax};
 use super::tile::{ROWS, for_row_tiles, tile_f32};
@@ -12,15 +11,16 @@ use crate::product::PANEL;
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(crate) fn attention(
-    qkv: &[f32],
+    queries: &[f32],
+    others: &[f32],
     heads: Heads,
-    rows: Range<usize>,
     scratch: &mut Vec<f32>,
     out: &mut [f32],
 ) {
     let (width, d) = (heads.width(), heads.dim);
-    let len = qkv.len() / (3 * width);
-    if rows.is_empty() {
+    let len = others.len() / (3 * width);
+    let n_rows = queries.len() / (3 * width);
+    if n_rows == 0 {
         return;
     }
     let padded_len = len.next_multiple_of(PANEL);
@@ -29,7 +29,7 @@ pub(crate) fn attention(
     let (keys, rest) = scratch.split_at_mut(padded_len * d);
     let (values, scores) = rest.split_at_mut(len * padded_d);
     for head in 0..heads.count {
-        fill_panels(qkv, heads, head, keys, values);
+        fill_panels(others, heads, head, keys, values);
         let panels = Panels {
             keys,
             values,
@@ -37,9 +37,9 @@ pub(crate) fn attention(
             d,
             scale: heads.scale(),
         };
-        for_row_tiles!(rows.clone(), row, R => {
-            let queries = &qkv[row * 3 * width + head * d..];
-            let out = &mut out[(row - rows.start) * width + head * d..];
+        for_row_tiles!(0..n_rows, row, R => {
+            let queries = &queries[row * 3 * width + head * d..];
+            let out = &mut out[row * width + head * d..];
             panels.attend::<R>(queries, width, scores, out);
         });
     }

@@ -79,8 +79,8 @@ pub(super) unsafe fn agrees() -> bool {
             let mut expected = found.clone();
             // SAFETY: as above.
             unsafe {
-                attention(&qkv, heads, 0..len, &mut scratch, &mut found);
-                super::avx2::attention(&qkv, heads, 0..len, &mut scratch, &mut expected);
+                attention(&qkv, &qkv, heads, &mut scratch, &mut found);
+                super::avx2::attention(&qkv, &qkv, heads, &mut scratch, &mut expected);
             }
             found == expected
         });

@@ -1,34 +1,32 @@
 //! Attention, one query row at a time.
 
-use std::ops::Range;
-
 use super::softmax;
 use crate::attention::Heads;
 
 pub(crate) fn attention(
-    qkv: &[f32],
+    queries: &[f32],
+    others: &[f32],
     heads: Heads,
-    rows: Range<usize>,
     scratch: &mut Vec<f32>,
     out: &mut [f32],
 ) {
     let width = heads.width();
     let (d, scale) = (heads.dim, heads.scale());
-    let len = qkv.len() / (3 * width);
+    let len = others.len() / (3 * width);
     scratch.resize(len, 0.0);
     let weights = &mut scratch[..len];
     for head in 0..heads.count {
-        let queries = qkv[rows.start * 3 * width..rows.end * 3 * width].chunks_exact(3 * width);
-        for (row, out) in queries.zip(out.chunks_exact_mut(width)) {
+        let rows = queries.chunks_exact(3 * width);
+        for (row, out) in rows.zip(out.chunks_exact_mut(width)) {
             let query = &row[head * d..(head + 1) * d];
             let out = &mut out[head * d..(head + 1) * d];
-            for (weight, other) in weights.iter_mut().zip(qkv.chunks_exact(3 * width)) {
+            for (weight, other) in weights.iter_mut().zip(others.chunks_exact(3 * width)) {
                 let key = &other[width + head * d..width + (head + 1) * d];
                 *weight = query.iter().zip(key).map(|(q, k)| q * k).sum();
             }
             let inverse = 1.0 / softmax(weights, scale);
             out.fill(0.0);
-            for (weight, other) in weights.iter().zip(qkv.chunks_exact(3 * width)) {
+            for (weight, other) in weights.iter().zip(others.chunks_exact(3 * width)) {
                 let value = &other[2 * width + head * d..2 * width + (head + 1) * d];
                 for (out, value) in out.iter_mut().zip(value) {
                     *out += weight * inverse * value;
