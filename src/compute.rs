@@ -151,12 +151,14 @@ impl Compute {
             ("minilm", _) => self.encoder()?,
             // A table of words: a device would spend its time on the way there.
             ("static", _) | (_, None) => wire::encoder_named(name)?,
+            // Devices give no vectors of tokens.
+            (name, _) if wire::is_token_encoder(name) => wire::encoder_named(name)?,
             (file, Some(owner)) if Path::new(file).is_file() => {
                 let model = Arc::new(MiniLm::open(Path::new(file))?);
                 Arc::new(DeviceMiniLm::new(model, owner, &cancel)?)
             }
             (name, Some(owner)) => {
-                let folder = wire::weights_of(name);
+                let folder = wire::weights_of(name)?;
                 let encoder = DeviceSentenceEncoder::open(&folder, owner, &cancel)?;
                 tracing::info!("{name}: {}", encoder.describe(&cancel)?);
                 Arc::new(encoder)
@@ -172,12 +174,13 @@ impl Compute {
         let cancel = Cancel::new();
         let scorer: Arc<dyn PairScorer> = match (name, self.owners.first()) {
             ("static", _) | (_, None) => return wire::reranker(name),
+            (name, _) if wire::maxsim_encoder(name).is_some() => return wire::reranker(name),
             ("minilm", Some(owner)) => {
                 let model = Arc::new(MiniLm::embedded()?);
                 Arc::new(DeviceMiniLm::new(model, owner, &cancel)?)
             }
             (name, Some(owner)) => {
-                let folder = wire::weights_of(name);
+                let folder = wire::weights_of(name)?;
                 match FolderKind::of(&folder) {
                     Ok(FolderKind::CrossEncoder) => {
                         let scorer = DeviceCrossEncoder::open(&folder, owner, &cancel)?;

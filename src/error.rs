@@ -87,6 +87,9 @@ pub enum Error {
         /// Those that are.
         configured: Vec<String>,
     },
+    /// No weights of an encoder or reranker are known under this name.
+    #[error("there is no model `{0}`: none of that name was added, and it is no folder")]
+    NoWeights(String),
     /// The network is closed, and the model is behind it.
     #[error("the network is closed (`offline`), and the model `{0}` is not on this machine")]
     Offline(String),
@@ -274,6 +277,9 @@ impl Error {
                 "add `[models.{name}]` with `base_url` and `model` to indago.toml; `indago models \
                  list` shows what is configured"
             ),
+            Self::NoWeights(_) => "`indago models list` shows what there is; `indago models add \
+                                   FOLDER` and `models pull` add one"
+                .to_owned(),
             Self::Offline(_) => {
                 "take `offline` out of [network] in indago.toml, or choose a model on \
                               this machine; `--model none` asks without one"

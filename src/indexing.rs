@@ -436,7 +436,8 @@ pub fn link(
 /// `wanted`.
 ///
 /// # Errors
-/// When the encoder gives none, or cannot be used; [`Error::Cancelled`] soon after `cancel`.
+/// When the encoder gives none, or cannot be used; [`Error::NoCorpus`] when they are wanted of
+/// nothing; [`Error::Cancelled`] soon after `cancel`.
 pub fn embed_tokens(
     project: &Project,
     corpus: &str,
@@ -458,7 +459,14 @@ pub fn embed_tokens(
     let request = IndexRequest::new(corpus, Vec::new());
     let mut writer = open_writer(&dir, &request)?;
     let told = |coverage| progress(Progress::Vectors(coverage));
-    Ok(writer.embed_tokens(tokens, wanted, told, cancel)?)
+    let made = writer.embed_tokens(tokens, wanted, told, cancel)?;
+    if made.is_none() && wanted {
+        return Err(Error::NoCorpus {
+            name: corpus.to_owned(),
+            project: project.root().to_owned(),
+        });
+    }
+    Ok(made)
 }
 
 /// The one writer of the corpus in `dir`.

@@ -13,11 +13,11 @@ use indago_core::ports::{
 use indago_core::{Cancel, IndexCoverage};
 use indago_models::registry::Registry;
 use indago_models::{
-    CrossEncoder, FolderKind, MiniLm, SentenceEncoder, Splade, StaticEncoder, Truncated,
+    ColBert, CrossEncoder, FolderKind, MiniLm, SentenceEncoder, Splade, StaticEncoder, Truncated,
 };
 use indago_planner::policy;
 use indago_retriever::facts::LanguageExtractor;
-use indago_retriever::rerank::{ByPairs, Complete, DEFAULT_DEPTH, Reranked};
+use indago_retriever::rerank::{ByPairs, Complete, DEFAULT_DEPTH, MaxSim, Reranked};
 use indago_retriever::retrievers::Graph;
 use indago_retriever::{Corpus, Propositions};
 use indago_tools::CorpusTools;
@@ -71,10 +71,13 @@ pub fn registry() -> Registry {
 }
 
 /// The folder of published weights that `name` stands for: a model that was added, or a path.
-pub(crate) fn weights_of(name: &str) -> PathBuf {
-    registry()
-        .folder_of(name)
-        .unwrap_or_else(|| PathBuf::from(name))
+///
+/// # Errors
+/// [`Error::NoWeights`] when it is neither.
+pub(crate) fn weights_of(name: &str) -> Result<PathBuf, Error> {
+    let added = registry().folder_of(name);
+    let folder = added.or_else(|| Some(PathBuf::from(name)).filter(|path| path.is_dir()));
+    folder.ok_or_else(|| Error::NoWeights(name.to_owned()))
 }
 
 /// An encoder by name: `minilm` (the embedded one), `static` (the fast tier), a model that was
@@ -97,7 +100,8 @@ pub fn encoder_named(name: &str) -> Result<Arc<dyn Encoder>, Error> {
         "minilm" => encoder(),
         "static" => fast_encoder(),
         file if Path::new(file).is_file() => Ok(Arc::new(MiniLm::open(Path::new(file))?)),
-        name => Ok(Arc::new(SentenceEncoder::open(&weights_of(name))?)),
+        name if is_token_encoder(name) => Ok(Arc::new(ColBert::open(&weights_of(name)?)?)),
+        name => Ok(Arc::new(SentenceEncoder::open(&weights_of(name)?)?)),
     }
 }
 
@@ -106,11 +110,12 @@ pub fn encoder_named(name: &str) -> Result<Arc<dyn Encoder>, Error> {
 /// # Errors
 /// When there is no such model.
 pub fn sparse_encoder(name: &str) -> Result<Arc<dyn SparseEncoder>, Error> {
-    Ok(Arc::new(Splade::open(&weights_of(name))?))
+    Ok(Arc::new(Splade::open(&weights_of(name)?)?))
 }
 
-/// A reranker by name: a cross-encoder or a sentence encoder that was added or is in a folder;
-/// `minilm` and `static` compare by the cosine of the embedded encoders.
+/// A reranker by name: a cross-encoder, a sentence encoder or a token encoder that was added or is
+/// in a folder; `minilm` and `static` compare by the cosine of the embedded encoders; `maxsim` and
+/// `maxsim@NAME` compare token by token, by the embedded encoder or the one named.
 ///
 /// # Errors
 /// When there is no such model.
@@ -118,8 +123,11 @@ pub fn reranker(name: &str) -> Result<Arc<dyn Reranker>, Error> {
     let scorer: Arc<dyn PairScorer> = match name {
         "minilm" => Arc::new(MiniLm::embedded()?),
         "static" => Arc::new(StaticEncoder::embedded()?),
+        name if let Some(encoder) = maxsim_encoder(name) => {
+            Arc::new(MaxSim::new(encoder_named(encoder)?)?)
+        }
         name => {
-            let folder = weights_of(name);
+            let folder = weights_of(name)?;
             // What cannot be read is reported by the encoder that opens it.
             match FolderKind::of(&folder) {
                 Ok(FolderKind::CrossEncoder) => Arc::new(CrossEncoder::open(&folder)?),
@@ -128,6 +136,24 @@ pub fn reranker(name: &str) -> Result<Arc<dyn Reranker>, Error> {
         }
     };
     Ok(Arc::new(ByPairs::new(scorer)))
+}
+
+/// The encoder of a reranker by late interaction: what stands behind `maxsim@`, the embedded one
+/// for `maxsim`, and a token encoder by itself, which has no other use as a reranker.
+pub(crate) fn maxsim_encoder(name: &str) -> Option<&str> {
+    if name == "maxsim" {
+        return Some("minilm");
+    }
+    name.strip_prefix("maxsim@")
+        .or_else(|| is_token_encoder(name).then_some(name))
+}
+
+/// Whether `name` is a model that makes vectors of tokens alone.
+pub(crate) fn is_token_encoder(name: &str) -> bool {
+    matches!(
+        weights_of(name).map(|folder| FolderKind::of(&folder)),
+        Ok(Ok(FolderKind::TokenEncoder))
+    )
 }
 
 /// A language model as extractor of names and facts for the graph.
@@ -152,10 +178,10 @@ pub fn reranked(
     Arc::new(Reranked::new(corpus, first, reranker, depth))
 }
 
-/// A retriever's registered name and, after an `@`, the name of its encoder: `dense@static`. A
-/// reranker behind a `+` is left out.
+/// A retriever's registered name and, after an `@`, the name of its encoder: `dense@static`.
+/// Rerankers, each behind a `+` and perhaps with an `@` of its own, are left out.
 pub fn split_retriever(name: &str) -> (&str, &str) {
-    let name = name.rsplit_once('+').map_or(name, |(first, _)| first);
+    let name = name.split_once('+').map_or(name, |(first, _)| first);
     name.split_once('@').unwrap_or((name, "minilm"))
 }
 
@@ -219,7 +245,7 @@ pub fn retriever_on(
     } else {
         Some(match encoder {
             // Devices give no vectors of tokens.
-            "minilm" if LATE_INTERACTION.contains(&name) => self::encoder()?,
+            encoder if LATE_INTERACTION.contains(&name) => encoder_named(encoder)?,
             other => compute.encoder_named(other)?,
         })
     };
@@ -407,5 +433,36 @@ impl Carried {
         let (alike, unlike) = (cosine(0, 1), cosine(0, 2));
         let sane = alike > unlike + 0.3 && (cosine(0, 0) - 1.0).abs() < 1e-3;
         (!sane).then(|| format!("wrong vectors on this CPU: {alike:.3} against {unlike:.3}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rerankers_are_no_part_of_a_retriever_and_its_encoder() {
+        for (name, parts) in [
+            ("bm25", ("bm25", "minilm")),
+            ("dense@static", ("dense", "static")),
+            ("bm25+maxsim", ("bm25", "minilm")),
+            ("bm25+maxsim@late", ("bm25", "minilm")),
+            ("plaid@late+minilm", ("plaid", "late")),
+            ("plaid@late+static+maxsim@other", ("plaid", "late")),
+            ("bm25:title=2+maxsim@late", ("bm25:title=2", "minilm")),
+        ] {
+            assert_eq!(split_retriever(name), parts, "{name}");
+        }
+    }
+
+    #[test]
+    fn late_interaction_is_told_apart_from_other_rerankers() {
+        assert_eq!(maxsim_encoder("maxsim"), Some("minilm"));
+        assert_eq!(
+            maxsim_encoder("maxsim@minilm:sentences"),
+            Some("minilm:sentences")
+        );
+        assert_eq!(maxsim_encoder("maxsim-all"), None);
+        assert_eq!(maxsim_encoder("no-such-model"), None);
     }
 }

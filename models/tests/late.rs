@@ -295,7 +295,7 @@ fn damaged_weights_are_refused_and_never_panic() {
 #[test]
 fn a_sentence_encoder_gives_the_states_of_a_texts_own_pieces() {
     let model = SentenceEncoder::open(&folder("encoder")).unwrap();
-    let theirs = read(&folder("encoder").join("tokens.json"));
+    let theirs = read(&folder("encoder_tokens.json"));
     let texts: Vec<String> = texts().into_iter().take(5).collect();
     let tokens = Encoder::tokens(&model).unwrap();
     close(&encode(tokens, &texts[..3], Role::Query), &theirs["query"]);

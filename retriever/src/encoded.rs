@@ -13,6 +13,18 @@ fn refused(model: &str, reason: String) -> EncodeError {
     }
 }
 
+/// Refuses an encoder of tokens alone for `what`, which needs vectors of whole texts.
+pub(crate) fn check_texts(encoder: &dyn Encoder, what: &str) -> Result<(), EncodeError> {
+    if encoder.dim() > 0 {
+        return Ok(());
+    }
+    let reason = format!(
+        "it makes vectors of tokens and none of whole texts, which {what} needs; the retrievers \
+         plaid, muvera, xtr, maxsim and maxsim-all take it, and `--rerank` does"
+    );
+    Err(refused(encoder.name(), reason))
+}
+
 fn check(model: &str, matrix: &Matrix, dim: usize) -> Result<(), EncodeError> {
     if matrix.dim != dim || matrix.data.len() != matrix.rows * dim {
         let found = matrix.data.len().checked_div(matrix.rows).unwrap_or(0);

@@ -5,9 +5,7 @@ mod support;
 
 use std::sync::Arc;
 
-use indago_core::ports::{
-    DocumentStore as _, EncodeError, Encoder, Matrix, RetrieveError, Role, TokenEncoder,
-};
+use indago_core::ports::{DocumentStore as _, Encoder, Matrix, RetrieveError};
 use indago_core::{Cancel, Filters, Query};
 use indago_kernels::RowsF32;
 use indago_kernels::reference;
@@ -16,7 +14,7 @@ use indago_retriever::multivector::{
 };
 use indago_retriever::{Corpus, CorpusWriter, Propositions};
 use proptest::prelude::*;
-use support::{DIM, WordHasher, files, index, options};
+use support::{WordHasher, Words, WordsAlone, files, index, options};
 
 struct Random(u64);
 
@@ -283,56 +281,6 @@ proptest! {
     }
 }
 
-/// Gives each word its own vector.
-struct Words(WordHasher);
-
-impl Encoder for Words {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn fingerprint(&self) -> &str {
-        self.0.fingerprint()
-    }
-
-    fn dim(&self) -> usize {
-        DIM
-    }
-
-    fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
-        self.0.encode(texts, role, cancel)
-    }
-
-    fn tokens(&self) -> Option<&dyn TokenEncoder> {
-        Some(self)
-    }
-}
-
-impl TokenEncoder for Words {
-    fn fingerprint(&self) -> &str {
-        self.0.fingerprint()
-    }
-
-    fn dim(&self) -> usize {
-        DIM
-    }
-
-    fn encode_tokens(
-        &self,
-        texts: &[&str],
-        role: Role,
-        cancel: &Cancel,
-    ) -> Result<Vec<Matrix>, EncodeError> {
-        texts
-            .iter()
-            .map(|text| {
-                let words: Vec<&str> = text.split_whitespace().collect();
-                self.0.encode(&words, role, cancel)
-            })
-            .collect()
-    }
-}
-
 const NAMES: [&str; 5] = ["maxsim", "maxsim-all", "muvera", "plaid", "xtr"];
 
 fn texts_of(dir: &std::path::Path, name: &str, query: &Query) -> Vec<String> {
@@ -477,4 +425,44 @@ fn an_interrupted_encoding_loses_no_more_than_a_batch() {
     assert!(!done);
     assert_eq!(run(0), (true, 200 - 128), "two batches were whole");
     assert_eq!(run(0), (true, 0));
+}
+
+#[test]
+fn an_encoder_of_tokens_alone_is_searched_with_in_every_way_but_by_text_vectors() {
+    let dir = tempfile::tempdir().unwrap();
+    let texts = [
+        ("a", "ferry timetable winter harbour"),
+        ("b", "lighthouse keeper lamp oil"),
+        ("c", "granite quarry workers strike"),
+    ];
+    index(dir.path(), &files(&texts));
+    let cancel = Cancel::new();
+    let encoder = || Arc::new(WordsAlone(Words(WordHasher::new()))) as Arc<dyn Encoder>;
+    let mut writer = CorpusWriter::open(dir.path(), &options()).unwrap();
+    // The vectors of another encoder stand in nobody's way.
+    let other = WordHasher {
+        fingerprint: "other/1".into(),
+        ..WordHasher::new()
+    };
+    writer.embed_missing(&other, |_| {}, &cancel).unwrap();
+    let refused = writer.embed_missing(encoder().as_ref(), |_| {}, &cancel);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("none of whole texts"), "{refused}");
+    let made = writer.embed_tokens(encoder().tokens().unwrap(), true, |_| {}, &cancel);
+    assert_eq!(made.unwrap().unwrap().embedded, 3);
+
+    let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+    for name in NAMES {
+        let retriever = corpus.retriever(name, Some(encoder())).unwrap();
+        let hits = retriever.search(&Query::new("lamp keeper"), 3, &cancel);
+        let hits = hits.unwrap();
+        let found = corpus.passages(&[hits[0].passage]).unwrap();
+        assert_eq!(found[0].text, "lighthouse keeper lamp oil", "{name}");
+    }
+    for name in ["dense", "ann", "fused", "graph"] {
+        let error = corpus.retriever(name, Some(encoder())).err().unwrap();
+        let error = error.to_string();
+        assert!(error.contains("words-alone"), "{name}: {error}");
+        assert!(error.contains("plaid, muvera, xtr"), "{name}: {error}");
+    }
 }

@@ -6,11 +6,11 @@ mod support;
 use std::path::Path;
 use std::sync::Arc;
 
-use indago_core::ports::{EncodeError, PairScorer, Retriever};
+use indago_core::ports::{EncodeError, PairScorer, Retriever, Role, TokenEncoder as _};
 use indago_core::{Cancel, Query};
 use indago_retriever::Corpus;
-use indago_retriever::rerank::{ByPairs, Reranked};
-use support::{files, index};
+use indago_retriever::rerank::{ByPairs, MaxSim, Reranked};
+use support::{WordHasher, Words, files, index};
 
 /// The longer a text, the better; or what it was told to say.
 struct ByLength {
@@ -99,4 +99,83 @@ fn a_scorer_that_gives_nonsense_is_an_error() {
     cancel.cancel();
     let search = reranked(&corpus, None, 50).search(&Query::new("harbour"), 10, &cancel);
     assert!(search.is_err());
+}
+
+fn by_words() -> MaxSim {
+    MaxSim::new(Arc::new(Words(WordHasher::new()))).unwrap()
+}
+
+#[test]
+fn maxsim_adds_up_the_best_answer_to_each_token_of_the_query() {
+    let query = "lamp keeper winter";
+    let some = [
+        "the keeper of the lamp",
+        "ferry timetable winter harbour",
+        "",
+        "keeper lamp winter",
+    ];
+    // More texts than are encoded at once.
+    let texts: Vec<&str> = some.into_iter().cycle().take(150).collect();
+    let scores = by_words().score(query, &texts, &Cancel::new()).unwrap();
+
+    let encoder = Words(WordHasher::new());
+    let tokens = |text: &str, role| {
+        let matrices = encoder.encode_tokens(&[text], role, &Cancel::new());
+        matrices.unwrap().remove(0)
+    };
+    let asked = tokens(query, Role::Query);
+    for (text, score) in texts.iter().zip(&scores) {
+        let answers = tokens(text, Role::Passage);
+        let best = |q: usize| {
+            let dot = |p: usize| -> f32 {
+                let pairs = asked.row(q).iter().zip(answers.row(p));
+                pairs.map(|(a, b)| a * b).sum()
+            };
+            (0..answers.rows).map(dot).fold(f32::MIN, f32::max)
+        };
+        let expected: f32 = if text.is_empty() {
+            -4.0
+        } else {
+            (0..asked.rows).map(best).sum()
+        };
+        assert!(
+            (score - expected).abs() < 1e-4,
+            "{text}: {score} {expected}"
+        );
+    }
+    assert!((scores[3] - 3.0).abs() < 1e-4, "every word stands there");
+    assert!(scores[3] > scores[0] && scores[0] > scores[2]);
+}
+
+#[test]
+fn maxsim_puts_texts_without_tokens_last_and_stops_when_told_to() {
+    let scorer = by_words();
+    let score = |query: &str, texts: &[&str]| scorer.score(query, texts, &Cancel::new()).unwrap();
+    assert_eq!(score("", &["word", ""]), [0.0, -1.0]);
+    assert!(score("word", &[]).is_empty());
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let stopped = scorer.score("word", &["word"], &cancel).unwrap_err();
+    assert!(matches!(stopped, EncodeError::Cancelled(_)), "{stopped}");
+
+    let without = MaxSim::new(Arc::new(WordHasher::new()))
+        .unwrap_err()
+        .to_string();
+    assert!(without.contains("word-hasher"), "{without}");
+    assert!(without.contains("no vectors of tokens"), "{without}");
+}
+
+#[test]
+fn maxsim_is_a_second_stage() {
+    let dir = tempfile::tempdir().unwrap();
+    let corpus = corpus(dir.path());
+    let first = corpus.retriever("bm25", None).unwrap();
+    let second = Arc::new(ByPairs::new(Arc::new(by_words())));
+    let reranked = Reranked::new(&corpus, first, second, 50);
+    let query = Query::new("harbour among words");
+    let hits = reranked.search(&query, 10, &Cancel::new()).unwrap();
+    let best = corpus.source_of(hits[0].passage).unwrap().unwrap();
+    assert_eq!(best.path, "c");
+    let why = hits[0].why.last().unwrap();
+    assert_eq!(why.retriever, "maxsim@word-hasher");
 }

@@ -390,9 +390,13 @@ fn follow_sparse(
     for name in crate::sparse_behind(project, corpus)? {
         match sparse(project, corpus, &name, printer, cancel) {
             // A model that is gone leaves its index as it is, and everything else up to date.
-            Err(error @ crate::Error::Encode(_)) if !error.is_cancelled() => printer.note(
-                &format!("note: the sparse index by `{name}` lacks what is new: {error}"),
-            ),
+            Err(error @ (crate::Error::Encode(_) | crate::Error::NoWeights(_)))
+                if !error.is_cancelled() =>
+            {
+                printer.note(&format!(
+                    "note: the sparse index by `{name}` lacks what is new: {error}"
+                ));
+            }
             other => other?,
         }
     }
@@ -437,6 +441,14 @@ fn vectors(
 ) -> Result<VectorsBuilt, crate::Error> {
     let encoder = compute.encoder_named(wanted.encoder)?;
     let project = project(settings);
+    if encoder.dim() == 0 && !wanted.approximate {
+        // A model of token vectors alone: there is nothing else that it could be named for.
+        let made = tokens(&project, corpus, wanted.encoder, true, printer, cancel)?;
+        return Ok(VectorsBuilt {
+            coverage: made.unwrap_or_default(),
+            ..VectorsBuilt::default()
+        });
+    }
     let mut meter: Option<Meter> = None;
     let built = crate::embed(
         &project,
@@ -471,6 +483,20 @@ fn vectors(
             linked.beam
         ));
     }
+    let (name, asked) = (wanted.encoder, wanted.tokens);
+    tokens(&project, corpus, name, asked, printer, cancel)?;
+    Ok(built)
+}
+
+/// Vectors of tokens by the encoder `name`, where they are wanted or the corpus has some.
+fn tokens(
+    project: &crate::Project,
+    corpus: &str,
+    name: &str,
+    wanted: bool,
+    printer: Printer,
+    cancel: &Cancel,
+) -> Result<Option<IndexCoverage>, crate::Error> {
     let mut meter: Option<Meter> = None;
     let mut told = |progress: Progress<'_>| {
         if let Progress::Vectors(coverage) = progress {
@@ -481,16 +507,8 @@ fn vectors(
         }
     };
     // Devices give no vectors of tokens.
-    let encoder = wire::encoder_named(wanted.encoder)?;
-    crate::embed_tokens(
-        &project,
-        corpus,
-        encoder.as_ref(),
-        wanted.tokens,
-        &mut told,
-        cancel,
-    )?;
-    Ok(built)
+    let encoder = wire::encoder_named(name)?;
+    crate::embed_tokens(project, corpus, encoder.as_ref(), wanted, &mut told, cancel)
 }
 
 fn show(progress: Progress<'_>, meter: &mut Option<Meter>, printer: Printer, list_all: bool) {

@@ -43,7 +43,7 @@ impl Workplace {
     }
 
     /// Indexes a data set, with `changes`, under `variant`'s name; all of it has vectors of each of
-    /// `encoders` ([`wire::encoder_named`]) afterwards.
+    /// `encoders` ([`wire::encoder_named`]) that makes vectors of texts afterwards.
     ///
     /// # Errors
     /// When the set cannot be read or indexed.
@@ -73,6 +73,10 @@ impl Workplace {
         crate::index(&project, &request, progress, cancel)?;
         for name in encoders {
             let encoder = wire::encoder_named(name)?;
+            // Vectors of tokens are made for the retriever that needs them.
+            if encoder.dim() == 0 {
+                continue;
+            }
             crate::embed(&project, CORPUS, encoder.as_ref(), progress, cancel)?;
         }
         Ok(project)

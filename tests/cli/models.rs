@@ -236,3 +236,98 @@ fn a_sparse_index_by_an_added_encoder_follows_its_corpus() {
         "{stats:?}"
     );
 }
+
+#[test]
+fn an_added_late_interaction_model_reranks_and_is_searched_with() {
+    let sandbox = Sandbox::indexed();
+    let added = run(&sandbox, &["models", "add", &tiny("late")]);
+    assert_eq!(added.code, Some(0), "{added:?}");
+    let listed = run(&sandbox, &["models", "list"]).stdout;
+    assert!(
+        listed.contains("token encoder (late interaction)"),
+        "{listed}"
+    );
+    assert_eq!(run(&sandbox, &["models", "verify"]).code, Some(0));
+
+    let search = |more: &[&str]| {
+        let all = [&["search", "the house of bread", "--json"], more].concat();
+        run(&sandbox, &all)
+    };
+    // By itself as well as behind `maxsim@`; without any index.
+    let by_name = hits(&search(&["--retriever", "bm25", "--rerank", "late"]));
+    assert_eq!(by_name[0]["why"][1]["retriever"], "maxsim@late");
+    let behind = hits(&search(&["--retriever", "bm25", "--rerank", "maxsim@late"]));
+    assert_eq!(by_name, behind);
+    let suffix = hits(&search(&["--retriever", "bm25+maxsim@late"]));
+    assert_eq!(by_name, suffix);
+
+    let early = search(&["--retriever", "plaid@late"]);
+    assert!(early.stderr.contains("--encoder NAME"), "{early:?}");
+    let indexed = run(&sandbox, &["index", "--vectors-only", "--encoder", "late"]);
+    assert_eq!(indexed.code, Some(0), "{indexed:?}");
+    assert!(
+        indexed.stderr.contains("3 of 3 passages have vectors"),
+        "{indexed:?}"
+    );
+    for retriever in ["plaid", "muvera", "xtr", "maxsim", "maxsim-all"] {
+        let found = hits(&search(&["--retriever", &format!("{retriever}@late")]));
+        assert_eq!(found[0]["why"][0]["retriever"], retriever);
+        assert_eq!(found.len(), 3, "{retriever}");
+    }
+    // What it cannot do is said, with what it can.
+    let dense = search(&["--retriever", "dense@late"]);
+    assert_eq!(dense.code, Some(1), "{dense:?}");
+    assert!(dense.stderr.contains("none of whole texts"), "{dense:?}");
+    let linked = [
+        "index",
+        "--vectors-only",
+        "--encoder",
+        "late",
+        "--approximate",
+    ];
+    let linked = run(&sandbox, &linked);
+    assert_eq!(linked.code, Some(1), "{linked:?}");
+    assert!(linked.stderr.contains("none of whole texts"), "{linked:?}");
+}
+
+#[test]
+fn a_sentence_encoder_from_a_folder_is_searched_with_by_its_tokens() {
+    let sandbox = Sandbox::indexed();
+    let encoder = tiny("encoder");
+    let index = ["index", "--vectors-only", "--encoder", &encoder, "--tokens"];
+    assert_eq!(run(&sandbox, &index).code, Some(0));
+    for retriever in ["plaid", "maxsim"] {
+        let name = format!("{retriever}@{encoder}");
+        let search = ["search", "yeast", "--retriever", &name, "--json"];
+        let found = hits(&run(&sandbox, &search));
+        assert_eq!(found[0]["why"][0]["retriever"], retriever);
+    }
+    let name = format!("bm25+maxsim@{encoder}");
+    let search = ["search", "yeast", "--retriever", &name, "--json"];
+    let found = hits(&run(&sandbox, &search));
+    assert_eq!(found[0]["why"][1]["retriever"], "maxsim@encoder");
+}
+
+#[test]
+fn a_late_interaction_folder_whose_projection_does_not_fit_is_refused_by_name() {
+    let sandbox = Sandbox::indexed();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        let bytes = std::fs::read(Path::new(&tiny("late")).join(file)).expect("a fixture");
+        sandbox.write(&format!("odd/{file}"), bytes);
+    }
+    sandbox.write("odd/artifact.metadata", r#"{"dim": 128}"#);
+    for args in [
+        &["models", "add", "odd"][..],
+        &["search", "bread", "--retriever", "bm25", "--rerank", "odd"],
+    ] {
+        let refused = run(&sandbox, args);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        for part in [
+            "odd/model.safetensors",
+            "`linear.weight` is of shape [8, 24] and has to be [128, 24]",
+            "take all files of the folder from one published model",
+        ] {
+            assert!(refused.stderr.contains(part), "{part}: {refused:?}");
+        }
+    }
+}

@@ -318,6 +318,54 @@ fn a_model_of_a_hub_is_fetched_checked_added_and_used() {
 }
 
 #[test]
+fn late_interaction_models_come_with_their_settings_in_both_layouts() {
+    let (sandbox, web) = (Sandbox::indexed(), Web::start());
+    web.hub("acme/late", &tiny("late"));
+    // The other layout has a step behind the encoder; its file may hold more than its weights.
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        let bytes = std::fs::read(tiny("late").join(file)).expect("a fixture");
+        let text = String::from_utf8_lossy(&bytes).replace("HF_ColBERT", "BertModel");
+        let is_config = file == "config.json";
+        sandbox.write(
+            &format!("steps/{file}"),
+            if is_config { text.into_bytes() } else { bytes },
+        );
+    }
+    let weights = std::fs::read(tiny("late").join("model.safetensors")).expect("weights");
+    sandbox.write("steps/1_Dense/model.safetensors", weights);
+    sandbox.write("steps/1_Dense/config.json", "{}");
+    sandbox.write(
+        "steps/modules.json",
+        r#"[{"type": "sentence_transformers.models.Transformer"}, {"type": "pylate.models.Dense.Dense"}]"#,
+    );
+    sandbox.write(
+        "steps/config_sentence_transformers.json",
+        r#"{"query_prefix": "[unused0]", "document_prefix": "[unused1]", "query_length": 12,
+            "document_length": 20}"#,
+    );
+    web.hub("acme/steps", &sandbox.path("steps"));
+    let outcome = pull(&sandbox, &web, &["acme/late", "acme/steps"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    for row in rows(&outcome) {
+        assert_eq!(row["kind"], "token encoder (late interaction)");
+    }
+    let scores = |model: &str| -> Vec<String> {
+        let query = [
+            "search",
+            "bread",
+            "--retriever",
+            "bm25",
+            "--rerank",
+            model,
+            "--json",
+        ];
+        let found = rows(&run(&sandbox, &query));
+        found.iter().map(|hit| hit["score"].to_string()).collect()
+    };
+    assert_eq!(scores("late"), scores("steps"));
+}
+
+#[test]
 fn a_folder_of_any_server_is_a_model_and_its_sums_are_checked() {
     let (sandbox, web) = (Sandbox::new(), Web::start());
     web.folder("models/tiny", &tiny("encoder"));

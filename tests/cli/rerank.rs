@@ -1,4 +1,4 @@
-//! Language models and servers as rerankers, from the command line.
+//! Language models, servers and late interaction as rerankers, from the command line.
 
 use indago_scripted::{Call, Fault, Reply, Server, Settings};
 use serde_json::Value;
@@ -213,4 +213,60 @@ fn a_rerank_server_orders_hits_and_its_failure_is_told() {
     let refused = search(&sandbox, &["--rerank", "cross"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("cross"), "{refused:?}");
+}
+
+#[test]
+fn maxsim_reranks_real_text_by_the_embedded_encoder() {
+    let sandbox = Sandbox::indexed();
+    let question = "Who made the plans of the tower that shines for ships on Lunda?";
+    let run = |more: &[&str]| {
+        let args = [
+            "search",
+            question,
+            "--retriever",
+            "bm25",
+            "--json",
+            "--k",
+            "3",
+        ];
+        sandbox.run(&[&args[..], more].concat())
+    };
+    let reranked = run(&["--rerank", "maxsim"]);
+    assert_eq!(documents(&reranked)[0], "lighthouse.md", "{reranked:?}");
+    let hits: Value = serde_json::from_str(&reranked.stdout).expect("JSON");
+    let why = &hits[0]["why"][1];
+    assert_eq!(why["retriever"], "maxsim@all-MiniLM-L6-v2/int8");
+    assert_eq!(why["rank"], 1);
+    // The sum over some fifteen pieces, each 1 at the most.
+    let score = hits[0]["score"].as_f64().unwrap_or_default();
+    assert!((2.0..20.0).contains(&score), "{score}");
+    // Named in the settings, and by its encoder.
+    sandbox.write("indago.toml", "[rerank]\nmodel = \"maxsim@minilm\"\n");
+    assert_eq!(run(&[]).stdout, reranked.stdout);
+}
+
+#[test]
+fn a_reranker_that_is_not_there_is_named() {
+    let sandbox = Sandbox::indexed();
+    for name in ["maxsim@nowhere", "maxsims", "maxsim@"] {
+        let outcome = search(&sandbox, &["--rerank", name]);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        let model = name.trim_start_matches("maxsim@");
+        assert!(
+            outcome
+                .stderr
+                .contains(&format!("there is no model `{model}`")),
+            "{outcome:?}"
+        );
+        assert!(
+            outcome.stderr.contains("hint: `indago models list`"),
+            "{outcome:?}"
+        );
+    }
+    let without = search(&sandbox, &["--rerank", "maxsim@static"]);
+    assert_eq!(without.code, Some(1), "{without:?}");
+    assert!(
+        without.stderr.contains("no vectors of tokens"),
+        "{without:?}"
+    );
 }

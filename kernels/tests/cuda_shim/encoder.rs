@@ -136,7 +136,11 @@ fn states(
         dim: h / shape.heads,
     };
     for layer in &weights.layers {
-        let context = single(reference::attention(&apply(&layer.qkv, &x), heads, ids.len()));
+        let context = single(reference::attention(
+            &apply(&layer.qkv, &x),
+            heads,
+            ids.len(),
+        ));
         x = add_norm(&x, &apply(&layer.out, &context), &layer.out_norm);
         let inner = apply(&layer.up, &x)
             .into_iter()

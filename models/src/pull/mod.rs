@@ -36,6 +36,8 @@ struct Wanted {
     name: &'static str,
     is_required: bool,
     max_bytes: u64,
+    /// Not asked for without this one.
+    belongs_to: Option<&'static str>,
 }
 
 const fn wanted(name: &'static str, is_required: bool, max_bytes: u64) -> Wanted {
@@ -43,6 +45,7 @@ const fn wanted(name: &'static str, is_required: bool, max_bytes: u64) -> Wanted
         name,
         is_required,
         max_bytes,
+        belongs_to: None,
     }
 }
 
@@ -58,7 +61,10 @@ const FILES: [Wanted; 12] = [
     wanted("tokenizer.json", false, 64 * MIB),
     wanted("vocab.txt", false, 16 * MIB),
     wanted("idf.json", false, 64 * MIB),
-    wanted("1_Dense/model.safetensors", false, KIB * MIB),
+    Wanted {
+        belongs_to: Some("1_Dense/config.json"),
+        ..wanted("1_Dense/model.safetensors", false, KIB * MIB)
+    },
     wanted(WEIGHTS, true, 32 * KIB * MIB),
 ];
 
@@ -233,6 +239,12 @@ pub async fn pull(
             if wanted.is_required {
                 return Err(missing(source, wanted, &listing.other_weights));
             }
+            continue;
+        }
+        if wanted
+            .belongs_to
+            .is_some_and(|name| !partial.join(name).is_file())
+        {
             continue;
         }
         let stated = stated.cloned().unwrap_or_default();

@@ -109,7 +109,7 @@ def main():
     ])
     states = {role: [token_states(model, role, t) for t in texts]
               for role, texts in [("query", TEXTS[:3]), ("passage", TEXTS[:5])]}
-    (HERE / "encoder/tokens.json").write_text(json.dumps(states))
+    (HERE / "encoder_tokens.json").write_text(json.dumps(states))
 
     torch.manual_seed(8)
     model = randomise(BertForSequenceClassification(config(num_labels=1)))

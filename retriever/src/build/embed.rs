@@ -56,6 +56,7 @@ impl CorpusWriter {
         let Some(store) = self.current.as_ref().map(|current| current.store.clone()) else {
             return Ok(built);
         };
+        encoded::check_texts(encoder, "an index of vectors")?;
         let fingerprint = encoder.fingerprint().to_owned();
         let (mut set, mut log) = self.open_log(encoder)?;
         let damaged = log.is_damaged();

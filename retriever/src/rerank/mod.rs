@@ -1,10 +1,11 @@
 //! Second stages: what a first retriever found, put in a better order.
 //!
-//! One port, [`Reranker`]. [`ByPairs`] makes one of any scorer of pairs (a cross-encoder, late
-//! interaction, a server's `/rerank`); [`Windows`] makes one of anything that can order a few
+//! One port, [`Reranker`]. [`ByPairs`] makes one of any scorer of pairs (a cross-encoder,
+//! [`MaxSim`] over token vectors, a server's `/rerank`); [`Windows`] makes one of anything that can order a few
 //! passages at once; [`by_language_model`] has a language model judge them in three ways.
 
 mod language;
+mod maxsim;
 mod windows;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use indago_core::ports::{Candidate, PairScorer, Reranker, RetrieveError, Retriev
 use indago_core::{Cancel, Hit, Provenance, Query};
 
 pub use language::{Complete, Judging, by_language_model};
+pub use maxsim::MaxSim;
 pub use windows::{Listwise, Windows};
 
 use crate::corpus::Corpus;

@@ -48,6 +48,7 @@ impl Dense {
             model: "none".to_owned(),
             reason: format!("retriever `{name}` needs an encoder and none is configured"),
         })?;
+        encoded::check_texts(encoder.as_ref(), &format!("`{name}`"))?;
         corpus.check_model(encoder.as_ref())?;
         Ok(Self {
             corpus: corpus.clone(),

@@ -20,7 +20,8 @@ const MAX_QUERY_BYTES: usize = 8192;
 /// Where the passages that are scored come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Candidates {
-    /// The best by one vector a passage.
+    /// The best by one vector a passage; by fixed dimensional encodings, which are that too, where
+    /// the encoder has vectors of tokens alone.
     Dense,
     /// All.
     All,
@@ -35,7 +36,8 @@ pub(super) enum Candidates {
 pub(super) struct LateInteraction {
     corpus: Corpus,
     encoder: Arc<dyn Encoder>,
-    dense: Dense,
+    /// Finds candidates by one vector a passage.
+    dense: Option<Dense>,
     name: &'static str,
     candidates: Candidates,
 }
@@ -48,7 +50,6 @@ impl LateInteraction {
         name: &'static str,
         candidates: Candidates,
     ) -> Result<Self, RetrieveError> {
-        let dense = Dense::new(corpus, encoder.clone(), name)?;
         let missing = |model: &str, reason: String| EncodeError::Model {
             model: model.to_owned(),
             reason,
@@ -60,14 +61,17 @@ impl LateInteraction {
             return Err(missing(encoder.name(), reason).into());
         };
         if corpus.tokens(made_by).is_none() {
-            let reason =
-                "the corpus has no token vectors of it; `indago index --tokens` makes them";
+            let reason = "the corpus has no token vectors of it; `indago index --tokens` (with its \
+                          `--encoder NAME`, where it is not the embedded one) makes them";
             return Err(missing(encoder.name(), reason.to_owned()).into());
         }
+        let has_texts = encoder.dim() > 0;
+        let dense = (candidates == Candidates::Dense && has_texts)
+            .then(|| Dense::new(corpus, Some(encoder.clone()), name));
         Ok(Self {
             corpus: corpus.clone(),
+            dense: dense.transpose()?,
             encoder,
-            dense,
             name,
             candidates,
         })
@@ -92,10 +96,10 @@ impl LateInteraction {
             }
         };
         let index = &tokens.index;
-        let ranked = match self.candidates {
-            Candidates::Dense => {
+        let ranked = match (self.candidates, &self.dense) {
+            (Candidates::Dense, Some(dense)) => {
                 let wanted = k.saturating_mul(4).max(200);
-                let found = self.dense.search(query, wanted, cancel)?;
+                let found = dense.search(query, wanted, cancel)?;
                 let mut passages: Vec<u32> = found
                     .iter()
                     .filter_map(|hit| tokens.passage(hit.passage))
@@ -104,13 +108,15 @@ impl LateInteraction {
                 passages.dedup();
                 index.rank(matrix, &passages, k, cancel)
             }
-            Candidates::All => {
+            (Candidates::All, _) => {
                 let passages: Vec<u32> = (0..index.len() as u32).filter(|&p| keep(p)).collect();
                 index.rank(matrix, &passages, k, cancel)
             }
-            Candidates::Plaid => index.plaid(matrix, k, Scope::plaid(k), keep, cancel),
-            Candidates::Muvera => index.muvera(matrix, k, Scope::muvera(k), keep, cancel),
-            Candidates::Xtr => index.xtr(matrix, k, Scope::xtr(k), keep, cancel),
+            (Candidates::Plaid, _) => index.plaid(matrix, k, Scope::plaid(k), keep, cancel),
+            (Candidates::Dense, None) | (Candidates::Muvera, _) => {
+                index.muvera(matrix, k, Scope::muvera(k), keep, cancel)
+            }
+            (Candidates::Xtr, _) => index.xtr(matrix, k, Scope::xtr(k), keep, cancel),
         };
         ranked.map_err(|error| match error {
             ScanError::Cancelled(cancelled) => cancelled.into(),

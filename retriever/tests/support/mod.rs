@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use indago_core::ports::{EncodeError, Encoder, Matrix, Role, SparseEncoder, SparseVector};
+use indago_core::ports::{
+    EncodeError, Encoder, Matrix, Role, SparseEncoder, SparseVector, TokenEncoder,
+};
 use indago_core::{
     Cancel, ContentHash, Document, DocumentId, DocumentKind, Location, Passage, PassageId,
 };
@@ -109,6 +111,84 @@ impl SparseEncoder for Letters {
             all.filter(|(_, n)| *n > 0.0).collect()
         };
         Ok(texts.iter().map(vector).collect())
+    }
+}
+
+/// Gives each word its own vector.
+pub(crate) struct Words(pub(crate) WordHasher);
+
+impl Encoder for Words {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn fingerprint(&self) -> &str {
+        self.0.fingerprint()
+    }
+
+    fn dim(&self) -> usize {
+        DIM
+    }
+
+    fn encode(&self, texts: &[&str], role: Role, cancel: &Cancel) -> Result<Matrix, EncodeError> {
+        self.0.encode(texts, role, cancel)
+    }
+
+    fn tokens(&self) -> Option<&dyn TokenEncoder> {
+        Some(self)
+    }
+}
+
+impl TokenEncoder for Words {
+    fn fingerprint(&self) -> &str {
+        self.0.fingerprint()
+    }
+
+    fn dim(&self) -> usize {
+        DIM
+    }
+
+    fn encode_tokens(
+        &self,
+        texts: &[&str],
+        role: Role,
+        cancel: &Cancel,
+    ) -> Result<Vec<Matrix>, EncodeError> {
+        texts
+            .iter()
+            .map(|text| {
+                let words: Vec<&str> = text.split_whitespace().collect();
+                self.0.encode(&words, role, cancel)
+            })
+            .collect()
+    }
+}
+
+/// The same without vectors of whole texts.
+pub(crate) struct WordsAlone(pub(crate) Words);
+
+impl Encoder for WordsAlone {
+    fn name(&self) -> &'static str {
+        "words-alone"
+    }
+
+    fn fingerprint(&self) -> &'static str {
+        "words-alone/1"
+    }
+
+    fn dim(&self) -> usize {
+        0
+    }
+
+    fn encode(&self, _: &[&str], _: Role, _: &Cancel) -> Result<Matrix, EncodeError> {
+        Err(EncodeError::Model {
+            model: self.name().into(),
+            reason: "it was asked for vectors of whole texts".into(),
+        })
+    }
+
+    fn tokens(&self) -> Option<&dyn TokenEncoder> {
+        Some(&self.0)
     }
 }
 
