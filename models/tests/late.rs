@@ -123,7 +123,7 @@ fn a_text_has_the_same_vectors_alone_and_among_others() {
 #[test]
 fn texts_without_pieces_have_no_rows_and_whole_texts_no_vector() {
     let model = ColBert::open(&folder("late")).unwrap();
-    let nothing = ["".to_owned(), " \n".to_owned()];
+    let nothing = [String::new(), " \n".to_owned()];
     for role in [Role::Query, Role::Passage] {
         assert!(encode(&model, &nothing, role).iter().all(|m| m.rows == 0));
     }
@@ -300,7 +300,7 @@ fn a_sentence_encoder_gives_the_states_of_a_texts_own_pieces() {
     let tokens = Encoder::tokens(&model).unwrap();
     close(&encode(tokens, &texts[..3], Role::Query), &theirs["query"]);
     close(&encode(tokens, &texts, Role::Passage), &theirs["passage"]);
-    let nothing = encode(tokens, &["".to_owned()], Role::Query);
+    let nothing = encode(tokens, &[String::new()], Role::Query);
     assert_eq!((nothing[0].rows, nothing[0].dim), (0, 24));
 }
 

@@ -341,14 +341,11 @@ pub(super) fn pull(
         FolderKind::Encoder => {
             format!("added `{name}`: indago index --vectors-only --encoder {name} uses it")
         }
-        FolderKind::CrossEncoder => {
+        FolderKind::CrossEncoder | FolderKind::TokenEncoder => {
             format!("added `{name}`: indago search --rerank {name} uses it")
         }
         FolderKind::SparseEncoder => {
             format!("added `{name}`: indago index --sparse {name} uses it")
-        }
-        FolderKind::TokenEncoder => {
-            format!("added `{name}`: indago search --rerank {name} uses it")
         }
     })
 }

@@ -20,8 +20,8 @@ const FORWARD_VERSION: u32 = 1;
 /// A query is `[CLS] [Q] pieces [SEP]`, filled up with `[MASK]` to the model's length of queries;
 /// each token of all that has a vector. The `[MASK]`s attend to the query, which does not attend to
 /// them (nor do they to each other) unless the model's settings say so. A passage is
-/// `[CLS] [D] pieces [SEP]`, cut at the model's length of passages; punctuation has no vectors there.
-/// Unlike in ColBERT's own code a text without pieces has none either.
+/// `[CLS] [D] pieces [SEP]`, cut at the model's length of passages; punctuation has no vectors
+/// there. Unlike in ColBERT's own code a text without pieces has none either.
 ///
 /// It makes no vectors of whole texts: [`Encoder::encode`] says so, and [`Encoder::dim`] is 0.
 #[derive(Debug)]

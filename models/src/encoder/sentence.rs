@@ -144,8 +144,8 @@ impl Encoder for SentenceEncoder {
     }
 }
 
-/// The last layer's vectors of a text's word pieces. Special tokens and the prefix are read with the
-/// text and have no vectors. The model was trained for one vector a text, not for these.
+/// The last layer's vectors of a text's word pieces. Special tokens and the prefix are read with
+/// the text and have no vectors. The model was trained for one vector a text, not for these.
 impl TokenEncoder for SentenceEncoder {
     fn fingerprint(&self) -> &str {
         &self.fingerprint

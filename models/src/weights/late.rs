@@ -1,6 +1,6 @@
-//! What late-interaction models have beside their encoder, in the two layouts they are published in:
-//! that of ColBERT's own code (`artifact.metadata`, the projection among the weights), and that of
-//! sentence-transformers as PyLate writes it (a step `Dense` behind the encoder, settings in
+//! What late-interaction models have beside their encoder, in the two layouts they are published
+//! in: that of ColBERT's own code (`artifact.metadata`, the projection among the weights), and that
+//! of sentence-transformers as PyLate writes it (a step `Dense` behind the encoder, settings in
 //! `config_sentence_transformers.json`).
 
 use std::collections::BTreeMap;

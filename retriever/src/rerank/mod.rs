@@ -1,8 +1,9 @@
 //! Second stages: what a first retriever found, put in a better order.
 //!
-//! One port, [`Reranker`]. [`ByPairs`] makes one of any scorer of pairs (a cross-encoder,
-//! [`MaxSim`] over token vectors, a server's `/rerank`); [`Windows`] makes one of anything that can order a few
-//! passages at once; [`by_language_model`] has a language model judge them in three ways.
+//! One port, [`Reranker`]. [`ByPairs`] makes one of any scorer of pairs (a cross-encoder, late
+//! interaction by [`MaxSim`], a server's `/rerank`); [`Windows`] makes one of anything that can
+//! order a few passages at once; [`by_language_model`] has a language model judge them in three
+//! ways.
 
 mod language;
 mod maxsim;

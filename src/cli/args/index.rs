@@ -34,8 +34,9 @@ pub(in crate::cli) struct IndexArgs {
     #[arg(long, conflicts_with = "no_vectors")]
     pub(in crate::cli) approximate: bool,
     /// Also store a vector for each token, for late interaction (`--retriever plaid`, `maxsim`,
-    /// `muvera` or `xtr`), or with `--encoder minilm:sentences` for each sentence
-    /// (`--retriever plaid@minilm:sentences`); kept up to date from then on
+    /// `muvera` or `xtr`, with `@NAME` for another encoder than minilm), or with `--encoder
+    /// minilm:sentences` for each sentence (`--retriever plaid@minilm:sentences`); kept up to date
+    /// from then on. A late-interaction model as `--encoder` needs no `--tokens`
     #[arg(long, conflicts_with = "no_vectors")]
     pub(in crate::cli) tokens: bool,
     /// Leave this share of the passages, those that say least whatever is asked, without vectors,

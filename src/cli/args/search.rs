@@ -22,9 +22,10 @@ pub(in crate::cli) struct SearchArgs {
     /// dense@minilm:128 [default: graph]
     #[arg(short, long, value_name = "NAME")]
     pub(in crate::cli) retriever: Option<String>,
-    /// Which reranker puts the first hits in order: an added model, a folder, a configured one; a
-    /// configured language model with how it is asked, such as writer:listwise (or :pairwise,
-    /// :pointwise, :rating, :tournament)
+    /// Which reranker puts the first hits in order: an added model, a folder, a configured one;
+    /// maxsim, token by token with the embedded encoder, or maxsim@NAME with another; a configured
+    /// language model with how it is asked, such as writer:listwise (or :pairwise, :pointwise,
+    /// :rating, :tournament)
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) rerank: Option<String>,
     #[command(flatten)]
