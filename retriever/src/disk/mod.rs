@@ -1,6 +1,8 @@
 //! Files that are written once, checksummed, and read through a memory map.
 
 pub(crate) mod bytes;
+#[cfg(test)]
+pub(crate) mod forge;
 pub(crate) mod map;
 pub(crate) mod positioned;
 pub(crate) mod records;

@@ -298,12 +298,41 @@ impl SealedFile {
         ))
     }
 
+    /// Opens a file of whatever kind and version it says it is.
+    #[cfg(test)]
+    pub(crate) fn open_any(path: &Path) -> Result<Self, RetrieveError> {
+        Self::open(path, kind_of(Map::open(path)?.bytes()))
+    }
+
+    /// What the file says it is.
+    #[cfg(test)]
+    pub(crate) fn kind(&self) -> Kind {
+        kind_of(self.bytes())
+    }
+
+    /// Names of the sections, in their order.
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let name = |bytes| str::from_utf8(bytes).unwrap().trim_end_matches('\0');
+        self.sections.iter().map(move |section| name(&section.name))
+    }
+
     /// Reads the whole file through.
     #[cfg(test)]
     pub(crate) fn verify_all(&self) -> Result<(), RetrieveError> {
         self.sections
             .iter()
             .try_for_each(|section| self.verify_section(section))
+    }
+}
+
+/// The kind that a header states.
+#[cfg(test)]
+fn kind_of(header: &[u8]) -> Kind {
+    let name = String::from_utf8_lossy(&header[8..16]).into_owned();
+    Kind {
+        name: name.leak().trim_end_matches('\0'),
+        version: u32_at(header, 16),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::disk::bytes::{f32_at, id_at, u32_at};
 use crate::disk::sealed::{Kind, SealedFile, SealedWriter};
 use crate::error::{IndexError, corrupt};
 
-pub(super) const KIND: Kind = Kind {
+const KIND: Kind = Kind {
     name: "sparse",
     version: 4,
 };

@@ -4,9 +4,10 @@ use indago_core::Cancel;
 use indago_core::ports::SparseVector;
 use proptest::prelude::*;
 
-use super::file::{Content, KIND, SparseFile, write};
+use super::file::{Content, SparseFile, write};
 use super::{Cut, Effort};
-use crate::disk::sealed::{Kind, SealedFile, SealedWriter};
+use crate::disk::forge::{forge, forgeries, seal, sections};
+use crate::disk::sealed::Kind;
 
 fn vectors(n: usize) -> impl Strategy<Value = Vec<SparseVector>> {
     let entry = (0u32..40, 0.01f32..4.0);
@@ -163,17 +164,6 @@ proptest! {
     }
 }
 
-/// The sections of a file that was written.
-fn sections(path: &std::path::Path) -> Vec<(&'static str, Vec<u8>)> {
-    let file = SealedFile::open(path, KIND).unwrap();
-    let read = |name| (name, file.bytes()[file.span(name).unwrap()].to_vec());
-    let names = [
-        "keys", "starts", "vectors", "steps", "lengths", "lists", "members", "codes", "scales",
-        "tops", "words",
-    ];
-    names.into_iter().map(read).collect()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -183,10 +173,7 @@ proptest! {
         all in vectors(40),
         query in vectors(2),
         counted in any::<bool>(),
-        which in 0usize..11,
-        at in any::<prop::sample::Index>(),
-        bytes in prop::collection::vec(any::<u8>(), 0..9),
-        cut in any::<bool>(),
+        forgeries in forgeries(),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.bin");
@@ -201,24 +188,7 @@ proptest! {
             words: &words,
         };
         write(&path, &content, Cut::default()).unwrap();
-        let mut tables = sections(&path);
-        let table = &mut tables[which].1;
-        let at = at.index(table.len() + 1);
-        if cut {
-            table.truncate(at);
-        }
-        for (i, byte) in bytes.into_iter().enumerate() {
-            match table.get_mut(at + i) {
-                Some(old) => *old = byte,
-                None => table.push(byte),
-            }
-        }
-        let mut writer = SealedWriter::create(&path, KIND).unwrap();
-        for (name, table) in &tables {
-            writer.begin(name).unwrap();
-            writer.write(table).unwrap();
-        }
-        writer.finish().unwrap();
+        forge(&path, &forgeries);
         let query = query.into_iter().next().unwrap_or_default();
         if let Ok(file) = SparseFile::open(&path) {
             let file = file.at_mean(6.0);
@@ -257,14 +227,8 @@ fn a_file_of_another_version_is_refused_with_its_path_and_both_versions() {
     let (dir, file) = on_disk(&[vec![(1, 1.0)]], Cut::default());
     drop(file);
     let path = dir.path().join("s.bin");
-    let tables = sections(&path);
-    let before = Kind { version: 3, ..KIND };
-    let mut writer = SealedWriter::create(&path, before).unwrap();
-    for (name, table) in &tables {
-        writer.begin(name).unwrap();
-        writer.write(table).unwrap();
-    }
-    writer.finish().unwrap();
+    let (kind, sections) = sections(&path);
+    seal(&path, Kind { version: 3, ..kind }, &sections);
     let error = SparseFile::open(&path).unwrap_err().to_string();
     assert!(
         error.contains("s.bin") && error.contains("format 3") && error.contains("reads 4"),
