@@ -93,6 +93,9 @@ impl Corpus {
         if u64::from(store.n_passages()) != manifest.passages {
             return Err(corrupt(&path, "the manifest counts other passages"));
         }
+        if u64::from(store.n_documents()) != manifest.documents {
+            return Err(corrupt(&path, "the manifest counts other documents"));
+        }
         health::verify_lexical(dir, manifest)?;
         let lexical = generation.join(names::LEXICAL);
         // All is opened now, because a writer may remove the files later.

@@ -114,11 +114,37 @@ pub(super) fn write(path: &Path, files: &[FileRecord]) -> Result<(), IndexError>
     file.finish()
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<FileRecord>, RetrieveError> {
+/// The files of a corpus of so many documents and passages.
+pub(super) fn read(
+    path: &Path,
+    documents: u32,
+    passages: u32,
+) -> Result<Vec<FileRecord>, RetrieveError> {
     let file = SealedFile::open(path, KIND)?;
     file.verify("files")?;
     let json = file.bytes().get(file.span("files")?).unwrap_or_default();
-    serde_json::from_slice(json).map_err(|e| corrupt(path, e.to_string()))
+    let files: Vec<FileRecord> =
+        serde_json::from_slice(json).map_err(|e| corrupt(path, e.to_string()))?;
+    if is_whole(&files, documents, passages) {
+        Ok(files)
+    } else {
+        Err(corrupt(path, "its files are not those of the documents"))
+    }
+}
+
+/// Whether every document and every passage is of one file, in order, and no file is there twice.
+fn is_whole(files: &[FileRecord], documents: u32, passages: u32) -> bool {
+    let (mut document, mut passage) = (Some(0), Some(0));
+    let mut paths = std::collections::HashSet::with_capacity(files.len());
+    for file in files {
+        let follows = document == Some(file.first_document) && passage == Some(file.first_passage);
+        if !follows || !paths.insert(&file.state.path) {
+            return false;
+        }
+        document = file.first_document.checked_add(file.documents);
+        passage = file.first_passage.checked_add(file.passages);
+    }
+    document == Some(documents) && passage == Some(passages)
 }
 
 #[cfg(test)]

@@ -171,7 +171,8 @@ impl CorpusWriter {
         if self.manifest.generation > 0 && self.manifest.settings == self.settings {
             let dir = self.generation_dir();
             let store = Arc::new(Store::open(&dir.join(names::STORE))?);
-            let files = files::read(&dir.join(names::FILES))?;
+            let (documents, passages) = (store.n_documents(), store.n_passages());
+            let files = files::read(&dir.join(names::FILES), documents, passages)?;
             let files = files
                 .into_iter()
                 .map(|file| (file.state.path.clone(), file))

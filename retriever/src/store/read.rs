@@ -59,11 +59,27 @@ impl Store {
             && store.document_ids.len() == n_docs * ID_BYTES
             && store.passage_ids.len() == n_passages * 4
             && u32::try_from(n_docs.max(n_passages)).is_ok();
-        if fits {
-            Ok(store)
-        } else {
-            Err(store.bad("table lengths do not agree"))
+        if !fits {
+            return Err(store.bad("table lengths do not agree"));
         }
+        if !store.documents_follow_each_other() {
+            return Err(store.bad("documents overlap or leave gaps"));
+        }
+        Ok(store)
+    }
+
+    /// Whether each document's bytes and passages begin where those of the one before end: nothing is
+    /// two documents', so that copying all of them takes no more than the file has.
+    fn documents_follow_each_other(&self) -> bool {
+        let (mut heap, mut passages) = (Some(0), Some(0));
+        for row in (0..self.n_documents()).map(|row| self.document_row(row)) {
+            if heap != Some(row.heap) || passages != Some(row.first_passage) {
+                return false;
+            }
+            heap = row.heap.checked_add(row.heap_bytes);
+            passages = row.first_passage.checked_add(row.passages);
+        }
+        heap == Some(self.heap.len() as u64) && passages == Some(self.n_passages())
     }
 
     fn bad(&self, reason: impl Into<String>) -> RetrieveError {
@@ -129,7 +145,7 @@ impl Store {
             match self.passage_id(row).cmp(&id) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return Some(row),
+                std::cmp::Ordering::Equal => return Some(row).filter(|_| row < self.n_passages()),
             }
         }
         None
