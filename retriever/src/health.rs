@@ -71,7 +71,8 @@ pub(crate) fn verify_lexical(dir: &Path, manifest: &Manifest) -> Result<(), Retr
         .filter(|sum| sum.path.contains(&folder))
         .collect();
     // An index beyond this size would take longer to check than to search.
-    if files.iter().map(|sum| sum.bytes).sum::<u64>() > MAX_CHECKED_BYTES {
+    let bytes = files.iter().map(|sum| sum.bytes);
+    if bytes.fold(0, u64::saturating_add) > MAX_CHECKED_BYTES {
         return Ok(());
     }
     files.into_iter().try_for_each(|sum| check_file(dir, sum))

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use indago_core::ports::RetrieveError;
 use indago_text::{Language, Languages, UnknownLanguage};
@@ -22,6 +22,9 @@ use crate::error::{IndexError, corrupt, read_error};
 
 /// Version of the folder's layout. Readers of one version refuse any other.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// Largest count of publications that is believed: the next one counts on.
+const MAX_COUNT: u64 = 1 << 62;
 
 const FILE: &str = "manifest.json";
 const MAGIC: &str = "indago-corpus";
@@ -272,6 +275,7 @@ impl Manifest {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
         };
+        let believed = |count: &u64| *count <= MAX_COUNT;
         let generation = names(dir).filter_map(|name| name.strip_prefix('g')?.parse().ok());
         // `STEM-EDITION.EXTENSION`
         let editions = names(&dir.join(crate::dense::FOLDER))
@@ -280,8 +284,8 @@ impl Manifest {
             .chain(names(dir))
             .filter_map(|name| name.rsplit_once('-')?.1.split('.').next()?.parse().ok());
         Self {
-            generation: generation.max().unwrap_or_default(),
-            edition: editions.max().unwrap_or_default(),
+            generation: generation.filter(believed).max().unwrap_or_default(),
+            edition: editions.filter(believed).max().unwrap_or_default(),
             ..Self::default()
         }
     }
@@ -320,13 +324,51 @@ impl Manifest {
         if sum != Some(format!("{:016x}", xxh3_64(body.as_bytes())).as_str()) {
             return Err(bad("content does not match its checksum"));
         }
-        serde_json::from_str(body).map_err(|e| bad(&e.to_string()))
+        let manifest: Self = serde_json::from_str(body).map_err(|e| bad(&e.to_string()))?;
+        manifest.check().map_err(|reason| bad(&reason))?;
+        Ok(manifest)
+    }
+
+    /// What cannot be, whoever wrote it: files outside of the corpus, and counts that others are
+    /// added to or taken from.
+    fn check(&self) -> Result<(), String> {
+        if let Some(path) = self.paths().find(|path| !is_inside(path)) {
+            return Err(format!("`{path}` is outside of the corpus"));
+        }
+        let pruned = self.pruning.as_ref();
+        let segments = self.substrings.iter().flat_map(|set| &set.segments);
+        let counts_fit = self.generation <= MAX_COUNT
+            && self.edition <= MAX_COUNT
+            && pruned.is_none_or(|pruning| pruning.passages <= self.passages)
+            && self.vectors.iter().all(|set| set.embedded <= self.passages)
+            && segments
+                .into_iter()
+                .all(|part| part.text_bytes <= u32::MAX.into());
+        if counts_fit {
+            Ok(())
+        } else {
+            Err("its counts do not agree".to_owned())
+        }
+    }
+
+    /// Every path in it.
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let files = self.files.iter().map(|sum| sum.path.as_str());
+        let vectors = self.vectors.iter().flat_map(|set| {
+            let links = set.links.iter().map(|links| links.file.as_str());
+            links.chain([set.matrix.as_str(), &set.log])
+        });
+        let facts = self.facts.iter().map(|set| set.file.as_str());
+        let tokens = self.tokens.iter().map(|set| set.file.as_str());
+        let sparse = self.sparse.iter().flat_map(SparseSet::files);
+        let substrings = self.substrings.iter().flat_map(SubstringSet::files);
+        let phrases = self.phrases.iter().map(|set| set.file.as_str());
+        let all = files.chain(vectors).chain(facts).chain(tokens);
+        all.chain(sparse).chain(substrings).chain(phrases)
     }
 
     fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let body = serde_json::to_string_pretty(self)? + "\n";
-        let sum = xxh3_64(body.as_bytes());
-        Ok(format!("{MAGIC} {FORMAT_VERSION} {sum:016x}\n{body}").into_bytes())
+        Ok(sealed(&(serde_json::to_string_pretty(self)? + "\n")))
     }
 
     /// Makes this state the current one, durably.
@@ -360,6 +402,29 @@ impl Manifest {
             .iter()
             .find(|set| set.fingerprint == fingerprint)
     }
+}
+
+/// A manifest of this content, with its sum.
+fn sealed(body: &str) -> Vec<u8> {
+    let sum = xxh3_64(body.as_bytes());
+    format!("{MAGIC} {FORMAT_VERSION} {sum:016x}\n{body}").into_bytes()
+}
+
+/// Changes the manifest in `dir` and gives it a sum that is right.
+#[cfg(test)]
+pub(crate) fn forge(dir: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = Manifest::path(dir);
+    let text = fs::read_to_string(&path).unwrap();
+    let (_, body) = text.split_once('\n').unwrap();
+    let mut value = serde_json::from_str(body).unwrap();
+    change(&mut value);
+    fs::write(&path, sealed(&value.to_string())).unwrap();
+}
+
+/// Whether a path, joined to a folder, leads to something in that folder.
+fn is_inside(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 #[cfg(test)]
@@ -403,6 +468,32 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn counts_that_nothing_can_be_added_to_and_files_elsewhere_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+            sample().publish(dir.path()).unwrap();
+            forge(dir.path(), change);
+            let error = Manifest::read(dir.path()).unwrap_err().to_string();
+            assert!(error.contains(FILE), "{error}");
+            error
+        };
+        for name in ["generation", "edition"] {
+            refused(&|value| value[name] = u64::MAX.into());
+        }
+        refused(&|value| {
+            value["pruning"] = serde_json::json!({"rule": "", "per_mille": 1, "passages": 1});
+        });
+        for path in ["/etc/hosts", "../other", "g000001/../../x"] {
+            let error = refused(&|value| value["files"][0]["path"] = path.into());
+            assert!(error.contains(path), "{error}");
+        }
+        // A folder of such a name is not counted on.
+        fs::create_dir(dir.path().join(format!("g{}", u64::MAX))).unwrap();
+        fs::create_dir(dir.path().join("g000041")).unwrap();
+        assert_eq!(Manifest::after(dir.path()).generation, 41);
     }
 
     proptest! {
