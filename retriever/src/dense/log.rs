@@ -6,8 +6,8 @@
 //! record              key 16, vector as 16-bit floats, xxh3 of the bytes before u64
 //! ```
 //! A record is found again by its key, the hash of the text that was embedded. A record that does
-//! not match its checksum (a torn last write, a damaged disk) is as good as absent: the text is
-//! embedded again.
+//! not match its checksum (a torn last write, a damaged disk), or holds a value that is no number, is
+//! as good as absent: the text is embedded again.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -99,6 +99,14 @@ fn is_whole(record: &[u8]) -> bool {
     xxh3_64(body) == u64_at(sum, 0)
 }
 
+/// Whether the values of a record are numbers. No encoder's vector that was let in has others.
+fn is_finite(record: &[u8]) -> bool {
+    let (halves, _) = record[16..record.len() - 8].as_chunks::<2>();
+    // The exponent of infinities and of what is no number; added up without a branch.
+    let odd = |half: &[u8; 2]| u32::from(half[1] & 0x7c == 0x7c);
+    halves.iter().map(odd).sum::<u32>() == 0
+}
+
 /// The vector of a whole record.
 pub(crate) fn vector(record: &[u8]) -> Vec<f32> {
     let body = &record[16..record.len() - 8];
@@ -132,7 +140,7 @@ impl VectorLog {
         let mut index = HashMap::with_capacity(records.len());
         let mut damaged = 0;
         for (i, record) in records.enumerate() {
-            if is_whole(record) {
+            if is_whole(record) && is_finite(record) {
                 index.insert(id_at(record, 0), i as u32);
             } else {
                 damaged += 1;
@@ -307,11 +315,15 @@ impl LogReader {
             .ok_or_else(|| misfit(&self.path, "a vector does not match its checksum"))
     }
 
-    /// Every record that matches its checksum, with its key.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Every record that matches its checksum and holds numbers, with its key.
     pub(crate) fn whole_records(&self) -> impl Iterator<Item = ([u8; 16], &[u8])> {
         let records = self.map.bytes()[HEADER..].chunks_exact(self.width);
         records
-            .filter(|record| is_whole(record))
+            .filter(|record| is_whole(record) && is_finite(record))
             .map(|record| (id_at(record, 0), record))
     }
 
@@ -352,14 +364,14 @@ pub(crate) fn check(path: &Path, fingerprint: &str, dim: u32) -> Result<(), Retr
     let reader = LogReader::open(path, fingerprint, dim)?;
     let damaged = reader.map.bytes()[HEADER..]
         .chunks_exact(reader.width)
-        .filter(|r| !is_whole(r))
+        .filter(|r| !(is_whole(r) && is_finite(r)))
         .count();
     if damaged > 0 {
         return Err(read_error(
             path,
             std::io::Error::new(
                 std::io::ErrorKind::InvalidData,
-                format!("{damaged} vectors do not match their checksums"),
+                format!("{damaged} vectors do not match their checksums or are no numbers"),
             ),
         ));
     }

@@ -162,11 +162,27 @@ impl Vectors {
                 .links
                 .as_ref()
                 .is_none_or(|links| links.records.len() == n);
-        if fits {
-            Ok(vectors)
-        } else {
-            Err(misfit(&path, "table lengths do not agree"))
+        if !fits {
+            return Err(misfit(&path, "table lengths do not agree"));
         }
+        if !vectors.rows_are_passages() {
+            return Err(misfit(&path, "its rows are not passages in order"));
+        }
+        if let Some(links) = &vectors.links
+            && (0..n).any(|i| links.records[i] != vectors.record(i))
+        {
+            return Err(misfit(links.path(), "it is the graph of other vectors"));
+        }
+        Ok(vectors)
+    }
+
+    /// Whether every row is of a passage of the store, each at most once.
+    fn rows_are_passages(&self) -> bool {
+        let rows = || (0..self.len()).map(|i| self.row(i));
+        rows().is_sorted_by(|a, b| a < b)
+            && rows()
+                .next_back()
+                .is_none_or(|last| last < self.store.n_passages())
     }
 
     /// Scans on devices from now on; the first call counts.
@@ -250,9 +266,17 @@ impl Vectors {
         for row in rows {
             let row = row as usize;
             let score = self.log.dot(self.record(row), query, &mut buffers)?;
+            if !score.is_finite() {
+                return Err(misfit(
+                    self.log.path(),
+                    "a vector has a value that is no number",
+                ));
+            }
             hits.push((self.store.passage_id(self.row(row)), score));
         }
         hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        // A graph that links to rows of equal text beside the first gives them twice.
+        hits.dedup_by_key(|hit| hit.0);
         hits.truncate(k);
         Ok(hits)
     }
