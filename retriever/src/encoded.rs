@@ -79,6 +79,16 @@ pub(crate) fn encode_tokens(
     Ok(matrices)
 }
 
+/// Whether terms ascend within the vocabulary and weights are numbers, none below zero: those that
+/// were stored may have been rounded to it.
+pub(crate) fn is_sound(vector: &SparseVector, vocabulary: usize) -> bool {
+    let known = |term: u32| (term as usize) < vocabulary;
+    vector.is_sorted_by(|a, b| a.0 < b.0)
+        && vector
+            .iter()
+            .all(|(term, weight)| known(*term) && weight.is_finite() && *weight >= 0.0)
+}
+
 /// One sparse vector for each text: terms ascending and within the vocabulary, weights above zero.
 pub(crate) fn encode_sparse(
     encoder: &dyn SparseEncoder,
@@ -96,12 +106,8 @@ pub(crate) fn encode_sparse(
         return Err(refused(encoder.name(), reason));
     }
     for vector in &vectors {
-        let known = |term: u32| (term as usize) < encoder.vocabulary();
-        let sound = vector.is_sorted_by(|a, b| a.0 < b.0)
-            && vector
-                .iter()
-                .all(|(term, weight)| known(*term) && weight.is_finite() && *weight > 0.0);
-        if !sound {
+        let positive = vector.iter().all(|(_, weight)| *weight > 0.0);
+        if !(positive && is_sound(vector, encoder.vocabulary())) {
             let reason = "it gave a vector with terms out of order or beyond its vocabulary, or \
                           with a weight that is no number above zero; `indago models verify` checks \
                           its files";

@@ -248,13 +248,15 @@ impl Made {
     }
 }
 
-/// A matrix from its values; `None` for bytes that are none.
+/// A matrix from its values; `None` for bytes that are none, or no numbers.
 fn matrix(bytes: &[u8], dim: usize) -> Option<Matrix> {
     let row = 4 * dim.max(1);
-    bytes.len().is_multiple_of(row).then(|| Matrix {
+    let data: Vec<f32> = (0..bytes.len() / 4).map(|i| f32_at(bytes, 4 * i)).collect();
+    let sound = bytes.len().is_multiple_of(row) && data.iter().all(|x| x.is_finite());
+    sound.then(|| Matrix {
         rows: bytes.len() / row,
         dim,
-        data: (0..bytes.len() / 4).map(|i| f32_at(bytes, 4 * i)).collect(),
+        data,
     })
 }
 

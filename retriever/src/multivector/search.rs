@@ -393,6 +393,7 @@ impl Index {
             .into_iter()
             .filter(|(passage, _)| keep(*passage))
             .map(|(passage, score)| (passage, score / n.max(1) as f32))
+            .filter(|(_, score)| score.is_finite())
             .collect();
         scored.sort_unstable_by(best_first);
         scored.truncate(k);

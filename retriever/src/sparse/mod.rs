@@ -236,8 +236,10 @@ impl Build<'_> {
         cancel: &Cancel,
     ) -> Result<Made, IndexError> {
         let mut known: HashMap<[u8; 16], SparseVector> = HashMap::new();
+        let sound = |vector: &SparseVector| encoded::is_sound(vector, encoder.vocabulary());
         for file in self.before {
-            known.extend((0..file.rows()).map(|row| (file.key(row), file.vector(row))));
+            let there = (0..file.rows()).map(|row| (file.key(row), file.vector(row)));
+            known.extend(there.filter(|(_, vector)| sound(vector)));
         }
         let missing: Vec<([u8; 16], u32)> = keys
             .iter()
@@ -253,12 +255,13 @@ impl Build<'_> {
             cancel.check()?;
             let mut fresh = Vec::new();
             for &(key, row) in batch {
-                match pending.get(&key)? {
-                    Some(bytes) => {
-                        let entries = (0..bytes.len() / 8)
-                            .map(|i| (u32_at(&bytes, 8 * i), f32_at(&bytes, 8 * i + 4)));
-                        known.insert(key, entries.collect());
-                    }
+                let kept = pending.get(&key)?.map(|bytes| {
+                    let entries = (0..bytes.len() / 8)
+                        .map(|i| (u32_at(&bytes, 8 * i), f32_at(&bytes, 8 * i + 4)));
+                    entries.collect::<SparseVector>()
+                });
+                match kept.filter(sound) {
+                    Some(vector) => drop(known.insert(key, vector)),
                     None => fresh.push((key, text_of(self.store, row)?)),
                 }
             }
