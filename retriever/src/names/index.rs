@@ -133,11 +133,27 @@ impl Names {
         };
         let whole =
             names.entries.len().is_multiple_of(ENTRY) && names.words.len().is_multiple_of(WORD);
-        if whole {
-            Ok(names)
-        } else {
-            Err(corrupt(path, "table lengths do not agree"))
+        if !whole {
+            return Err(corrupt(path, "table lengths do not agree"));
         }
+        if !names.is_within_bounds() {
+            return Err(corrupt(path, "a name or its passage is out of bounds"));
+        }
+        Ok(names)
+    }
+
+    /// Whether every entry has its strings and a passage of the store, and every word an entry.
+    fn is_within_bounds(&self) -> bool {
+        let passages = self.store.n_passages();
+        let entry_fits = |i: usize| {
+            let bytes = self.fixed(i);
+            let (at, lengths) = (u32_at(bytes, 0) as usize, u32_at(bytes, 12));
+            let end = at + (lengths & 0xffff) as usize + (lengths >> 16) as usize;
+            end <= self.strings.len() && u32_at(bytes, 4) < passages
+        };
+        let words = self.file.bytes().get(self.words.clone());
+        let mut words = words.unwrap_or_default().chunks_exact(WORD);
+        (0..self.len()).all(entry_fits) && words.all(|word| (u32_at(word, 8) as usize) < self.len())
     }
 
     pub(crate) fn len(&self) -> usize {
