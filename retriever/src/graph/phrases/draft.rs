@@ -54,7 +54,8 @@ impl Counts {
             match source {
                 Source::Rules(key) => {
                     let reading = readings.reading(key);
-                    counts.n_sentences += reading.n_sentences();
+                    // A stored reading may say anything.
+                    counts.n_sentences = counts.n_sentences.saturating_add(reading.n_sentences());
                     own.extend(reading.title());
                     for phrases in reading.sentences() {
                         counts.meet(phrases);

@@ -110,7 +110,12 @@ impl PhraseFile {
         }
         let n = self.n_phrases();
         let mut ends = (0..n).map(|i| u32_at(self.file.bytes(), self.ends.start + 4 * i));
+        let (keys, starts) = (self.section("keys")?, self.numbers("starts")?);
         let whole = str::from_utf8(self.section("phrases")?).is_ok()
+            && starts.len() == keys.len() / 16 + 1
+            && starts.first() == Some(&0)
+            && starts.is_sorted()
+            && starts.last().map(|&last| last as usize) == Some(self.numbers("readings")?.len())
             && ends.clone().is_sorted()
             && ends.next_back().unwrap_or_default() as usize == self.phrases.len()
             && self.section("held")?.len() == 4 * n;
