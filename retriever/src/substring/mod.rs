@@ -127,6 +127,7 @@ impl Substrings {
         let mut there = vec![false; store.n_documents() as usize];
         for row in &rows {
             match there.get_mut(*row as usize) {
+                Some(there) if *there => return Err(corrupt(&path, "a document has two texts")),
                 Some(there) => *there = true,
                 None => return Err(corrupt(&path, "a document is out of bounds")),
             }
