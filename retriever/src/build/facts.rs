@@ -60,7 +60,10 @@ impl CorpusWriter {
         let mut missing = Vec::new();
         for row in 0..store.n_passages() {
             let key = store.passage_row(row).embed_key;
-            if !log.has(&key) && seen.insert(key) {
+            let there = log
+                .get(&key)?
+                .is_some_and(|bytes| facts::decode(&bytes).is_ok());
+            if !there && seen.insert(key) {
                 missing.push(row);
             }
         }

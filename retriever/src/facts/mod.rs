@@ -36,17 +36,24 @@ pub(crate) fn kind(fingerprint: &str) -> String {
     format!("facts {fingerprint}")
 }
 
-/// All that was published of `set`, by the key of the passage's text.
+/// All that was published of `set`, by the key of the passage's text. A record that holds no facts is
+/// as good as none: rules read its passage, and the next extraction reads it again.
 pub(crate) fn read(dir: &Path, set: &FactSet) -> Result<HashMap<Key, Facts>, RetrieveError> {
     let path = dir.join(&set.file);
     let records = records::read(&path, &kind(&set.fingerprint), set.bytes)?;
-    let facts = |(key, bytes): (Key, Vec<u8>)| {
-        let facts = serde_json::from_slice(&bytes);
-        facts
-            .map(|facts| (key, facts))
-            .map_err(|e| crate::error::corrupt(&path, e.to_string()))
-    };
-    records.into_iter().map(facts).collect()
+    let all = records.len();
+    let facts = |(key, bytes): (Key, Vec<u8>)| Some((key, decode(&bytes).ok()?));
+    let facts: HashMap<Key, Facts> = records.into_iter().filter_map(facts).collect();
+    if facts.len() < all {
+        let others = all - facts.len();
+        tracing::warn!(path = %path.display(), others, "records that hold no facts are left out");
+    }
+    Ok(facts)
+}
+
+/// The facts of a record.
+pub(crate) fn decode(record: &[u8]) -> Result<Facts, serde_json::Error> {
+    serde_json::from_slice(record)
 }
 
 /// Facts as they are kept: parts trimmed and not too long, none empty, none twice, not too many.
