@@ -86,7 +86,7 @@ impl IndexError {
     pub(crate) fn tantivy(path: &Path, error: tantivy::TantivyError) -> Self {
         match io_cause(&error) {
             Some(kind) => Self::write(path, io::Error::new(kind, error.to_string())),
-            None => Self::Read(engine(error)),
+            None => Self::Read(engine(path, &error)),
         }
     }
 }
@@ -110,11 +110,11 @@ fn io_cause(error: &tantivy::TantivyError) -> Option<io::ErrorKind> {
     }
 }
 
-/// tantivy's error as a retrieval error.
-pub(crate) fn engine(error: tantivy::TantivyError) -> RetrieveError {
+/// tantivy's error over the index in `path`.
+fn engine(path: &Path, error: &tantivy::TantivyError) -> RetrieveError {
     RetrieveError::Engine {
         engine: "tantivy",
-        reason: error.to_string(),
+        reason: format!("`{}`: {error}", path.display()),
     }
 }
 

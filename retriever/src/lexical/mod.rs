@@ -10,6 +10,7 @@
 mod collect;
 mod directory;
 mod fields;
+mod guard;
 mod score;
 mod search;
 mod write;

@@ -10,13 +10,14 @@ use tantivy::directory::MmapDirectory;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::postings::TermInfo;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocId, Index, IndexReader, InvertedIndexReader, ReloadPolicy, SegmentReader, Term};
+use tantivy::{DocId, Index, InvertedIndexReader, SegmentReader, Term};
 
 use super::collect::{Best, Ids};
 use super::directory::ReadOnly;
+use super::guard::guarded;
 use super::score::{FieldGain, FieldPostings, Postings, Saturation, idf, score_segment};
 use super::{FieldWeights, Fields, MAX_QUERY_TERMS, N_FIELDS, schema};
-use crate::error::{corrupt, engine};
+use crate::error::corrupt;
 use crate::filter::Allowed;
 
 /// The index, open for reading.
@@ -32,7 +33,7 @@ pub(crate) struct Lexical {
     /// Those of the documents.
     languages: Languages,
     // Keeps the files open.
-    _reader: IndexReader,
+    _readers: Vec<SegmentReader>,
     path: PathBuf,
 }
 
@@ -73,6 +74,10 @@ impl std::fmt::Debug for Lexical {
 impl Lexical {
     /// Opens the index in `dir`, whose passages and terms were counted by the document store.
     pub(crate) fn open(dir: &Path, n_passages: u64, n_terms: u64) -> Result<Self, RetrieveError> {
+        guarded(dir, || Self::read(dir, n_passages, n_terms))
+    }
+
+    fn read(dir: &Path, n_passages: u64, n_terms: u64) -> Result<Self, RetrieveError> {
         let (schema, fields) = schema();
         let directory = MmapDirectory::open(dir).map_err(|e| corrupt(dir, e.to_string()))?;
         let index = Index::open(ReadOnly(directory)).map_err(|e| unreadable(dir, e))?;
@@ -82,21 +87,18 @@ impl Lexical {
                 "the index has other fields than this build reads: index the corpus again",
             ));
         }
-        let reader = index
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .try_into()
-            .map_err(|e| unreadable(dir, e))?;
-        let reader: IndexReader = reader;
-        let searcher = reader.searcher();
-        if searcher.num_docs() != n_passages {
-            let reason = format!(
-                "{} passages, the store has {n_passages}",
-                searcher.num_docs()
-            );
+        // Without a searcher, which also opens tantivy's store of documents: nothing is kept there.
+        let parts = index.searchable_segments();
+        let parts = parts.map_err(|e| unreadable(dir, e))?;
+        let readers: tantivy::Result<Vec<SegmentReader>> =
+            parts.iter().map(SegmentReader::open).collect();
+        let readers = readers.map_err(|e| unreadable(dir, e))?;
+        let found = readers.iter().map(|reader| u64::from(reader.num_docs()));
+        let found = found.sum::<u64>();
+        if found != n_passages {
+            let reason = format!("{found} passages, the store has {n_passages}");
             return Err(corrupt(dir, reason));
         }
-        let readers = searcher.segment_readers();
         if readers.iter().any(SegmentReader::has_deletes) {
             return Err(corrupt(dir, "deleted passages were left in the index"));
         }
@@ -125,7 +127,7 @@ impl Lexical {
             saturation: Saturation::new(n_terms as f32 / n_passages.max(1) as f32),
             n_passages,
             languages: Languages::ENGLISH,
-            _reader: reader,
+            _readers: readers,
             path: dir.to_owned(),
         })
     }
@@ -142,7 +144,7 @@ impl Lexical {
 
     /// Passages that hold an index term.
     pub(crate) fn document_frequency(&self, term: &str) -> Result<u64, RetrieveError> {
-        self.look_up(term).map(|(frequency, _)| frequency)
+        guarded(&self.path, || self.look_up(term)).map(|(frequency, _)| frequency)
     }
 
     /// Passages that hold an index term, and where its postings are in each segment.
@@ -154,7 +156,7 @@ impl Lexical {
             let info = segment
                 .postings
                 .get_term_info(&term)
-                .map_err(|e| engine(e.into()))?;
+                .map_err(|e| unreadable(&self.path, e.into()))?;
             frequency += info.as_ref().map_or(0, |info| u64::from(info.doc_freq));
             infos.push(info);
         }
@@ -167,6 +169,14 @@ impl Lexical {
         term: &str,
         cancel: &Cancel,
     ) -> Result<Vec<PassageId>, RetrieveError> {
+        guarded(&self.path, || self.read_passages_with(term, cancel))
+    }
+
+    fn read_passages_with(
+        &self,
+        term: &str,
+        cancel: &Cancel,
+    ) -> Result<Vec<PassageId>, RetrieveError> {
         let (_, infos) = self.look_up(term)?;
         let mut found = Vec::new();
         for ((segment, ids), info) in self.segments.iter().zip(&self.ids).zip(infos) {
@@ -174,7 +184,7 @@ impl Lexical {
             let mut block = segment
                 .postings
                 .read_block_postings_from_terminfo(&info, IndexRecordOption::Basic)
-                .map_err(|e| engine(e.into()))?;
+                .map_err(|e| unreadable(&self.path, e.into()))?;
             while !block.docs().is_empty() {
                 cancel.check()?;
                 found.extend(block.docs().iter().map(|doc| ids.get(*doc)));
@@ -187,6 +197,17 @@ impl Lexical {
     /// The passages that hold every one of `terms`, at most `most`; `None` where there are more, or
     /// where even the rarest term is in more than `readable` passages.
     pub(crate) fn passages_with_all(
+        &self,
+        terms: &[String],
+        readable: u64,
+        most: usize,
+    ) -> Result<Option<Vec<PassageId>>, RetrieveError> {
+        guarded(&self.path, || {
+            self.read_passages_with_all(terms, readable, most)
+        })
+    }
+
+    fn read_passages_with_all(
         &self,
         terms: &[String],
         readable: u64,
@@ -214,7 +235,7 @@ impl Lexical {
                     let block = segment
                         .postings
                         .read_block_postings_from_terminfo(info, IndexRecordOption::Basic);
-                    let mut block = block.map_err(|e| engine(e.into()))?;
+                    let mut block = block.map_err(|e| unreadable(&self.path, e.into()))?;
                     while !block.docs().is_empty() {
                         docs.extend_from_slice(block.docs());
                         block.advance();
@@ -246,6 +267,19 @@ impl Lexical {
         allowed: Option<&Allowed>,
         cancel: &Cancel,
     ) -> Result<Vec<(PassageId, f32)>, RetrieveError> {
+        guarded(&self.path, || {
+            self.read_best(text, k, weights, allowed, cancel)
+        })
+    }
+
+    fn read_best(
+        &self,
+        text: &str,
+        k: usize,
+        weights: FieldWeights,
+        allowed: Option<&Allowed>,
+        cancel: &Cancel,
+    ) -> Result<Vec<(PassageId, f32)>, RetrieveError> {
         let terms = self.query_terms(text)?;
         if terms.is_empty() || k == 0 || self.n_passages == 0 {
             return Ok(Vec::new());
@@ -262,7 +296,7 @@ impl Lexical {
                 let block = segment
                     .postings
                     .read_block_postings_from_terminfo(info, IndexRecordOption::WithFreqs)
-                    .map_err(|e| engine(e.into()))?;
+                    .map_err(|e| unreadable(&self.path, e.into()))?;
                 let boost = idf(term.frequency, self.n_passages) * term.times as f32;
                 let on_top = self.field_postings(segment, &term.text, &gains)?;
                 postings.push(Postings::new(block, boost, on_top));
@@ -307,12 +341,12 @@ impl Lexical {
             let info = field
                 .postings
                 .get_term_info(&Term::from_field_text(part, term))
-                .map_err(|e| engine(e.into()))?;
+                .map_err(|e| unreadable(&self.path, e.into()))?;
             if let Some(info) = info {
                 let block = field
                     .postings
                     .read_block_postings_from_terminfo(&info, IndexRecordOption::WithFreqs)
-                    .map_err(|e| engine(e.into()))?;
+                    .map_err(|e| unreadable(&self.path, e.into()))?;
                 let (lengths, gain) = (field.lengths.clone(), Arc::clone(gain));
                 found.push(FieldPostings::new(block, lengths, gain));
             }
@@ -378,12 +412,7 @@ fn mean_lengths(segments: &[Segment]) -> [f32; N_FIELDS] {
     })
 }
 
+/// tantivy's error by the folder that it has read.
 fn unreadable(dir: &Path, error: tantivy::TantivyError) -> RetrieveError {
-    use tantivy::TantivyError::{DataCorruption, IncompatibleIndex, OpenReadError};
-    match error {
-        DataCorruption(_) | IncompatibleIndex(_) | OpenReadError(_) => {
-            corrupt(dir, error.to_string())
-        }
-        other => engine(other),
-    }
+    corrupt(dir, error.to_string())
 }
