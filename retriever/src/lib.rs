@@ -17,6 +17,8 @@ mod encoded;
 mod error;
 pub mod facts;
 mod filter;
+#[cfg(test)]
+mod forged;
 pub mod fuse;
 pub mod graph;
 mod health;
