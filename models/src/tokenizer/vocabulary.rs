@@ -7,6 +7,10 @@ use crate::ModelError;
 /// Largest vocabulary taken: ids and table slots stay far inside 32 bits.
 const MAX_PIECES: usize = 1 << 20;
 
+/// Slots that are looked at for a piece. In tables at most half full, hashes that spread leave no run
+/// of a tenth of that; a list made to collide would take hours.
+const MAX_PROBES: usize = 1024;
+
 /// Marks a piece that continues a word.
 const CONTINUES: &str = "##";
 
@@ -59,21 +63,36 @@ impl Vocabulary {
             slots: Vec::new(),
             longest,
         };
-        vocabulary.fill_slots();
-        Ok(vocabulary)
+        if vocabulary.fill_slots() {
+            Ok(vocabulary)
+        } else {
+            Err(unfit("too many of its pieces have the same hash"))
+        }
     }
 
-    fn fill_slots(&mut self) {
+    /// Puts every piece into a slot, the first of equal ones; whether there was one for each.
+    fn fill_slots(&mut self) -> bool {
         let mut slots = vec![0; (2 * self.len()).next_power_of_two()];
         let mask = slots.len() - 1;
         for id in 0..self.len() as u32 {
-            let mut slot = finish(hash(START, self.piece(id).as_bytes())) & mask;
-            while slots[slot] != 0 {
+            let piece = self.piece(id);
+            let mut slot = finish(hash(START, piece.as_bytes())) & mask;
+            let mut probes = 0;
+            let mut is_known = false;
+            while slots[slot] != 0 && !is_known {
+                is_known = self.piece(slots[slot] - 1) == piece;
                 slot = (slot + 1) & mask;
+                probes += 1;
             }
-            slots[slot] = id + 1;
+            if probes > MAX_PROBES {
+                return false;
+            }
+            if !is_known {
+                slots[slot] = id + 1;
+            }
         }
         self.slots = slots;
+        true
     }
 
     /// Number of pieces.
@@ -192,6 +211,19 @@ mod tests {
         for id in 0..5000 {
             assert_eq!(vocabulary.id(vocabulary.piece(id)), Some(id));
         }
+    }
+
+    #[test]
+    fn pieces_that_are_equal_or_collide_take_no_longer_than_others() {
+        let equal = Vocabulary::new("a\n".repeat(1 << 19)).unwrap();
+        assert_eq!((equal.len(), equal.id("a")), (1 << 19, Some(0)));
+        let mask = 8191;
+        let slot = |piece: &str| finish(hash(START, piece.as_bytes())) & mask;
+        let pieces = (0..)
+            .map(|i| format!("p{i}"))
+            .filter(|piece| slot(piece) == 7);
+        let pieces: Vec<String> = pieces.take(4096).collect();
+        assert!(Vocabulary::new(pieces.join("\n")).is_err());
     }
 
     #[test]

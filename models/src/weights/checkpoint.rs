@@ -249,18 +249,23 @@ impl Tensors<'_> {
         };
         let (pairs, _) = tensor.data().as_chunks::<2>();
         let (quads, _) = tensor.data().as_chunks::<4>();
-        match tensor.dtype() {
-            Dtype::F32 if fits => Ok(quads.iter().map(|quad| f32::from_le_bytes(*quad)).collect()),
+        let values: Vec<f32> = match tensor.dtype() {
+            Dtype::F32 if fits => quads.iter().map(|quad| f32::from_le_bytes(*quad)).collect(),
             // The upper half of an f32.
             Dtype::BF16 if fits => {
                 let wide = |pair: &[u8; 2]| f32::from_le_bytes([0, 0, pair[0], pair[1]]);
-                Ok(pairs.iter().map(wide).collect())
+                pairs.iter().map(wide).collect()
             }
             other => {
                 let reason = format!("`{name}` is {other:?} of shape {shape:?}");
-                Err(ModelError::format(&self.what, reason))
+                return Err(ModelError::format(&self.what, reason));
             }
+        };
+        if values.iter().all(|value| value.is_finite()) {
+            return Ok(values);
         }
+        let reason = format!("`{name}` holds a value that is no number");
+        Err(ModelError::format(&self.what, reason))
     }
 
     pub(super) fn dense(&self, name: &str, n: usize, k: usize) -> Result<DenseTensors, ModelError> {

@@ -66,7 +66,7 @@ impl Container {
                 expected: header.checksum,
             });
         }
-        let mut sections = Vec::with_capacity(header.n_sections);
+        let mut sections: Vec<Section> = Vec::with_capacity(header.n_sections);
         for i in 0..header.n_sections {
             let at = HEADER_BYTES + i * ENTRY_BYTES;
             let section = bytes
@@ -75,6 +75,13 @@ impl Container {
             let section = section.ok_or_else(|| {
                 ModelError::format(&what, format!("entry {i} of its table is bad"))
             })?;
+            // What sections hold together is never more than the file has.
+            if sections
+                .last()
+                .is_some_and(|last| last.range.end > section.range.start)
+            {
+                return Err(ModelError::format(&what, "its sections overlap"));
+            }
             sections.push(section);
         }
         // The count itself is not under the checksum: with a smaller one, entries would be left over
