@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use indago_core::ContentHash;
@@ -10,6 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Error;
+
+/// Longest record that is read: a packed file may hold a line of any length.
+const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// A data set, its corpus still on disk.
 #[derive(Clone, Debug)]
@@ -209,21 +212,32 @@ pub fn write_changed(dataset: &Dataset, changes: &Changes, out: &Path) -> Result
         .corpus
         .extension()
         .is_some_and(|extension| extension == "gz");
-    let reader: Box<dyn BufRead> = if packed {
+    let mut reader: Box<dyn BufRead> = if packed {
         Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(source)))
     } else {
         Box::new(BufReader::new(source))
     };
     let target = File::create(out).map_err(|e| Error::io("write", out, e))?;
     let mut target = std::io::BufWriter::new(target);
-    for (i, line) in reader.lines().enumerate() {
-        let line = line.map_err(|e| Error::io("read", &dataset.corpus, e))?;
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        let mut start = (&mut reader).take(MAX_LINE_BYTES + 1);
+        let read = start.read_until(b'\n', &mut bytes);
+        let read = read.map_err(|e| Error::io("read", &dataset.corpus, e))?;
+        let bad = |reason: String| Error::BadBatch {
+            path: dataset.corpus.clone(),
+            line,
+            reason,
+        };
+        if read == 0 {
+            break;
+        }
+        if read as u64 > MAX_LINE_BYTES {
+            return Err(bad("it is longer than 64 MiB".to_owned()));
+        }
         let mut record: serde_json::Map<String, Value> =
-            serde_json::from_str(&line).map_err(|e| Error::BadBatch {
-                path: dataset.corpus.clone(),
-                line: i + 1,
-                reason: e.to_string(),
-            })?;
+            serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
         let id = record
             .get("_id")
             .and_then(Value::as_str)
@@ -293,6 +307,22 @@ mod tests {
         .unwrap();
         let text = std::fs::read_to_string(out).unwrap();
         assert_eq!(text, "{\"_id\":\"a\",\"text\":\"x\",\"title\":\"\"}\n");
+    }
+
+    #[test]
+    fn a_record_without_end_is_named_instead_of_unpacked() {
+        let (folder, mut set) = sample();
+        set.corpus = folder.path().join("corpus.jsonl.gz");
+        let file = File::create(&set.corpus).unwrap();
+        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        packed.write_all(b"{\"_id\":\"a\"}\n").unwrap();
+        for _ in 0..66 {
+            packed.write_all(&vec![b' '; 1 << 20]).unwrap();
+        }
+        packed.finish().unwrap();
+        let out = folder.path().join("out.jsonl");
+        let error = write_changed(&set, &Changes::default(), &out).unwrap_err();
+        assert!(matches!(error, Error::BadBatch { line: 2, .. }), "{error}");
     }
 
     #[test]

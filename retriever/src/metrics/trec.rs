@@ -148,8 +148,12 @@ pub fn write_qrels(mut writer: impl Write, qrels: &Qrels) -> Result<(), TrecErro
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::rank;
+    use super::super::{Measure, rank};
     use super::*;
+
+    /// Scores and grades at the ends of what their types hold, and beyond.
+    const SCORES: &str = "-?[0-9]{1,3}|NaN|-?inf|1e39|-?3e38|1e-46";
+    const GRADES: &str = "-?[0-3]|2147483647|2147483648|-2147483648|x";
 
     proptest! {
         #[test]
@@ -173,6 +177,39 @@ mod tests {
         fn noise_never_panics(text in ".{0,200}") {
             let _ = read_run(text.as_bytes());
             let _ = read_qrels(text.as_bytes());
+        }
+
+        /// Lines of the right form whose fields are anything.
+        #[test]
+        fn what_is_read_can_be_measured(
+            lines in prop::collection::vec((0u8..3, "[a-c]|\\PC{1,3}", SCORES, GRADES), 0..12),
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+            tabs in any::<bool>(),
+        ) {
+            let between = if tabs { '\t' } else { ' ' };
+            let (mut run, mut qrels) = (Vec::new(), Vec::new());
+            for (query, document, score, grade) in &lines {
+                let line = format!("q{query} Q0 {document} 1 {score} t\n");
+                run.extend(line.as_bytes());
+                let fields = [format!("q{query}"), document.clone(), grade.clone()];
+                qrels.extend(fields.join(&between.to_string()).as_bytes());
+                qrels.push(b'\n');
+            }
+            let whole = (read_run(&run[..]), read_qrels(&qrels[..]));
+            if let (Ok(run), Ok(qrels)) = whole {
+                let measures = "ndcg@3 ndcg_binary@9 recall@1 precision@5 allr@2 hits@1 mrr@4 \
+                                evidence_map@2 map";
+                for (query, documents) in &run {
+                    let judged = qrels.get(query).cloned().unwrap_or_default();
+                    for measure in measures.split(' ') {
+                        let value = measure.parse::<Measure>().unwrap().of(&rank(documents), &judged);
+                        prop_assert!((0.0..=1.0 + 1e-9).contains(&value), "{measure} {value}");
+                    }
+                }
+            }
+            run.extend(&bytes);
+            qrels.extend(&bytes);
+            let _ = (read_run(&run[..]), read_qrels(&qrels[..]));
         }
     }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use indago_core::ports::{RunEngine as _, RunError};
-use indago_core::{DocumentId, Location, Passage, PassageId, RunId};
+use indago_core::{ContentHash, DocumentId, Location, Passage, PassageId, RunId};
 use indago_workflows::journal::{Imported, Journal as _, Retention};
 use indago_workflows::{Engine, SqliteJournal};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::tasks::{Counts, registry, spec};
 
@@ -192,4 +192,73 @@ async fn a_run_that_somebody_works_on_is_not_forgotten() {
         .await
         .unwrap();
     engine.attach(id).await.unwrap();
+}
+
+/// The numbers and texts of a value, for changing them.
+fn leaves(value: &mut Value) -> Vec<&mut Value> {
+    match value {
+        Value::Array(items) => items.iter_mut().flat_map(leaves).collect(),
+        Value::Object(fields) => fields.values_mut().flat_map(leaves).collect(),
+        leaf => vec![leaf],
+    }
+}
+
+/// Lines and the last one, whose count and hash are right.
+fn sealed(lines: &[Value]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut hash = ContentHash([0; 32]);
+    for line in lines {
+        let line = line.to_string() + "\n";
+        let mut both = hash.0.to_vec();
+        both.extend(ContentHash::of(line.as_bytes()).0);
+        hash = ContentHash::of(&both);
+        file.extend(line.as_bytes());
+    }
+    let end = json!({"end": {"lines": lines.len(), "blake3": hash}});
+    file.extend((end.to_string() + "\n").as_bytes());
+    file
+}
+
+/// Whatever an export says under a hash that is right, it is refused or taken and can be read.
+#[tokio::test]
+async fn an_export_whose_lines_say_what_cannot_be_does_no_harm() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = open(&here);
+    run_one(&engine, "a").await;
+    let text = String::from_utf8(exported(&engine, "a")).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let lines = &lines[..lines.len() - 1];
+    let other = open(&there);
+    assert!(other.journal().import(&mut &sealed(lines)[..]).is_ok());
+    let odd = [
+        json!(u64::MAX),
+        json!(i64::MAX),
+        json!(-1),
+        json!(""),
+        json!("/"),
+        json!(null),
+    ];
+    let (mut taken, mut tried) = (0, 0);
+    for at in 0..lines.len().min(12) {
+        for leaf in 0..leaves(&mut lines[at].clone()).len().min(12) {
+            tried += 1;
+            let name = format!("r{tried}");
+            let mut forged = lines.to_vec();
+            forged[0]["id"] = json!(name);
+            *leaves(&mut forged[at])[leaf] = odd[tried % odd.len()].clone();
+            let file = sealed(&forged);
+            let Ok(Imported::New(id)) = other.journal().import(&mut &file[..]) else {
+                continue;
+            };
+            taken += 1;
+            // An error is as good as an answer; a panic is not.
+            let _ = (other.replay(&id).await, other.events(&id), other.pins(&id));
+            let _ = (other.run(&id), other.journal().export(&id, &mut Vec::new()));
+        }
+    }
+    assert!(taken > 5 && tried > 40, "{taken} of {tried}");
+    let _ = other.runs();
 }
