@@ -1,6 +1,7 @@
 //! The seams. Local engines implement the synchronous traits; agents await the asynchronous ones,
 //! and one adapter in `indago-workflows` stands between the two.
 
+mod attend;
 mod corpus;
 mod encode;
 mod entail;
@@ -11,6 +12,7 @@ mod retrieve;
 mod task;
 mod tool;
 
+pub use attend::{AttentionTap, TokenAttention};
 pub use corpus::{CorpusStats, DocumentStore, NameHit, NameIndex, StoreError};
 pub use encode::{
     EncodeError, Encoder, Matrix, Role, SparseEncoder, SparseVector, TokenCounter, TokenEncoder,

@@ -2,9 +2,10 @@
 //!
 //! One port, [`Reranker`]. [`ByPairs`] makes one of any scorer of pairs (a cross-encoder, late
 //! interaction by [`MaxSim`], a server's `/rerank`); [`Windows`] makes one of anything that can
-//! order a few passages at once; [`by_language_model`] has a language model judge them in three
-//! ways.
+//! order a few passages at once; [`ByAttention`] reads where a decoder looks;
+//! [`by_language_model`] has a language model judge them in five ways.
 
+mod attention;
 mod language;
 mod maxsim;
 mod windows;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use indago_core::ports::{Candidate, PairScorer, Reranker, RetrieveError, Retriever};
 use indago_core::{Cancel, Hit, Provenance, Query};
 
+pub use attention::ByAttention;
 pub use language::{Complete, Judging, by_language_model};
 pub use maxsim::MaxSim;
 pub use windows::{Listwise, Windows};
