@@ -163,10 +163,10 @@ fn fill_in(
         if name != "bm25" && compute.is_some_and(Compute::is_gpu) {
             printer.note("note: sparse vectors are encoded on this CPU, not on the GPU");
         }
-        sparse(&project, corpus, name, printer, cancel)?;
+        optional::sparse(&project, corpus, name, printer, cancel)?;
     }
     if !args.no_vectors {
-        follow_sparse(&project, corpus, printer, cancel)?;
+        optional::follow_sparse(&project, corpus, printer, cancel)?;
     }
     Ok(behind)
 }
@@ -227,7 +227,7 @@ fn try_update(
             printer,
             cancel,
         )?;
-        follow_sparse(&project(settings), corpus, printer, cancel)?;
+        optional::follow_sparse(&project(settings), corpus, printer, cancel)?;
     }
     Ok(())
 }
@@ -355,50 +355,6 @@ fn leave_out(
         printer.note(&format!(
             "{passages} passages that say least get no vectors; words still find them"
         ));
-    }
-    Ok(())
-}
-
-fn sparse(
-    project: &crate::Project,
-    corpus: &str,
-    name: &str,
-    printer: Printer,
-    cancel: &Cancel,
-) -> Result<(), crate::Error> {
-    let encoder = (name != "bm25").then(|| wire::sparse_encoder(name));
-    let encoder = encoder.transpose()?;
-    let opened = encoder.as_deref().map(|encoder| (encoder, name));
-    let built = crate::index_sparse(project, corpus, opened, cancel)?;
-    printer.note(&format!(
-        "sparse index by `{name}`: {} passages, {} of them encoded now; finds {:.1}% of the exact \
-         ten best of a sample",
-        built.passages,
-        built.encoded,
-        100.0 * built.recall
-    ));
-    Ok(())
-}
-
-/// Brings the sparse indexes of encoders up to date.
-fn follow_sparse(
-    project: &crate::Project,
-    corpus: &str,
-    printer: Printer,
-    cancel: &Cancel,
-) -> Result<(), crate::Error> {
-    for name in crate::sparse_behind(project, corpus)? {
-        match sparse(project, corpus, &name, printer, cancel) {
-            // A model that is gone leaves its index as it is, and everything else up to date.
-            Err(error @ (crate::Error::Encode(_) | crate::Error::NoWeights(_)))
-                if !error.is_cancelled() =>
-            {
-                printer.note(&format!(
-                    "note: the sparse index by `{name}` lacks what is new: {error}"
-                ));
-            }
-            other => other?,
-        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use indago_retriever::{PhrasesBuilt, SubstringsBuilt};
 use super::args::Whether;
 use super::printer::Printer;
 use super::progress::{Meter, Unit, megabytes};
+use crate::wire;
 
 /// Makes the index of substrings, does away with it, or brings the one that is there up to date.
 pub(super) fn substrings(
@@ -80,4 +81,49 @@ pub(super) fn phrases(
         ));
     }
     Ok(built)
+}
+
+/// Makes a sparse index by the encoder `name`, or by BM25's weights, and says what it is worth.
+pub(super) fn sparse(
+    project: &crate::Project,
+    corpus: &str,
+    name: &str,
+    printer: Printer,
+    cancel: &Cancel,
+) -> Result<(), crate::Error> {
+    let encoder = (name != "bm25").then(|| wire::sparse_encoder(name));
+    let encoder = encoder.transpose()?;
+    let opened = encoder.as_deref().map(|encoder| (encoder, name));
+    let built = crate::index_sparse(project, corpus, opened, cancel)?;
+    printer.note(&format!(
+        "sparse index by `{name}`: {} passages, {} of them encoded now; finds {:.1}% of the exact \
+         ten best of a sample",
+        built.passages,
+        built.encoded,
+        100.0 * built.recall
+    ));
+    Ok(())
+}
+
+/// Brings the sparse indexes of encoders up to date.
+pub(super) fn follow_sparse(
+    project: &crate::Project,
+    corpus: &str,
+    printer: Printer,
+    cancel: &Cancel,
+) -> Result<(), crate::Error> {
+    for name in crate::sparse_behind(project, corpus)? {
+        match sparse(project, corpus, &name, printer, cancel) {
+            // A model that is gone leaves its index as it is, and everything else up to date.
+            Err(error @ (crate::Error::Encode(_) | crate::Error::NoWeights(_)))
+                if !error.is_cancelled() =>
+            {
+                printer.note(&format!(
+                    "note: the sparse index by `{name}` lacks what is new: {error}"
+                ));
+            }
+            other => other?,
+        }
+    }
+    Ok(())
 }
