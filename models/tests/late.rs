@@ -265,6 +265,13 @@ fn kinds_are_told_apart_and_odd_folders_refused_by_name() {
     assert!(error.contains("lacks `[query]`"), "{error}");
     let error = metadata("doc_maxlen", json!(3));
     assert!(error.contains("hold no text"), "{error}");
+    let error = refused(&|to| {
+        write(
+            &to.join("sentence_bert_config.json"),
+            &json!({"max_seq_length": 3}),
+        );
+    });
+    assert!(error.contains("its 3 positions hold no text"), "{error}");
     let error = metadata("interaction", json!("flipr"));
     assert!(error.contains("`flipr` is not known"), "{error}");
     // An encoder with no more than the settings of the other kind.

@@ -210,16 +210,16 @@ proptest! {
 struct Failing<'a>(&'a Letters, usize);
 
 impl SparseEncoder for Failing<'_> {
-    fn name(&self) -> &'static str {
-        "letters"
+    fn name(&self) -> &str {
+        self.0.name()
     }
 
-    fn fingerprint(&self) -> &'static str {
-        "letters/1"
+    fn fingerprint(&self) -> &str {
+        self.0.fingerprint()
     }
 
     fn vocabulary(&self) -> usize {
-        26
+        self.0.vocabulary()
     }
 
     fn encode(

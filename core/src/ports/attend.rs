@@ -7,7 +7,8 @@ use crate::{Cancel, Prompt};
 pub type TokenAttention = Vec<f32>;
 
 /// A decoder that tells where it looks. An ability beside [`super::LanguageModel`], of models whose
-/// forward pass is at hand.
+/// forward pass is at hand. What in-context reranking reads (Chen, Jimenez Gutierrez and Su 2024,
+/// "Attention in large language models yields efficient zero-shot re-rankers").
 pub trait AttentionTap: Send + Sync {
     /// Name for people.
     fn name(&self) -> &str;

@@ -47,6 +47,13 @@ struct Frame {
     tokens: usize,
 }
 
+impl Frame {
+    /// Tokens beside those of the text: `[CLS]`, the marker and `[SEP]`.
+    fn around(&self) -> usize {
+        2 + usize::from(self.marker.is_some())
+    }
+}
+
 /// Whether other tokens attend to what a query is filled up with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
@@ -75,11 +82,15 @@ impl ColBert {
         let body = Bert::new(folder, model)?;
         let frame = |marker: &str, tokens: usize| {
             let marker = (!marker.is_empty()).then(|| token(&body, &settings, marker));
-            let tokens = tokens.min(body.dims.positions);
-            Ok::<_, ModelError>(Frame {
+            let frame = Frame {
                 marker: marker.transpose()?,
-                tokens,
-            })
+                tokens: tokens.min(body.dims.positions),
+            };
+            if frame.tokens <= frame.around() {
+                let reason = format!("its {} positions hold no text", frame.tokens);
+                return Err(ModelError::format(folder.display().to_string(), reason));
+            }
+            Ok::<_, ModelError>(frame)
         };
         let query = frame(&settings.query_marker, settings.query_tokens)?;
         let passage = frame(&settings.passage_marker, settings.passage_tokens)?;
@@ -127,9 +138,8 @@ impl ColBert {
             Role::Query => &self.query,
             Role::Passage => &self.passage,
         };
-        let around = 2 + frame.marker.iter().len();
         let tokenizer = &self.body.tokenizer;
-        let pieces = tokenizer.tokens(text, frame.tokens - around);
+        let pieces = tokenizer.tokens(text, frame.tokens - frame.around());
         if pieces.is_empty() {
             return Sequence::of_one(Vec::new());
         }

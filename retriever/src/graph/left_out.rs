@@ -21,8 +21,7 @@ const TREES: &str = "trees";
 /// What passages are judged without; nothing, unless something is said. Written `-trees,-ties`.
 ///
 /// The features of a part read as they do for a passage that has none of it. Weights stay those
-/// that were fitted with every part, so what a part costs to leave out is an upper bound of what
-/// it brings.
+/// that were fitted with every part, so leaving one out may cost more than a fit without it would.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     features: [bool; FEATURES.len()],
