@@ -4,9 +4,12 @@
 mod support;
 
 use std::path::Path;
+use std::sync::Arc;
 
+use indago_core::ports::{EncodeError, Encoder, Matrix, Retriever, Role};
 use indago_core::{Cancel, Filters, Query, RetrieverWeight};
-use indago_retriever::Corpus;
+use indago_retriever::retrievers::Graph;
+use indago_retriever::{Corpus, CorpusWriter};
 use support::{files, index};
 
 const FILM: &str = "The Glass Harbour is a 1931 drama film. It was directed by Signe Ravnkilde and shot in one winter.";
@@ -119,6 +122,66 @@ fn a_query_that_names_its_retrievers_gets_no_links() {
     };
     let graph = found(dir.path(), "graph", &query, 10);
     assert_eq!(graph, found(dir.path(), "fused", &query, 10));
+}
+
+/// Knows that vessels are ships; what says `ships` in so many words is a little less near.
+struct Meaning;
+
+impl Encoder for Meaning {
+    fn name(&self) -> &'static str {
+        "meaning"
+    }
+
+    fn fingerprint(&self) -> &'static str {
+        "meaning/1"
+    }
+
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn encode(&self, texts: &[&str], role: Role, _: &Cancel) -> Result<Matrix, EncodeError> {
+        let vector = |text: &&str| match role {
+            Role::Passage if !text.contains("Vessels") => [0.9, 0.19_f32.sqrt()],
+            Role::Passage | Role::Query => [1.0, 0.0],
+        };
+        let mut matrix = Matrix::zeros(texts.len(), 2);
+        matrix.data = texts.iter().flat_map(vector).collect();
+        Ok(matrix)
+    }
+}
+
+#[test]
+fn what_is_nearest_in_meaning_keeps_a_place_among_the_first_ten() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut pairs = files(&[("bay.txt", "Vessels lie at anchor in the quiet bay.")]);
+    for i in 0..20 {
+        let text = format!("At berth {i} ships rest overnight.");
+        pairs.push((format!("berth{i}.txt"), text));
+    }
+    index(dir.path(), &pairs);
+    let mut writer = CorpusWriter::open(dir.path(), &support::options()).unwrap();
+    writer
+        .embed_missing(&Meaning, |_| (), &Cancel::new())
+        .unwrap();
+    drop(writer);
+    let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+    let place = |retriever: &dyn Retriever| {
+        let query = Query::new("Where do ships rest?");
+        let hits = retriever.search(&query, 30, &Cancel::new()).unwrap();
+        assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+        hits.iter().position(|hit| {
+            let source = corpus.source_of(hit.passage).unwrap().unwrap();
+            source.path == "bay.txt"
+        })
+    };
+    let dense = corpus.retriever("dense", Some(Arc::new(Meaning))).unwrap();
+    assert_eq!(place(&*dense), Some(0));
+    let graph = || Graph::over(&corpus, Some(Arc::new(Meaning))).unwrap();
+    let without = graph().without("-nearest".parse().unwrap());
+    assert_eq!(place(&without), Some(20));
+    // The other of the nearest two is a berth.
+    assert!(matches!(place(&graph()), Some(8 | 9)));
 }
 
 #[test]

@@ -170,7 +170,10 @@ fn parts_of_the_default_retriever_can_be_left_out() {
     assert_eq!(score("graph:title=0"), whole);
     let wrong = run(&sandbox, &["search", "x", "--retriever", "graph:-rings"]);
     assert_eq!(wrong.code, Some(2));
-    assert!(wrong.stderr.contains("trees, named, links"), "{wrong:?}");
+    assert!(
+        wrong.stderr.contains("trees, nearest, named, links"),
+        "{wrong:?}"
+    );
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use super::evidence::{FEATURES, Features};
 
-/// A part: its name and the features that carry it. A new one is one line here. The trees have no
-/// feature of their own; they are the one part that judges instead of telling.
-const PARTS: [(&str, &[usize]); 7] = [
+/// A part: its name and the features that carry it. A new one is one line here. Two have no feature:
+/// the trees, which judge instead of telling, and the places that the nearest in meaning keep.
+const PARTS: [(&str, &[usize]); 8] = [
     (TREES, &[]),
+    (NEAREST, &[]),
     ("named", &[2, 3]),
     ("links", &[4, 5, 6, 7, 8, 13, 14]),
     ("ties", &[10, 11, 12]),
@@ -17,6 +18,7 @@ const PARTS: [(&str, &[usize]); 7] = [
 ];
 
 const TREES: &str = "trees";
+const NEAREST: &str = "nearest";
 
 /// What passages are judged without; nothing, unless something is said. Written `-trees,-ties`.
 ///
@@ -26,12 +28,18 @@ const TREES: &str = "trees";
 pub struct LeftOut {
     features: [bool; FEATURES.len()],
     trees: bool,
+    nearest: bool,
 }
 
 impl LeftOut {
     /// Whether the trees judge.
     pub(super) fn keeps_trees(&self) -> bool {
         !self.trees
+    }
+
+    /// Whether the nearest in meaning keep places among the first.
+    pub(crate) fn keeps_nearest(&self) -> bool {
+        !self.nearest
     }
 
     pub(super) fn clear(&self, values: &mut Features) {
@@ -68,6 +76,7 @@ impl FromStr for LeftOut {
                 });
             };
             left_out.trees |= *name == TREES;
+            left_out.nearest |= *name == NEAREST;
             for &feature in *features {
                 if let Some(slot) = left_out.features.get_mut(feature) {
                     *slot = true;
@@ -92,18 +101,20 @@ mod tests {
         assert_eq!(ties[..10], values[..10]);
         assert_eq!(ties[13..], values[13..]);
         assert!(!left_out.keeps_trees());
+        assert!(left_out.keeps_nearest());
+        assert!(!"-nearest".parse::<LeftOut>().unwrap().keeps_nearest());
 
         let mut all = values;
         LeftOut::default().clear(&mut all);
         assert_eq!(all, values);
-        assert!(LeftOut::default().keeps_trees());
+        assert!(LeftOut::default().keeps_trees() && LeftOut::default().keeps_nearest());
     }
 
     #[test]
     fn what_is_no_part_is_named() {
         for text in ["ties", "-rings", "-ties,", ""] {
             let error = text.parse::<LeftOut>().unwrap_err().to_string();
-            assert!(error.contains("trees, named, links"), "{error}");
+            assert!(error.contains("trees, nearest, named, links"), "{error}");
         }
     }
 }

@@ -10,6 +10,7 @@
 mod evidence;
 mod left_out;
 mod mention;
+mod nearest;
 mod phrases;
 mod question;
 mod shared;
@@ -21,6 +22,7 @@ pub use evidence::{FEATURES, Features};
 pub use left_out::{LeftOut, UnknownPart};
 pub(crate) use mention::followed;
 pub use mention::{Mention, mentions, mentions_in_question};
+pub(crate) use nearest::keep_nearest;
 pub(crate) use phrases::{
     PhraseFile, PhraseGraph, READING, Unread, by_mass, gather, phrases_of, write as write_phrases,
 };

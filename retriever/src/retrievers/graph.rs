@@ -4,6 +4,7 @@
 //! 2. The passages that the query's own names are about.
 //! 3. The names in the most probable of these lead on to the passages that define them.
 //! 4. One probability for each passage, by logistic regression over what speaks for it.
+//! 5. Places among the first ten for the two passages nearest in meaning.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ const READ: usize = 60;
 const SOURCES: usize = 20;
 /// Bytes of a query whose names are looked up.
 const MAX_QUERY_BYTES: usize = 8192;
+/// How the dense list of the fusion is named in [`Hit::why`].
+const DENSE: &str = "dense";
 /// How graph evidence is named in [`Hit::why`].
 const LINKS: &str = "links";
 
@@ -324,6 +327,9 @@ impl Retriever for Graph {
             })
             .collect();
         hits.sort_by(Hit::best_first);
+        if self.left_out.keeps_nearest() {
+            graph::keep_nearest(&mut hits, DENSE);
+        }
         // A few more than wanted, because some will fold into others.
         hits.truncate(deep);
         let mut hits = self.corpus.collapse(hits)?;
