@@ -267,30 +267,44 @@ impl<'a> Making<'a> {
             .collect())
     }
 
-    /// Cuts every row to its degree.
+    /// Cuts every row to its degree and moves all to where the graph has them, in the memory that
+    /// they are in: links are the most that making a graph needs beside the rows.
     fn finish(self, cancel: &Cancel) -> Result<Graph, ScanError> {
         cancel.check()?;
-        let degree = self.params.degree;
-        let this = &self;
-        let mut links = vec![NONE; this.rows.len() * degree];
+        let Self {
+            rows,
+            params,
+            mut links,
+            mut counts,
+            room,
+            entries,
+            ..
+        } = self;
         links
-            .par_chunks_mut(degree)
+            .par_chunks_mut(room)
+            .zip(&mut counts)
             .enumerate()
-            .map_init(Pruning::default, |prune, (row, out)| {
-                let known = this.of(row as u32);
-                if known.len() <= degree {
-                    out[..known.len()].copy_from_slice(known);
-                } else {
-                    let kept = prune.again(this.rows, row as u32, known, this.params)?;
-                    out[..kept.len()].copy_from_slice(&kept);
-                }
+            .filter(|(_, (_, count))| **count as usize > params.degree)
+            .map_init(Pruning::default, |prune, (row, (links, count))| {
+                let known = &links[..*count as usize];
+                let kept = prune.again(rows, row as u32, known, params)?;
+                links[..kept.len()].copy_from_slice(&kept);
+                *count = kept.len() as u32;
                 Ok(())
             })
             .collect::<Result<(), ShapeError>>()?;
+        let degree = params.degree;
+        for (row, &count) in counts.iter().enumerate() {
+            let (from, to, count) = (row * room, row * degree, count as usize);
+            links.copy_within(from..from + count, to);
+            links[to + count..to + degree].fill(NONE);
+        }
+        links.truncate(rows.len() * degree);
+        links.shrink_to_fit();
         Ok(Graph {
             degree,
             links,
-            entries: self.entries,
+            entries,
         })
     }
 }
