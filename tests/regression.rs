@@ -8,6 +8,7 @@ use std::path::Path;
 use indago::core::Cancel;
 use indago::eval::data::{self, Changes};
 use indago::eval::{Half, Workplace, ask, retrieval};
+use indago_retriever::metrics::Measure;
 
 #[test]
 fn retrieval_and_answers_do_not_fall_on_the_regression_set() {
@@ -44,10 +45,14 @@ fn retrieval_and_answers_do_not_fall_on_the_regression_set() {
     ];
     let names = names.map(str::to_owned);
     let half = Half::All;
-    let scored = retrieval::score(&project, set, half, None, &names, "bm25", &cancel);
+    let comparing = retrieval::Comparing {
+        baseline: "bm25",
+        measure: Measure::NdcgBinary(10),
+    };
+    let scored = retrieval::score(&project, set, half, None, &names, comparing, &cancel);
     let scored = scored.expect("scores");
     let scores: Vec<_> = scored.into_iter().map(|(scores, _)| scores).collect();
-    println!("{}", retrieval::table(&scores, "bm25"));
+    println!("{}", retrieval::table(&scores, comparing));
     let of = |retriever: &str, measure: &str| {
         let found = scores
             .iter()

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use indago_core::Cancel;
+use indago_retriever::metrics::Measure;
 use serde::Serialize;
 use serde_json::json;
 
@@ -14,6 +15,7 @@ use super::printer::Printer;
 use super::progress::{Meter, Unit};
 use super::settings::Settings;
 use crate::eval::data::{self, Changes, Dataset};
+use crate::eval::retrieval::Comparing;
 use crate::eval::{Half, Workplace, ask, retrieval};
 use crate::{Error, Progress, wire};
 
@@ -24,10 +26,7 @@ pub(super) fn run(
     printer: Printer,
     cancel: &Cancel,
 ) -> anyhow::Result<Exit> {
-    let (data, without_gold) = match &args.command {
-        EvalCommand::Retrieval(data) => (data, None),
-        EvalCommand::Ask { data, without_gold } => (data, Some(*without_gold)),
-    };
+    let (EvalCommand::Retrieval { data, .. } | EvalCommand::Ask { data, .. }) = &args.command;
     let evaluation = Evaluation {
         sets: data::read(&data.data, &data.sets)?,
         workplace: Workplace::new(data.work.as_deref())?,
@@ -37,9 +36,9 @@ pub(super) fn run(
         printer,
         cancel,
     };
-    match without_gold {
-        None => evaluation.retrieval(),
-        Some(without_gold) => evaluation.ask(without_gold),
+    match &args.command {
+        EvalCommand::Retrieval { measure, .. } => evaluation.retrieval(*measure),
+        EvalCommand::Ask { without_gold, .. } => evaluation.ask(*without_gold),
     }
 }
 
@@ -54,7 +53,7 @@ struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    fn retrieval(&self) -> anyhow::Result<Exit> {
+    fn retrieval(&self, measure: Measure) -> anyhow::Result<Exit> {
         let mut names = self.data.retrievers.clone();
         if names.is_empty() {
             names = ["bm25", "dense", "fused", "graph"]
@@ -64,13 +63,14 @@ impl Evaluation<'_> {
         // The baseline comes first, so that all others are compared with it.
         let baseline = self.data.baseline.as_str();
         names.sort_by_key(|name| name != baseline);
+        let comparing = Comparing { baseline, measure };
         let (half, limit) = (self.data.half, self.data.limit);
         let mut all = Vec::new();
         let mut lines = Vec::new();
         for set in &self.sets {
             let project = self.prepare(set, &BTreeSet::new())?;
             let scored =
-                retrieval::score(&project, set, half, limit, &names, baseline, self.cancel)?;
+                retrieval::score(&project, set, half, limit, &names, comparing, self.cancel)?;
             for (scores, run) in scored {
                 if let Some(folder) = &self.data.runs {
                     retrieval::write_trec(folder, set, half, &scores.retriever, &run)?;
@@ -88,7 +88,7 @@ impl Evaluation<'_> {
             self.printer.note(&format!("scored {}", set.name));
         }
         self.per_question(&lines)?;
-        self.publish("retrieval", &all, &retrieval::table(&all, baseline))
+        self.publish("retrieval", &all, &retrieval::table(&all, comparing))
     }
 
     fn ask(&self, without_gold: bool) -> anyhow::Result<Exit> {

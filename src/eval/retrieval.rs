@@ -15,7 +15,7 @@ use super::workplace::CORPUS;
 use crate::{Error, Project, wire};
 
 /// Documents asked of a retriever per question.
-const DEPTH: usize = 100;
+pub const DEPTH: usize = 100;
 
 /// What is reported; gains are binary, as in the published baselines.
 pub const MEASURES: [Measure; 10] = [
@@ -40,20 +40,33 @@ pub struct Scores {
     pub retriever: String,
     /// Questions scored.
     pub questions: usize,
-    /// Mean of each measure of [`MEASURES`], by its name, between 0 and 1.
+    /// Mean of each measure of [`MEASURES`] and of [`Self::measure`], by its name, between 0 and 1.
     pub means: BTreeMap<String, f64>,
+    /// 95% intervals of these, low end and high.
+    pub intervals: BTreeMap<String, (f64, f64)>,
     /// 95% interval of nDCG@10.
     pub ndcg_low: f64,
     /// 95% interval of nDCG@10.
     pub ndcg_high: f64,
-    /// Probability of nDCG@10 at least as different from the baseline's by chance; absent for the
-    /// baseline itself, and where it was not scored before.
+    /// What the comparison is by.
+    pub measure: String,
+    /// Probability of a mean of that measure at least as different from the baseline's by chance;
+    /// absent for the baseline itself, and where it was not scored before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_against_baseline: Option<f64>,
 }
 
+/// What systems are compared with, and by what.
+#[derive(Clone, Copy, Debug)]
+pub struct Comparing<'a> {
+    /// The retriever that others are compared with.
+    pub baseline: &'a str,
+    /// What the comparison is by; its interval stands in the table.
+    pub measure: Measure,
+}
+
 /// Runs every question of `half` that has relevant documents through each retriever, and compares
-/// those behind the one named `baseline` with it.
+/// those behind the baseline with it.
 ///
 /// # Errors
 /// When the index cannot be searched, or `cancel` is set.
@@ -63,7 +76,7 @@ pub fn score(
     half: Half,
     limit: Option<usize>,
     retrievers: &[String],
-    baseline: &str,
+    comparing: Comparing<'_>,
     cancel: &Cancel,
 ) -> Result<Vec<(Scores, Run)>, Error> {
     let corpus = crate::open(project, CORPUS)?;
@@ -85,30 +98,46 @@ pub fn score(
             let ranked = crate::documents(&corpus, retriever.as_ref(), &query, DEPTH, cancel)?;
             run.insert(question.id.clone(), falling(ranked));
         }
-        let means = MEASURES
-            .iter()
-            .map(|m| (m.to_string(), mean(&evaluate(&run, &qrels, *m))))
-            .collect();
-        let ndcg = evaluate(&run, &qrels, Measure::NdcgBinary(10));
-        let Interval { low, high, .. } = bootstrap(&ndcg, SEED);
+        let mut means = BTreeMap::new();
+        let mut intervals = BTreeMap::new();
+        for measure in reported(comparing.measure) {
+            let values = evaluate(&run, &qrels, measure);
+            let Interval { low, high, .. } = bootstrap(&values, SEED);
+            means.insert(measure.to_string(), mean(&values));
+            intervals.insert(measure.to_string(), (low, high));
+        }
+        let ndcg = Measure::NdcgBinary(10).to_string();
+        let (ndcg_low, ndcg_high) = intervals.get(&ndcg).copied().unwrap_or_default();
+        let values = evaluate(&run, &qrels, comparing.measure);
         let p_against_baseline = compared
             .as_ref()
-            .map(|base| compare(&ndcg, base, SEED).p_value);
-        if name == baseline {
-            compared = Some(ndcg);
+            .map(|base| compare(&values, base, SEED).p_value);
+        if name == comparing.baseline {
+            compared = Some(values);
         }
         let scores = Scores {
             set: dataset.name.clone(),
             retriever: name.clone(),
             questions: asked.len(),
             means,
-            ndcg_low: low,
-            ndcg_high: high,
+            intervals,
+            ndcg_low,
+            ndcg_high,
+            measure: comparing.measure.to_string(),
             p_against_baseline,
         };
         scored.push((scores, run));
     }
     Ok(scored)
+}
+
+/// [`MEASURES`], and `chosen` where it is not among them.
+fn reported(chosen: Measure) -> Vec<Measure> {
+    let mut measures = MEASURES.to_vec();
+    if !measures.contains(&chosen) {
+        measures.push(chosen);
+    }
+    measures
 }
 
 /// The gold documents of each question that has some, all of one grade.
@@ -132,42 +161,54 @@ fn falling(ranked: Vec<(indago_core::DocumentId, f32)>) -> Vec<(String, f32)> {
     ranked.into_iter().map(strictly).collect()
 }
 
+/// How a column of the table is named.
+fn title(measure: Measure) -> String {
+    match measure {
+        Measure::Recall(k) => format!("R@{k}"),
+        Measure::NdcgBinary(k) => format!("nDCG@{k}"),
+        Measure::ReciprocalRank(k) => format!("MRR@{k}"),
+        Measure::AllRecall(k) => format!("AllR@{k}"),
+        Measure::AveragePrecision => "MAP".to_owned(),
+        Measure::Hits(k) => format!("Hits@{k}"),
+        Measure::EvidenceRank(k) => format!("evidence MAP@{k}"),
+        other => other.to_string(),
+    }
+}
+
 /// The scores as a Markdown table, in per cent.
-pub fn table(scores: &[Scores], baseline: &str) -> String {
-    let mut out = format!(
-        "| set | retriever | n | R@2 | R@5 | R@10 | nDCG@10 (95%) | MRR@10 | AllR@5 | AllR@10 | \
-         MAP | Hits@10 | evidence MAP@10 | p against {baseline} |\n{}|\n",
-        "|---".repeat(14)
-    );
-    for s in scores {
-        let of = |measure: Measure| {
-            100.0
-                * s.means
-                    .get(&measure.to_string())
-                    .copied()
-                    .unwrap_or_default()
+pub fn table(scores: &[Scores], comparing: Comparing<'_>) -> String {
+    let measures = reported(comparing.measure);
+    let mut out = "| set | retriever | n |".to_owned();
+    for measure in &measures {
+        let interval = if *measure == comparing.measure {
+            " (95%)"
+        } else {
+            ""
         };
-        let p = s
-            .p_against_baseline
-            .map_or_else(String::new, |p| format!("{p:.4}"));
+        out.push_str(&format!(" {}{interval} |", title(*measure)));
+    }
+    let columns = "|---".repeat(measures.len() + 4);
+    out.push_str(&format!(
+        " p against {} |\n{columns}|\n",
+        comparing.baseline
+    ));
+    for s in scores {
         out.push_str(&format!(
-            "| {} | {} | {} | {:.1} | {:.1} | {:.1} | {:.1} ({:.1} to {:.1}) | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {p} |\n",
-            s.set,
-            s.retriever,
-            s.questions,
-            of(Measure::Recall(2)),
-            of(Measure::Recall(5)),
-            of(Measure::Recall(10)),
-            of(Measure::NdcgBinary(10)),
-            100.0 * s.ndcg_low,
-            100.0 * s.ndcg_high,
-            of(Measure::ReciprocalRank(10)),
-            of(Measure::AllRecall(5)),
-            of(Measure::AllRecall(10)),
-            of(Measure::AveragePrecision),
-            of(Measure::Hits(10)),
-            of(Measure::EvidenceRank(10)),
+            "| {} | {} | {} |",
+            s.set, s.retriever, s.questions
         ));
+        for measure in &measures {
+            let name = measure.to_string();
+            let mean = s.means.get(&name).copied().unwrap_or_default();
+            out.push_str(&format!(" {:.1}", 100.0 * mean));
+            if *measure == comparing.measure {
+                let (low, high) = s.intervals.get(&name).copied().unwrap_or_default();
+                out.push_str(&format!(" ({:.1} to {:.1})", 100.0 * low, 100.0 * high));
+            }
+            out.push_str(" |");
+        }
+        let p = s.p_against_baseline;
+        out.push_str(&p.map_or_else(|| "  |\n".to_owned(), |p| format!(" {p:.4} |\n")));
     }
     out
 }

@@ -90,6 +90,21 @@ pub fn rank(documents: &[(String, f32)]) -> Vec<&str> {
 }
 
 impl Measure {
+    /// How many documents of a ranking it looks at; `None` for all.
+    pub fn cut_off(self) -> Option<usize> {
+        match self {
+            Self::Ndcg(k)
+            | Self::NdcgBinary(k)
+            | Self::Recall(k)
+            | Self::Precision(k)
+            | Self::AllRecall(k)
+            | Self::Hits(k)
+            | Self::ReciprocalRank(k)
+            | Self::EvidenceRank(k) => Some(k),
+            Self::AveragePrecision => None,
+        }
+    }
+
     /// The value for documents ranked best first. 0 when nothing is judged relevant.
     pub fn of(self, ranked: &[&str], judged: &BTreeMap<String, i32>) -> f64 {
         let grade = |id: &str| judged.get(id).copied().unwrap_or(0).max(0);

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use indago_retriever::metrics::Measure;
 
 use crate::eval::Half;
+use crate::eval::retrieval::DEPTH;
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct EvalArgs {
@@ -15,7 +17,15 @@ pub(in crate::cli) struct EvalArgs {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum EvalCommand {
     /// Score retrievers: Recall, AllR, nDCG, MRR, MAP, with intervals
-    Retrieval(EvalData),
+    Retrieval {
+        #[command(flatten)]
+        data: EvalData,
+        /// The measure whose interval the table shows and by which systems are compared:
+        /// `recall@5`, `allr@10`, `hits@10`, `mrr@10`, `map`, `ndcg@20`, `precision@5`, ...; at most
+        /// 100 documents are looked at
+        #[arg(long, value_name = "NAME@K", default_value = "ndcg@10", value_parser = measure)]
+        measure: Measure,
+    },
     /// Score answers: all gold passages quoted, EM, F1, abstention
     Ask {
         #[command(flatten)]
@@ -24,6 +34,19 @@ pub(in crate::cli) enum EvalCommand {
         #[arg(long)]
         without_gold: bool,
     },
+}
+
+/// A measure whose cut-off is not beyond what is asked of a retriever.
+fn measure(text: &str) -> Result<Measure, String> {
+    let measure: Measure = text.to_lowercase().parse().map_err(|e| format!("{e}"))?;
+    if measure.cut_off().is_some_and(|k| k > DEPTH) {
+        return Err(format!("only the first {DEPTH} documents are looked at"));
+    }
+    // Judgements are read without grades.
+    Ok(match measure {
+        Measure::Ndcg(k) => Measure::NdcgBinary(k),
+        other => other,
+    })
 }
 
 /// Data in BEIR's layout: `corpus.jsonl[.gz]`, `queries.jsonl`, `qrels.tsv`.
@@ -46,7 +69,8 @@ pub(in crate::cli) struct EvalData {
     /// fused, graph]
     #[arg(long = "retriever", value_name = "NAME")]
     pub(in crate::cli) retrievers: Vec<String>,
-    /// Compare with this retriever (a paired randomisation test on nDCG@10)
+    /// Compare with this retriever (a paired randomisation test, on nDCG@10 unless `--measure`
+    /// names another)
     #[arg(long, value_name = "NAME", default_value = "bm25")]
     pub(in crate::cli) baseline: String,
     /// Write the rankings here as TREC run files, and the judgements
