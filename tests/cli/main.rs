@@ -11,6 +11,7 @@ mod at_once;
 mod attach;
 mod bad_input;
 mod basics;
+mod contracts;
 mod dense;
 mod device;
 mod facts;
