@@ -1,20 +1,22 @@
-"""How near our int8 vectors are to the published model's in torch, over real passages and questions.
+#!/usr/bin/env python3
+"""How near are our int8 vectors to those of the published model in torch, over real texts?
 
-    cargo bench -p indago-models --bench encode --no-run     # prints the path of the program
-    pip install torch transformers
-    python closeness.py BENCH_PROGRAM FOLDER_WITH_F32_WEIGHTS DATA [PER_SET] [MODEL_FILE]
+DATA holds folders with `corpus.jsonl.gz` and `queries.jsonl`. From each, passages (300, or as many as
+`--texts` says) and a third as many questions are taken at even distances. Prints the least, the first
+percentile and the mean of the cosines. The embedded model is measured, or a model file (`--model`).
 
-DATA holds folders with `corpus.jsonl.gz` and `queries.jsonl`. From each PER_SET passages (default
-300) and a third as many questions are taken at even distances. Prints the least, the first
-percentile and the mean of the cosines. The embedded model is measured, or MODEL_FILE.
+Sets up its own environment: python3 benches/encoding_closeness.py --data DATA [--texts 60]
 """
 
+import argparse
 import gzip
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+import environment
+
+environment.enter(["torch", "transformers", "numpy"], ["torch", "transformers", "numpy"])
 import numpy as np
 import torch
 import transformers
@@ -57,16 +59,23 @@ def ours(program, texts, *model):
 
 
 def main():
-    program, folder, data = sys.argv[1:4]
-    n = int(sys.argv[4]) if len(sys.argv) > 4 else 300
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--texts", type=int, default=300)
+    parser.add_argument("--model", nargs="?")
+    parser.add_argument("--program", help="a bench program built before")
+    args = parser.parse_args()
+    program = args.program or environment.program("encode")
+    folder = environment.published_weights()
+    model = [args.model] if args.model else []
     transformers.utils.logging.disable_progress_bar()
     every = []
     print(f"{'set':<24} {'texts':>6} {'least':>9} {'1%':>9} {'mean':>9}")
-    for folder_of_set in sorted(Path(data).iterdir()):
+    for folder_of_set in sorted(Path(args.data).iterdir()):
         if not (folder_of_set / "queries.jsonl").exists():
             continue
-        texts = texts_of(folder_of_set, n)
-        cosines = (published(folder, texts) * ours(program, texts, *sys.argv[5:6])).sum(1)
+        texts = texts_of(folder_of_set, args.texts)
+        cosines = (published(folder, texts) * ours(program, texts, *model)).sum(1)
         every.append(cosines)
         show(folder_of_set.name, cosines)
     show("all", np.concatenate(every))

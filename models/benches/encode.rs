@@ -8,8 +8,9 @@
 //! Run: `cargo bench -p indago-models --bench encode [-- MODEL]`, where MODEL is a folder with the
 //! published weights or a model file; without it the embedded int8 model is measured. With the
 //! argument `serve` it reads batch sizes from its input and answers each with the seconds one call
-//! took: how `side_by_side.py` takes turns with other programs. With the argument `vectors` it reads
-//! a JSON string a line and writes the vectors, f32 in little-endian order: for `closeness.py`.
+//! took: how `benches/encoding_side_by_side.py` takes turns with other programs. With the argument
+//! `vectors` it reads a JSON string a line and writes the vectors, f32 in little-endian order: for
+//! `benches/encoding_closeness.py`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 use std::hint::black_box;
