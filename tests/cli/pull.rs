@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::contracts;
 use crate::support::{Outcome, Sandbox};
 
 /// A request as it came: path and headers, lower-cased names.
@@ -268,7 +269,16 @@ fn pull(sandbox: &Sandbox, web: &Web, more: &[&str]) -> Outcome {
 }
 
 fn rows(outcome: &Outcome) -> Vec<Value> {
-    serde_json::from_str(&outcome.stdout).unwrap_or_else(|e| panic!("{e}: {outcome:?}"))
+    let parsed = serde_json::from_str(&outcome.stdout);
+    let rows: Vec<Value> = parsed.unwrap_or_else(|e| panic!("{e}: {outcome:?}"));
+    let pulled = rows.iter().any(|row| row["model"].is_string());
+    let section = if pulled {
+        "indago models pull"
+    } else {
+        "indago search"
+    };
+    contracts::check(section, &Value::Array(rows.clone()));
+    rows
 }
 
 /// Nothing half-done is left where models are.
@@ -529,7 +539,7 @@ fn what_is_no_model_is_said_before_its_weights_come() {
         "/acme/gpt/resolve/main/config.json".to_owned(),
         br#"{"model_type":"gpt2"}"#.to_vec(),
     );
-    says(&["acme/gpt"], &["only models of type `bert`"]);
+    says(&["acme/gpt"], &["models of type `gpt2` are not known"]);
     // A page where a file should be.
     web.now().files.insert(
         "/acme/page/resolve/main/config.json".to_owned(),

@@ -12,7 +12,7 @@ use super::batch::{for_each, groups};
 use super::forward::{Second, Workspace, states};
 use super::network::Network;
 use crate::ModelError;
-use crate::tokenizer::{Vocabulary, WordPiece};
+use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, DenseTensors, Dims};
 
 /// Token ids with their special tokens.
@@ -35,7 +35,7 @@ impl Sequence {
 
 pub(super) struct Bert {
     pub name: String,
-    pub tokenizer: WordPiece,
+    pub tokenizer: Tokenizer,
     pub dims: Dims,
     pub checksum: u64,
     network: Network,
@@ -45,16 +45,19 @@ pub(super) struct Bert {
 }
 
 impl Bert {
-    pub(super) fn new(folder: &Path, mut model: Checkpoint) -> Result<Self, ModelError> {
+    pub(super) fn new(
+        folder: &Path,
+        model: Checkpoint,
+        tokenizer: Tokenizer,
+    ) -> Result<Self, ModelError> {
         let name = folder
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_else(|| folder.display().to_string());
-        let vocabulary = Vocabulary::new(std::mem::take(&mut model.vocabulary))?;
         let dims = model.dims;
         // Some models have more rows than pieces, to make the number of rows even.
-        if vocabulary.len() > dims.vocabulary {
-            let (pieces, rows) = (vocabulary.len(), dims.vocabulary);
+        if tokenizer.ids() > dims.vocabulary {
+            let (pieces, rows) = (tokenizer.ids(), dims.vocabulary);
             let reason = format!("{pieces} pieces for {rows} vectors");
             return Err(ModelError::format("vocabulary", reason));
         }
@@ -65,7 +68,7 @@ impl Bert {
         };
         Ok(Self {
             name,
-            tokenizer: WordPiece::new(vocabulary)?,
+            tokenizer,
             dims,
             checksum: model.checksum,
             second,

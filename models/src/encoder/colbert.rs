@@ -74,12 +74,17 @@ impl ColBert {
     }
 
     fn read(folder: &Path) -> Result<Self, ModelError> {
-        let Folder { model, head, .. } = Folder::read(folder)?;
+        let Folder {
+            model,
+            tokenizer,
+            head,
+            ..
+        } = Folder::read(folder)?;
         let Head::Projection(projection, settings) = head else {
             let reason = "it is no late-interaction encoder (`HF_ColBERT`)";
             return Err(ModelError::format(folder.display().to_string(), reason));
         };
-        let body = Bert::new(folder, model)?;
+        let body = Bert::new(folder, model, tokenizer)?;
         let frame = |marker: &str, tokens: usize| {
             let marker = (!marker.is_empty()).then(|| token(&body, &settings, marker));
             let frame = Frame {
@@ -102,11 +107,10 @@ impl ColBert {
         let mask = settings
             .augments_queries
             .then(|| Ok::<_, ModelError>((token(&body, &settings, "[MASK]")?, seen)));
-        let vocabulary = body.tokenizer.vocabulary();
         let mut skipped: Vec<u32> = settings
             .skipped
             .iter()
-            .filter_map(|piece| vocabulary.id(piece))
+            .filter_map(|piece| body.tokenizer.id(piece))
             .collect();
         skipped.sort_unstable();
         // Everything beside the body's weights that decides what a text's vectors are.
@@ -165,7 +169,7 @@ impl ColBert {
 
 /// The id of a piece that is no part of texts: of the vocabulary, or added to it.
 fn token(body: &Bert, settings: &LateInteraction, piece: &str) -> Result<u32, ModelError> {
-    let known = body.tokenizer.vocabulary().id(piece);
+    let known = body.tokenizer.id(piece);
     let known = known.or_else(|| settings.added.get(piece).copied());
     known
         .filter(|&id| (id as usize) < body.dims.vocabulary)

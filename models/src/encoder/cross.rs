@@ -5,12 +5,13 @@ use std::path::Path;
 
 use indago_core::Cancel;
 use indago_core::ports::{EncodeError, PairScorer};
+use indago_kernels::gelu;
 
 use super::bert::{Bert, HeadLayer, Sequence};
 use crate::ModelError;
-use crate::weights::{Folder, Head};
+use crate::weights::{Activation, Folder, Head};
 
-/// A reranker with one label (`BertForSequenceClassification`), in f32, from a folder.
+/// A reranker with one label (`BertForSequenceClassification` and its likes), in f32, from a folder.
 ///
 /// A score is the label's logit, without the sigmoid that some wrap around it: the order is the
 /// same. Scores of different queries do not compare.
@@ -18,7 +19,10 @@ use crate::weights::{Folder, Head};
 pub struct CrossEncoder {
     body: Bert,
     pooler: HeadLayer,
+    activation: Activation,
     classifier: HeadLayer,
+    /// End tokens between query and text.
+    between: usize,
 }
 
 impl CrossEncoder {
@@ -36,34 +40,60 @@ impl CrossEncoder {
 
     /// The model that was read from `folder`.
     pub(super) fn of(folder: &Path, read: Folder) -> Result<Self, ModelError> {
-        let Folder { model, head, .. } = read;
-        let Head::Classifier { pooler, classifier } = head else {
-            let reason = "it is no cross-encoder (`BertForSequenceClassification`)";
+        let Folder {
+            model,
+            tokenizer,
+            between,
+            head,
+            ..
+        } = read;
+        let Head::Classifier {
+            pooler,
+            activation,
+            classifier,
+        } = head
+        else {
+            let reason = "it is no cross-encoder (`BertForSequenceClassification` and the like)";
             return Err(ModelError::format(folder.display().to_string(), reason));
         };
+        let body = Bert::new(folder, model, tokenizer)?;
+        if body.dims.positions < 3 + between {
+            let reason = format!(
+                "its {} positions hold no pair of texts",
+                body.dims.positions
+            );
+            return Err(ModelError::format(folder.display().to_string(), reason));
+        }
         Ok(Self {
-            body: Bert::new(folder, model)?,
+            body,
             pooler: HeadLayer::new(pooler)?,
+            activation,
             classifier: HeadLayer::new(classifier)?,
+            between,
         })
     }
 
     /// Token ids of the query with each of `texts`.
     pub(super) fn pairs(&self, query: &str, texts: &[&str]) -> Vec<Sequence> {
-        let room = self.body.dims.positions - 3;
-        let query = self.body.tokenizer.tokens(query, room);
+        let query = self.body.tokenizer.tokens(query, self.room());
         texts.iter().map(|text| self.pair(&query, text)).collect()
     }
 
-    /// `[CLS] query [SEP] text [SEP]`, the longer of the two cut first.
+    /// Tokens of both texts that fit between the special ones.
+    fn room(&self) -> usize {
+        self.body.dims.positions - 2 - self.between
+    }
+
+    /// `[CLS] query [SEP] text [SEP]`, the longer of the two cut first; RoBERTa's family has two end
+    /// tokens in the middle.
     fn pair(&self, query: &[u32], text: &str) -> Sequence {
         let tokenizer = &self.body.tokenizer;
-        let room = self.body.dims.positions - 3;
+        let room = self.room();
         let text = tokenizer.tokens(text, room);
         let (query_room, text_room) = shares(query.len(), text.len(), room);
         let mut ids = vec![tokenizer.begin()];
         ids.extend(query.iter().take(query_room));
-        ids.push(tokenizer.end());
+        ids.extend(std::iter::repeat_n(tokenizer.end(), self.between));
         let second = ids.len();
         ids.extend(text.iter().take(text_room));
         ids.push(tokenizer.end());
@@ -100,8 +130,10 @@ impl PairScorer for CrossEncoder {
         let width = self.body.dims.hidden;
         let head = |tokens: &[f32], out: &mut [f32]| {
             let mut pooled = self.pooler.apply(&tokens[..width]);
-            for x in &mut pooled {
-                *x = x.tanh();
+            match self.activation {
+                Activation::Tanh => pooled.iter_mut().for_each(|x| *x = x.tanh()),
+                Activation::Relu => pooled.iter_mut().for_each(|x| *x = x.max(0.0)),
+                Activation::Gelu => gelu(&mut pooled),
             }
             out.copy_from_slice(&self.classifier.apply(&pooled));
         };

@@ -16,7 +16,7 @@ use super::device::{ALIKE, PROBE, TOKENS, other_numbers, vectors_alike};
 use super::minilm::cosines;
 use super::{CrossEncoder, SentenceEncoder};
 use crate::ModelError;
-use crate::weights::{Checkpoint, DenseTensors, Folder, Head, NormTensors, Pooling};
+use crate::weights::{Activation, Checkpoint, DenseTensors, Folder, Head, NormTensors, Pooling};
 
 /// Most that a score from the device may differ from the CPU's, as a part of its size and 1. Sixteen-bit
 /// activations (11 bits) through a dozen layers are an order below; a value that overflowed them is
@@ -222,10 +222,18 @@ impl<L: Launcher + 'static> DeviceCrossEncoder<L> {
         let read = Folder::read(folder)?;
         let (shape, weights) = device_weights(&read.model);
         let head = match &read.head {
-            Head::Classifier { pooler, classifier } => ScoreHead {
+            Head::Classifier {
+                pooler,
+                activation: Activation::Tanh,
+                classifier,
+            } => ScoreHead {
                 pooler: Some(linear(pooler)),
                 classifier: linear(classifier),
             },
+            Head::Classifier { activation, .. } => {
+                let reason = format!("{activation:?} in its head is computed on the CPU only");
+                return Err(ModelError::format(folder.display().to_string(), reason));
+            }
             // Refused by name below.
             _ => ScoreHead {
                 pooler: None,

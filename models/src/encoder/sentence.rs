@@ -1,4 +1,4 @@
-//! Sentence encoders of the BERT family (E5, BGE, GTE and the like), in f32, from a folder.
+//! Sentence encoders of BERT's families (E5, BGE, GTE and the like), in f32, from a folder.
 
 use std::path::Path;
 
@@ -50,6 +50,7 @@ impl SentenceEncoder {
     pub(super) fn of(folder: &Path, read: Folder) -> Result<Self, ModelError> {
         let Folder {
             model,
+            tokenizer,
             head,
             pooling,
             prefixes,
@@ -59,7 +60,7 @@ impl SentenceEncoder {
             let reason = "it makes vectors of tokens, none of whole texts";
             return Err(ModelError::format(folder.display().to_string(), reason));
         }
-        let body = Bert::new(folder, model)?;
+        let body = Bert::new(folder, model, tokenizer)?;
         let settings = format!("{pooling:?} {prefixes:?} {}", body.dims.positions);
         let (name, weights) = (&body.name, body.checksum);
         let fingerprint = format!(

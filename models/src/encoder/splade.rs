@@ -17,7 +17,7 @@ const FORWARD_VERSION: u32 = 1;
 /// Tokens whose logits are in memory at once: 30,522 each.
 const BLOCK: usize = 32;
 
-/// A sparse encoder (`BertForMaskedLM`), in f32, from a folder.
+/// A sparse encoder (`BertForMaskedLM` and its likes), in f32, from a folder.
 ///
 /// With an `idf.json` in the folder (weights by word piece) queries need no network: each of their
 /// pieces gets its weight from there ("inference-free", Geng et al. 2024). Without one they are
@@ -44,7 +44,11 @@ impl Splade {
 
     fn read(folder: &Path) -> Result<Self, ModelError> {
         let Folder {
-            model, head, idf, ..
+            model,
+            tokenizer,
+            head,
+            idf,
+            ..
         } = Folder::read(folder)?;
         let Head::Vocabulary {
             transform,
@@ -52,7 +56,7 @@ impl Splade {
             bias,
         } = head
         else {
-            let reason = "it is no sparse encoder (`BertForMaskedLM`)";
+            let reason = "it is no sparse encoder (`BertForMaskedLM` and the like)";
             return Err(ModelError::format(folder.display().to_string(), reason));
         };
         // The last layer's weights are the word vectors.
@@ -60,11 +64,11 @@ impl Splade {
             weights: model.words.clone(),
             bias,
         };
-        let body = Bert::new(folder, model)?;
+        let body = Bert::new(folder, model, tokenizer)?;
         let idf = idf.map(|weights| {
             let mut table = vec![0.0; body.dims.vocabulary];
             for (piece, weight) in weights {
-                let id = body.tokenizer.vocabulary().id(&piece);
+                let id = body.tokenizer.id(&piece);
                 if let Some(slot) = id.and_then(|id| table.get_mut(id as usize)) {
                     *slot = if weight.is_finite() {
                         weight.max(0.0)

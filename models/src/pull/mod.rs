@@ -50,7 +50,7 @@ const fn wanted(name: &'static str, is_required: bool, max_bytes: u64) -> Wanted
 }
 
 /// What is fetched, in this order: what tells that it is no model comes before what is large.
-const FILES: [Wanted; 12] = [
+const FILES: [Wanted; 13] = [
     wanted("config.json", true, MIB),
     wanted("modules.json", false, MIB),
     wanted("sentence_bert_config.json", false, MIB),
@@ -59,6 +59,7 @@ const FILES: [Wanted; 12] = [
     wanted("1_Pooling/config.json", false, MIB),
     wanted("1_Dense/config.json", false, MIB),
     wanted("tokenizer.json", false, 64 * MIB),
+    wanted("tokenizer_config.json", false, 16 * MIB),
     wanted("vocab.txt", false, 16 * MIB),
     wanted("idf.json", false, 64 * MIB),
     Wanted {

@@ -12,7 +12,7 @@ use crate::weights::OWN_SETTINGS;
 use crate::{ColBert, CrossEncoder, FolderKind, ModelError, SentenceEncoder, Splade};
 
 /// What is copied of a folder, where it is there.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "1_Dense/config.json",
     "1_Dense/model.safetensors",
     "1_Pooling/config.json",
@@ -24,6 +24,7 @@ const FILES: [&str; 12] = [
     "modules.json",
     "sentence_bert_config.json",
     "tokenizer.json",
+    "tokenizer_config.json",
     "vocab.txt",
 ];
 /// Checksums of a model's files, by name, as hexadecimal text.

@@ -7,6 +7,7 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
+use super::family::{self, Family};
 use crate::ModelError;
 
 /// Sizes of a model. Every product of two of them fits 32 bits.
@@ -94,16 +95,28 @@ pub(crate) struct Checkpoint {
 /// Longest sequence of sentence-transformers' all-MiniLM-L6-v2 (its `sentence_bert_config.json`).
 const MAX_POSITIONS: usize = 256;
 
+/// Sizes, under the names of BERT or of DistilBERT.
 #[derive(Deserialize)]
 struct Config {
+    #[serde(alias = "dim")]
     hidden_size: usize,
+    #[serde(alias = "n_heads")]
     num_attention_heads: usize,
+    #[serde(alias = "hidden_dim")]
     intermediate_size: usize,
+    #[serde(alias = "n_layers")]
     num_hidden_layers: usize,
     max_position_embeddings: usize,
     vocab_size: usize,
+    #[serde(default = "usual_eps")]
     layer_norm_eps: f32,
+    #[serde(alias = "activation")]
     hidden_act: String,
+}
+
+/// DistilBERT's, whose configuration does not say.
+fn usual_eps() -> f32 {
+    1e-12
 }
 
 impl Checkpoint {
@@ -114,15 +127,22 @@ impl Checkpoint {
     pub(crate) fn read(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("vocab.txt");
         let vocabulary = fs::read_to_string(&path).map_err(ModelError::io(&path))?;
-        Self::read_with(folder, MAX_POSITIONS, vocabulary, |_, _| Ok(())).map(|(model, ())| model)
+        let (bert, first) = (&family::BERT, 0);
+        let read = Self::read_with(folder, bert, first, MAX_POSITIONS, |_, _| Ok(()));
+        read.map(|(model, ())| Self {
+            vocabulary,
+            ..model
+        })
     }
 
-    /// Reads a folder and, with `head`, what its file holds beside the encoder. At most
-    /// `max_positions` tokens of a text are kept.
+    /// Reads a folder of a family and, with `head`, what its file holds beside the encoder, but no
+    /// vocabulary. The first token stands at `first_position`; at most `max_positions` tokens of a
+    /// text are kept.
     pub(super) fn read_with<H>(
         folder: &Path,
+        family: &'static Family,
+        first_position: usize,
         max_positions: usize,
-        vocabulary: String,
         head: impl FnOnce(&Tensors<'_>, Dims) -> Result<H, ModelError>,
     ) -> Result<(Self, H), ModelError> {
         let config_path = folder.join("config.json");
@@ -141,7 +161,10 @@ impl Checkpoint {
             heads: config.num_attention_heads,
             inner: config.intermediate_size,
             layers: config.num_hidden_layers,
-            positions: config.max_position_embeddings.min(max_positions),
+            positions: config
+                .max_position_embeddings
+                .saturating_sub(first_position)
+                .min(max_positions),
             vocabulary: config.vocab_size,
             eps: config.layer_norm_eps,
         };
@@ -149,10 +172,15 @@ impl Checkpoint {
 
         let path = folder.join("model.safetensors");
         let bytes = fs::read(&path).map_err(ModelError::io(&path))?;
-        let tensors = Tensors::new(&bytes, &path)?;
+        let tensors = Tensors::new(&bytes, &path)?.of_family(family);
         let hidden = dims.hidden;
-        let types = tensors.read("embeddings.token_type_embeddings.weight", None, hidden)?;
+        let types = if family.has_types {
+            tensors.read("embeddings.token_type_embeddings.weight", None, hidden)?
+        } else {
+            vec![0.0; hidden]
+        };
         let mut positions = tensors.read("embeddings.position_embeddings.weight", None, hidden)?;
+        positions.drain(..positions.len().min(first_position * hidden));
         if positions.len() < dims.positions * hidden {
             return Err(ModelError::format(
                 &tensors.what,
@@ -173,7 +201,7 @@ impl Checkpoint {
         let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
         let model = Self {
             dims,
-            vocabulary,
+            vocabulary: String::new(),
             words,
             positions,
             types,
@@ -188,6 +216,7 @@ impl Checkpoint {
 pub(super) struct Tensors<'a> {
     file: SafeTensors<'a>,
     what: String,
+    family: &'static Family,
 }
 
 impl<'a> Tensors<'a> {
@@ -196,7 +225,16 @@ impl<'a> Tensors<'a> {
         let what = path.display().to_string();
         let file = SafeTensors::deserialize(bytes)
             .map_err(|error| ModelError::format(&what, error.to_string()))?;
-        Ok(Self { file, what })
+        Ok(Self {
+            file,
+            what,
+            family: &family::BERT,
+        })
+    }
+
+    /// The same under the names of `family`.
+    pub(super) fn of_family(self, family: &'static Family) -> Self {
+        Self { family, ..self }
     }
 }
 
@@ -238,7 +276,7 @@ impl Tensors<'_> {
         let tensor = self
             .file
             .tensor(name)
-            .or_else(|_| self.file.tensor(&format!("bert.{name}")))
+            .or_else(|_| self.file.tensor(&format!("{}.{name}", self.family.prefix)))
             .map_err(|error| ModelError::format(&self.what, error.to_string()))?;
         let shape = tensor.shape();
         let fits = match (shape, rows) {
@@ -254,6 +292,10 @@ impl Tensors<'_> {
             // The upper half of an f32.
             Dtype::BF16 if fits => {
                 let wide = |pair: &[u8; 2]| f32::from_le_bytes([0, 0, pair[0], pair[1]]);
+                pairs.iter().map(wide).collect()
+            }
+            Dtype::F16 if fits => {
+                let wide = |pair: &[u8; 2]| half::f16::from_le_bytes(*pair).to_f32();
                 pairs.iter().map(wide).collect()
             }
             other => {
@@ -281,24 +323,25 @@ impl Tensors<'_> {
     }
 
     fn layer(&self, i: usize, dims: Dims) -> Result<LayerTensors, ModelError> {
-        let name = |part: &str| format!("encoder.layer.{i}.{part}");
+        let names = &self.family.layer;
+        let name = |part: &str| format!("{}.{i}.{part}", names.at);
         let (hidden, inner) = (dims.hidden, dims.inner);
         let mut qkv = DenseTensors {
             weights: Vec::new(),
             bias: Vec::new(),
         };
-        for part in ["query", "key", "value"] {
-            let one = self.dense(&name(&format!("attention.self.{part}")), hidden, hidden)?;
+        for part in names.qkv {
+            let one = self.dense(&name(part), hidden, hidden)?;
             qkv.weights.extend(one.weights);
             qkv.bias.extend(one.bias);
         }
         Ok(LayerTensors {
             qkv,
-            out: self.dense(&name("attention.output.dense"), hidden, hidden)?,
-            out_norm: self.norm(&name("attention.output.LayerNorm"), hidden)?,
-            up: self.dense(&name("intermediate.dense"), inner, hidden)?,
-            down: self.dense(&name("output.dense"), hidden, inner)?,
-            down_norm: self.norm(&name("output.LayerNorm"), hidden)?,
+            out: self.dense(&name(names.out), hidden, hidden)?,
+            out_norm: self.norm(&name(names.out_norm), hidden)?,
+            up: self.dense(&name(names.up), inner, hidden)?,
+            down: self.dense(&name(names.down), hidden, inner)?,
+            down_norm: self.norm(&name(names.down_norm), hidden)?,
         })
     }
 }

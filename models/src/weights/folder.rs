@@ -1,4 +1,4 @@
-//! A published BERT-type model of any size and head: `config.json`, `tokenizer.json` (or
+//! A published BERT-type model of any family, size and head: `config.json`, `tokenizer.json` (or
 //! `vocab.txt`), `model.safetensors`, and what sentence-transformers writes beside them.
 
 use std::collections::BTreeMap;
@@ -9,8 +9,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::checkpoint::{Checkpoint, DenseTensors, Dims, NormTensors, Tensors};
+use super::family::{Activation, Architecture, ClassifierNames, Family, kind_of};
 use super::late::{self, LateInteraction};
 use crate::ModelError;
+use crate::tokenizer::Tokenizer;
 
 /// What a folder's model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -34,37 +36,27 @@ impl FolderKind {
     /// When there is no configuration of a BERT-type model.
     pub fn of(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
-        let config: Architecture = json(&path)?.ok_or_else(|| {
-            ModelError::format(folder.display().to_string(), "it has no config.json")
-        })?;
-        let unfit = |reason: String| ModelError::format(path.display().to_string(), reason);
-        if config.model_type.as_deref().is_some_and(|t| t != "bert") {
-            return Err(unfit("only models of type `bert` are known".to_owned()));
-        }
-        let positions = config.position_embedding_type.as_deref();
-        if positions.is_some_and(|kind| kind != "absolute") {
-            return Err(unfit("only absolute positions are known".to_owned()));
-        }
-        let class = config.architectures.first();
-        let class = class.map_or("BertModel", String::as_str);
-        if late::is_late_interaction(folder, class)? {
+        let (config, family) = architecture(folder)?;
+        let class = config.class(family);
+        if late::is_late_interaction(folder, config.architectures.first())? {
             return Ok(Self::TokenEncoder);
         }
-        match class {
-            "BertModel" => Ok(Self::Encoder),
-            "BertForSequenceClassification" => Ok(Self::CrossEncoder),
-            "BertForMaskedLM" => Ok(Self::SparseEncoder),
-            other => Err(unfit(format!("`{other}` is not a known class of models"))),
-        }
+        kind_of(class).ok_or_else(|| {
+            let known = ["Model", "ForSequenceClassification", "ForMaskedLM"];
+            let reason = format!("`{class}` is not a known class of models; known are {known:?}");
+            ModelError::format(path.display().to_string(), reason)
+        })
     }
 }
 
-#[derive(Deserialize)]
-struct Architecture {
-    #[serde(default)]
-    architectures: Vec<String>,
-    model_type: Option<String>,
-    position_embedding_type: Option<String>,
+/// What `config.json` says of the model's architecture, and the family it is of.
+fn architecture(folder: &Path) -> Result<(Architecture, &'static Family), ModelError> {
+    let path = folder.join("config.json");
+    let config: Architecture = json(&path)?
+        .ok_or_else(|| ModelError::format(folder.display().to_string(), "it has no config.json"))?;
+    let family = config.family();
+    let family = family.map_err(|reason| ModelError::format(path.display().to_string(), reason))?;
+    Ok((config, family))
 }
 
 /// How the vectors of tokens become the vector of a text.
@@ -87,9 +79,10 @@ pub(crate) struct Prefixes {
 #[derive(Debug)]
 pub(crate) enum Head {
     None,
-    /// `classifier(tanh(pooler(first token)))`.
+    /// `classifier(activation(pooler(first token)))`.
     Classifier {
         pooler: DenseTensors,
+        activation: Activation,
         classifier: DenseTensors,
     },
     /// `words * norm(gelu(transform(token))) + bias`.
@@ -106,6 +99,9 @@ pub(crate) enum Head {
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub model: Checkpoint,
+    pub tokenizer: Tokenizer,
+    /// End tokens between two texts.
+    pub between: usize,
     pub head: Head,
     pub pooling: Pooling,
     pub prefixes: Prefixes,
@@ -122,16 +118,20 @@ impl Folder {
     pub(crate) fn read(folder: &Path) -> Result<Self, ModelError> {
         let kind = FolderKind::of(folder)?;
         check_modules(folder, kind)?;
+        let (config, family) = architecture(folder)?;
         let limit: Option<Limit> = json(&folder.join("sentence_bert_config.json"))?;
         let limit = limit.and_then(|limit| limit.max_seq_length);
         let (model, head) = Checkpoint::read_with(
             folder,
+            family,
+            config.first_position(family),
             limit.unwrap_or(MAX_TOKENS),
-            vocabulary(folder)?,
-            |tensors, dims| read_head(folder, kind, tensors, dims),
+            |tensors, dims| read_head(folder, kind, family, tensors, dims),
         )?;
         Ok(Self {
             model,
+            tokenizer: Tokenizer::read(folder)?,
+            between: family.between,
             head,
             pooling: pooling(folder)?,
             prefixes: prefixes(folder)?,
@@ -148,6 +148,7 @@ struct Limit {
 fn read_head(
     folder: &Path,
     kind: FolderKind,
+    family: &Family,
     tensors: &Tensors<'_>,
     dims: Dims,
 ) -> Result<Head, ModelError> {
@@ -155,20 +156,26 @@ fn read_head(
     Ok(match kind {
         FolderKind::Encoder => Head::None,
         FolderKind::CrossEncoder => {
-            let labels = tensors.rows("classifier.weight");
+            let ClassifierNames {
+                pooler,
+                activation,
+                classifier,
+            } = family.classifier;
+            let labels = tensors.rows(&format!("{classifier}.weight"));
             if labels != 1 {
                 let reason = format!("it has {labels} labels; a reranker has one");
                 return Err(ModelError::format("the classifier", reason));
             }
             Head::Classifier {
-                pooler: tensors.dense("pooler.dense", hidden, hidden)?,
-                classifier: tensors.dense("classifier", 1, hidden)?,
+                pooler: tensors.dense(pooler, hidden, hidden)?,
+                activation,
+                classifier: tensors.dense(classifier, 1, hidden)?,
             }
         }
         FolderKind::SparseEncoder => Head::Vocabulary {
-            transform: tensors.dense("cls.predictions.transform.dense", hidden, hidden)?,
-            norm: tensors.norm("cls.predictions.transform.LayerNorm", hidden)?,
-            bias: tensors.vector("cls.predictions.bias", dims.vocabulary)?,
+            transform: tensors.dense(family.vocabulary.transform, hidden, hidden)?,
+            norm: tensors.norm(family.vocabulary.norm, hidden)?,
+            bias: tensors.vector(family.vocabulary.bias, dims.vocabulary)?,
         },
         FolderKind::TokenEncoder => {
             let settings = LateInteraction::read(folder)?;
@@ -179,7 +186,7 @@ fn read_head(
 }
 
 /// The file's content; `None` when it is not there.
-pub(super) fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
+pub(crate) fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
     let length = match fs::metadata(path) {
         Ok(metadata) => metadata.len(),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -292,55 +299,3 @@ fn prefixes(folder: &Path) -> Result<Prefixes, ModelError> {
 
 /// File with what a user says of a model: `query` and `passage`, the prefixes.
 pub(crate) const OWN_SETTINGS: &str = "indago.json";
-
-#[derive(Deserialize)]
-struct TokenizerFile {
-    model: TokenizerModel,
-    normalizer: Option<Normalizer>,
-}
-
-#[derive(Deserialize)]
-struct TokenizerModel {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    #[serde(default)]
-    vocab: serde_json::Value,
-}
-
-#[derive(Deserialize)]
-struct Normalizer {
-    lowercase: Option<bool>,
-}
-
-/// The word pieces, one a line, by id.
-fn vocabulary(folder: &Path) -> Result<String, ModelError> {
-    let path = folder.join("tokenizer.json");
-    let unfit = |reason: &str| ModelError::format(path.display().to_string(), reason);
-    let Some(file) = json::<TokenizerFile>(&path)? else {
-        let path = folder.join("vocab.txt");
-        return fs::read_to_string(&path).map_err(ModelError::io(&path));
-    };
-    if file
-        .model
-        .kind
-        .as_deref()
-        .is_some_and(|kind| kind != "WordPiece")
-    {
-        return Err(unfit("only WordPiece tokenizers are known"));
-    }
-    if file.normalizer.and_then(|n| n.lowercase) == Some(false) {
-        return Err(unfit("only uncased models are known"));
-    }
-    let vocab: BTreeMap<String, usize> =
-        serde_json::from_value(file.model.vocab).map_err(|e| unfit(&e.to_string()))?;
-    let mut pieces = vec![None; vocab.len()];
-    for (piece, id) in &vocab {
-        let slot = pieces.get_mut(*id).filter(|slot| slot.is_none());
-        let slot = slot.ok_or_else(|| unfit("ids of pieces have gaps"))?;
-        if piece.contains('\n') {
-            return Err(unfit("a piece holds a line break"));
-        }
-        *slot = Some(piece.as_str());
-    }
-    Ok(pieces.into_iter().flatten().collect::<Vec<_>>().join("\n"))
-}

@@ -47,8 +47,11 @@ pub(crate) struct LateInteraction {
 }
 
 /// Whether a folder whose configuration names `class` holds a late-interaction model.
-pub(super) fn is_late_interaction(folder: &Path, class: &str) -> Result<bool, ModelError> {
-    if class == "HF_ColBERT" || folder.join(METADATA).is_file() {
+pub(super) fn is_late_interaction(
+    folder: &Path,
+    class: Option<&String>,
+) -> Result<bool, ModelError> {
+    if class.is_some_and(|class| class == "HF_ColBERT") || folder.join(METADATA).is_file() {
         return Ok(true);
     }
     // With a pooling before it the same step makes another vector of a text's.

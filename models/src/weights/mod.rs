@@ -3,10 +3,12 @@
 
 mod checkpoint;
 pub mod container;
+mod family;
 mod folder;
 mod late;
 
 pub(crate) use checkpoint::{Checkpoint, DenseTensors, Dims, LayerTensors, NormTensors};
+pub(crate) use family::Activation;
 pub use folder::FolderKind;
-pub(crate) use folder::{Folder, Head, OWN_SETTINGS, Pooling, Prefixes};
+pub(crate) use folder::{Folder, Head, OWN_SETTINGS, Pooling, Prefixes, json};
 pub(crate) use late::LateInteraction;

@@ -1,0 +1,263 @@
+//! BERT's relatives against transformers, on tiny random checkpoints (`tiny/make_families.py`).
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::path::{Path, PathBuf};
+
+use indago_core::Cancel;
+use indago_core::ports::{Encoder, PairScorer, Role, SparseEncoder, TokenCounter};
+use indago_models::{CrossEncoder, FolderKind, SentenceEncoder, Splade};
+use serde_json::{Value, json};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/tiny")
+        .join(name)
+}
+
+fn expected(name: &str) -> Value {
+    let text = std::fs::read_to_string(folder(name).join("expected.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    let numbers = value.as_array().unwrap().iter();
+    numbers.map(|x| x.as_f64().unwrap() as f32).collect()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    let texts = value["texts"].as_array().unwrap().iter();
+    texts.map(|text| text.as_str().unwrap()).collect()
+}
+
+fn close(ours: &[f32], theirs: &[f32], what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        let most = 2e-4 * b.abs().max(1.0);
+        assert!((a - b).abs() <= most, "{what} {i}: {a} {b}");
+    }
+}
+
+/// A copy of the files of a fixture that a test may change.
+fn copy(name: &str, files: &[&str]) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    for file in files {
+        std::fs::copy(folder(name).join(file), to.path().join(file)).unwrap();
+    }
+    to
+}
+
+fn vectors_are_those_of_transformers(model: &SentenceEncoder, name: &str) {
+    let reference = expected(name);
+    let texts = texts(&reference);
+    for (role, key) in [(Role::Query, "query"), (Role::Passage, "passage")] {
+        let vectors = model.encode(&texts, role, &Cancel::new()).unwrap();
+        for (i, text) in texts.iter().enumerate() {
+            if text.is_empty() {
+                assert!(vectors.row(i).iter().all(|x| *x == 0.0));
+            } else {
+                close(vectors.row(i), &floats(&reference[key][i]), text);
+            }
+        }
+    }
+    for (text, ids) in texts.iter().zip(reference["ids"].as_array().unwrap()) {
+        let ids = ids.as_array().unwrap().len();
+        // Longer texts are cut by the model, not by the counter.
+        assert!(ids == 32 || model.count(text) == ids - 2, "{text}");
+    }
+}
+
+#[test]
+fn vectors_of_a_cased_bert() {
+    let model = SentenceEncoder::open(&folder("cased")).unwrap();
+    vectors_are_those_of_transformers(&model, "cased");
+    let case = model
+        .encode(&["Bread", "bread"], Role::Passage, &Cancel::new())
+        .unwrap();
+    assert_ne!(case.row(0), case.row(1));
+}
+
+#[test]
+fn a_list_of_pieces_with_settings_is_as_good_as_a_tokenizer() {
+    let files = [
+        "config.json",
+        "model.safetensors",
+        "vocab.txt",
+        "tokenizer_config.json",
+    ];
+    let listed = copy("cased", &files);
+    let model = SentenceEncoder::open(listed.path()).unwrap();
+    vectors_are_those_of_transformers(&model, "cased");
+
+    // Cut in a way that a list does not tell.
+    let settings = json!({"do_lower_case": false, "strip_accents": true}).to_string();
+    std::fs::write(listed.path().join("tokenizer_config.json"), settings).unwrap();
+    let error = SentenceEncoder::open(listed.path())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("tokenizer.json"), "{error}");
+}
+
+#[test]
+fn vectors_of_an_xlm_roberta_with_unigrams_in_16_bit_weights() {
+    let model = SentenceEncoder::open(&folder("xlm-roberta")).unwrap();
+    vectors_are_those_of_transformers(&model, "xlm-roberta");
+}
+
+#[test]
+fn scores_of_cross_encoders_of_every_family() {
+    for name in ["roberta", "distilbert-cross", "electra"] {
+        assert_eq!(
+            FolderKind::of(&folder(name)).unwrap(),
+            FolderKind::CrossEncoder
+        );
+        let reference = expected(name);
+        let model = CrossEncoder::open(&folder(name)).unwrap();
+        let texts = texts(&reference);
+        for (q, query) in reference["queries"].as_array().unwrap().iter().enumerate() {
+            let query = query.as_str().unwrap();
+            let scores = model.score(query, &texts, &Cancel::new()).unwrap();
+            close(&scores, &floats(&reference["scores"][q]), name);
+            let spread = scores.iter().copied().fold(f32::MIN, f32::max)
+                - scores.iter().copied().fold(f32::MAX, f32::min);
+            assert!(
+                spread > 0.05,
+                "scores that hardly differ prove nothing: {scores:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn weights_of_sparse_encoders_of_every_family() {
+    for name in ["distilbert", "roberta-sparse"] {
+        let reference = expected(name);
+        let model = Splade::open(&folder(name)).unwrap();
+        let texts = texts(&reference);
+        let vectors = model.encode(&texts, Role::Passage, &Cancel::new()).unwrap();
+        for (i, vector) in vectors.iter().enumerate() {
+            if texts[i].is_empty() {
+                assert!(vector.is_empty());
+                continue;
+            }
+            let mut dense = vec![0.0; model.vocabulary()];
+            for (id, weight) in vector {
+                dense[*id as usize] = *weight;
+            }
+            close(&dense, &floats(&reference["weights"][i]), texts[i]);
+        }
+    }
+}
+
+#[test]
+fn special_tokens_in_a_text_are_only_text() {
+    for (name, mark) in [("xlm-roberta", "</s>"), ("cased", "[SEP]")] {
+        let model = SentenceEncoder::open(&folder(name)).unwrap();
+        let vectors = |text: &str| {
+            let text = [text];
+            model
+                .encode(&text, Role::Passage, &Cancel::new())
+                .unwrap()
+                .data
+        };
+        // As one special token it would count one more than the words.
+        assert!(
+            model.count(&format!("Bread {mark}")) > model.count("Bread") + 1,
+            "{name}"
+        );
+        assert_ne!(
+            vectors(&format!("Bread {mark} house")),
+            vectors("Bread house")
+        );
+    }
+}
+
+#[test]
+fn what_is_of_no_known_family_is_named() {
+    for (name, change, says) in [
+        (
+            "cased",
+            json!({"model_type": "gpt2"}),
+            "models of type `gpt2` are not known",
+        ),
+        (
+            "electra",
+            json!({"embedding_size": 12}),
+            "as wide as the layers",
+        ),
+        (
+            "xlm-roberta",
+            json!({"position_embedding_type": "relative_key"}),
+            "absolute positions",
+        ),
+        (
+            "roberta",
+            json!({"architectures": ["RobertaForCausalLM"]}),
+            "`ForCausalLM` is not a known",
+        ),
+        ("xlm-roberta", json!({"pad_token_id": 33}), "odd sizes"),
+        ("xlm-roberta", json!({"vocab_size": 12}), "word_embeddings"),
+    ] {
+        let copy = copy(
+            name,
+            &["config.json", "model.safetensors", "tokenizer.json"],
+        );
+        let path = copy.path().join("config.json");
+        let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for (key, value) in change.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        std::fs::write(&path, config.to_string()).unwrap();
+        let error = match FolderKind::of(copy.path()) {
+            Ok(FolderKind::Encoder) => SentenceEncoder::open(copy.path()).unwrap_err().to_string(),
+            Ok(kind) => panic!("{name}: {kind:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains(says), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_damaged_tokenizer_is_refused_or_used_and_nothing_panics() {
+    for name in ["xlm-roberta", "roberta", "cased"] {
+        let copy = copy(
+            name,
+            &["config.json", "model.safetensors", "tokenizer.json"],
+        );
+        let path = copy.path().join("tokenizer.json");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let open = || match FolderKind::of(copy.path()).unwrap() {
+            FolderKind::CrossEncoder => CrossEncoder::open(copy.path())
+                .map(|m| m.score("a", &["b c"], &Cancel::new()).unwrap()),
+            _ => SentenceEncoder::open(copy.path()).map(|m| {
+                m.encode(&["b c \u{e9}"], Role::Query, &Cancel::new())
+                    .unwrap()
+                    .data
+            }),
+        };
+        open().unwrap();
+        let mut refused = 0;
+        for (from, to) in [
+            ("<s>", "<x>"),
+            ("[CLS]", "[XXX]"),
+            ("\"Unigram\"", "\"Bigram\""),
+            ("\"BPE\"", "\"WordPiece\""),
+            ("\"vocab\"", "\"vocabulary\""),
+            ("\"unk_id\":", "\"unk_id\":99"),
+            ("</s>", ""),
+        ] {
+            std::fs::write(&path, whole.replace(from, to)).unwrap();
+            refused += usize::from(open().is_err());
+        }
+        assert!(refused > 1, "{name}: {refused}");
+        // Cut anywhere, or with another number in any place.
+        for part in 1..12 {
+            let end = whole.floor_char_boundary(whole.len() * part / 12);
+            std::fs::write(&path, &whole[..end]).unwrap();
+            assert!(open().is_err(), "{name}");
+            let (head, tail) = whole.split_at(end);
+            let tail = tail.replacen(|c: char| c.is_ascii_digit(), "987654", 1);
+            std::fs::write(&path, format!("{head}{tail}")).unwrap();
+            let _ = open();
+        }
+    }
+}
