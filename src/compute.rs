@@ -9,6 +9,7 @@ use indago_kernels::cuda::{CodeCache, DeviceError, Devices, Gpu, Owner, RowScann
 use indago_kernels::{Device, DeviceChoice, Isa, pick_gpus};
 use indago_models::{
     DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, FolderKind, MiniLm, Truncated,
+    runs_on_devices,
 };
 use indago_retriever::Corpus;
 use indago_retriever::rerank::ByPairs;
@@ -159,6 +160,10 @@ impl Compute {
             }
             (name, Some(owner)) => {
                 let folder = wire::weights_of(name)?;
+                if !runs_on_devices(&folder) {
+                    tracing::info!("{name} is of a kind that is computed on the CPU");
+                    return wire::encoder_named(name);
+                }
                 let encoder = DeviceSentenceEncoder::open(&folder, owner, &cancel)?;
                 tracing::info!("{name}: {}", encoder.describe(&cancel)?);
                 Arc::new(encoder)
@@ -181,6 +186,10 @@ impl Compute {
             }
             (name, Some(owner)) => {
                 let folder = wire::weights_of(name)?;
+                if !runs_on_devices(&folder) {
+                    tracing::info!("{name} is of a kind that is computed on the CPU");
+                    return wire::reranker(name);
+                }
                 match FolderKind::of(&folder) {
                     Ok(FolderKind::CrossEncoder) => {
                         let scorer = DeviceCrossEncoder::open(&folder, owner, &cancel)?;

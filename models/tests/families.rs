@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use indago_core::Cancel;
 use indago_core::ports::{Encoder, PairScorer, Role, SparseEncoder, TokenCounter};
-use indago_models::{CrossEncoder, FolderKind, SentenceEncoder, Splade};
+use indago_models::{CrossEncoder, FolderKind, SentenceEncoder, Splade, runs_on_devices};
 use serde_json::{Value, json};
 
 fn folder(name: &str) -> PathBuf {
@@ -104,6 +104,12 @@ fn vectors_of_an_xlm_roberta_with_unigrams_in_16_bit_weights() {
 }
 
 #[test]
+fn vectors_of_an_mpnet_whose_attention_depends_on_distance() {
+    let model = SentenceEncoder::open(&folder("mpnet")).unwrap();
+    vectors_are_those_of_transformers(&model, "mpnet");
+}
+
+#[test]
 fn scores_of_cross_encoders_of_every_family() {
     for name in ["roberta", "distilbert-cross", "electra"] {
         assert_eq!(
@@ -149,6 +155,21 @@ fn weights_of_sparse_encoders_of_every_family() {
 }
 
 #[test]
+fn what_gpus_compute_is_told_by_the_folder() {
+    for (name, runs) in [
+        ("cased", true),
+        ("xlm-roberta", true),
+        ("roberta", true),
+        ("mpnet", false),
+        ("distilbert-cross", false),
+        ("electra", false),
+        ("no-such-model", false),
+    ] {
+        assert_eq!(runs_on_devices(&folder(name)), runs, "{name}");
+    }
+}
+
+#[test]
 fn special_tokens_in_a_text_are_only_text() {
     for (name, mark) in [("xlm-roberta", "</s>"), ("cased", "[SEP]")] {
         let model = SentenceEncoder::open(&folder(name)).unwrap();
@@ -178,6 +199,11 @@ fn what_is_of_no_known_family_is_named() {
             "cased",
             json!({"model_type": "gpt2"}),
             "models of type `gpt2` are not known",
+        ),
+        (
+            "mpnet",
+            json!({"num_attention_heads": 2}),
+            "relative_attention_bias",
         ),
         (
             "electra",

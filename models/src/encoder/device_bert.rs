@@ -42,7 +42,7 @@ impl<L: Launcher + 'static> DeviceSentenceEncoder<L> {
     pub fn open(folder: &Path, owner: &Owner<L>, cancel: &Cancel) -> Result<Self, EncodeError> {
         let (model, shape, weights) = Folder::read(folder)
             .and_then(|read| {
-                let (shape, weights) = device_weights(&read.model);
+                let (shape, weights) = device_weights(&read.model)?;
                 Ok((SentenceEncoder::of(folder, read)?, shape, weights))
             })
             .map_err(|error| error.of_model(&folder.display().to_string()))?;
@@ -220,7 +220,7 @@ impl<L: Launcher + 'static> DeviceCrossEncoder<L> {
         ModelError,
     > {
         let read = Folder::read(folder)?;
-        let (shape, weights) = device_weights(&read.model);
+        let (shape, weights) = device_weights(&read.model)?;
         let head = match &read.head {
             Head::Classifier {
                 pooler,
@@ -308,7 +308,13 @@ fn linear(layer: &DenseTensors) -> Linear<Vec<f32>> {
 
 /// A checkpoint's weights as a device takes them: for each token type the positions with that type's
 /// vector added.
-fn device_weights(model: &Checkpoint) -> (EncoderShape, EncoderWeights<Vec<f32>>) {
+fn device_weights(
+    model: &Checkpoint,
+) -> Result<(EncoderShape, EncoderWeights<Vec<f32>>), ModelError> {
+    if model.distances.is_some() {
+        let reason = "attention by distance is computed on the CPU only".to_owned();
+        return Err(ModelError::format("the model", reason));
+    }
     let dims = model.dims;
     let norm = |norm: &NormTensors| Norm {
         gain: norm.gain.clone(),
@@ -347,7 +353,7 @@ fn device_weights(model: &Checkpoint) -> (EncoderShape, EncoderWeights<Vec<f32>>
         norm: norm(&model.embedding_norm),
         layers: layers.collect(),
     };
-    (shape, weights)
+    Ok((shape, weights))
 }
 
 pub(super) fn failed(model: &str, error: DeviceError) -> EncodeError {

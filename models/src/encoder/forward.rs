@@ -13,6 +13,7 @@ use std::ops::Range;
 use indago_kernels::{Heads, add_layer_norm, attention, l2_normalize, mean_rows};
 use rayon::prelude::*;
 
+use super::by_distance::attention_by_distance;
 use super::network::{Codes, Layer, Network};
 
 /// Rows per block: a multiple of the register tiles' 6 (and 12). Larger blocks read the weights less
@@ -237,14 +238,13 @@ fn attend(
         let sequence = first..first + len;
         let (from, to) = (rows.start.max(sequence.start), rows.end.min(sequence.end));
         if from < to {
-            attention(
-                &qkv[3 * width * sequence.start..3 * width * sequence.end],
-                heads,
-                seen,
-                from - first..to - first,
-                scratch,
-                &mut context[(from - rows.start) * width..(to - rows.start) * width],
-            );
+            let qkv = &qkv[3 * width * sequence.start..3 * width * sequence.end];
+            let own = from - first..to - first;
+            let out = &mut context[(from - rows.start) * width..(to - rows.start) * width];
+            match &network.distances {
+                None => attention(qkv, heads, seen, own, scratch, out),
+                Some(bias) => attention_by_distance(qkv, heads, seen, own, bias, scratch, out),
+            }
         }
         first = sequence.end;
     }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod bert;
+mod by_distance;
 mod colbert;
 mod cross;
 mod device;

@@ -22,6 +22,8 @@ pub(super) struct Network {
     pub positions: Vec<f32>,
     pub embedding_norm: Norm,
     pub layers: Vec<Layer>,
+    /// What a key's distance adds to its score, [`Checkpoint::distances`].
+    pub distances: Option<Vec<f32>>,
 }
 
 #[derive(Debug)]
@@ -178,6 +180,7 @@ impl Network {
                 .into_iter()
                 .map(layer)
                 .collect::<Result<_, ModelError>>()?,
+            distances: model.distances,
         })
     }
 
@@ -218,6 +221,7 @@ impl Network {
                 .into_par_iter()
                 .map(layer)
                 .collect::<Result<_, _>>()?,
+            distances: None,
         })
     }
 }

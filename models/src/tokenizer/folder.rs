@@ -11,6 +11,9 @@ use super::{Vocabulary, WordPiece};
 use crate::ModelError;
 use crate::weights::json;
 
+/// What stands around texts in [`WordPiece`].
+const FRAME: (&str, &str) = ("[CLS]", "[SEP]");
+
 /// A model's tokenizer: our own for uncased word pieces as BERT cuts them, the library's for all
 /// others.
 #[derive(Clone, Debug)]
@@ -92,11 +95,12 @@ impl File {
 }
 
 impl Tokenizer {
-    /// The tokenizer of `tokenizer.json`, or of `vocab.txt` with `tokenizer_config.json`.
+    /// The tokenizer of `tokenizer.json`, or of `vocab.txt` with `tokenizer_config.json`; texts stand
+    /// between the tokens of `frame`.
     ///
     /// # Errors
     /// When there is neither, or it is damaged.
-    pub(crate) fn read(folder: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn read(folder: &Path, frame: (&str, &str)) -> Result<Self, ModelError> {
         let path = folder.join("tokenizer.json");
         let of_file = |error: ModelError| match error {
             ModelError::Format { reason, .. } => {
@@ -106,10 +110,10 @@ impl Tokenizer {
         };
         // Only what tells them apart is parsed; of other kinds each part may have any form.
         let Some(whole) = json::<serde_json::Value>(&path)? else {
-            return Self::of_list(folder);
+            return Self::of_list(folder, frame);
         };
         match serde_json::from_value::<File>(whole) {
-            Ok(file) if file.is_uncased_bert() => {
+            Ok(file) if frame == FRAME && file.is_uncased_bert() => {
                 let pieces = pieces(file.model.vocab).map_err(of_file)?;
                 let tokenizer = WordPiece::new(Vocabulary::new(pieces)?).map_err(of_file)?;
                 Ok(Self::WordPiece(tokenizer))
@@ -117,24 +121,25 @@ impl Tokenizer {
             _ => {
                 let bytes = fs::read(&path).map_err(ModelError::io(&path))?;
                 Ok(Self::Published(Box::new(
-                    Published::new(&bytes).map_err(of_file)?,
+                    Published::new(&bytes, frame).map_err(of_file)?,
                 )))
             }
         }
     }
 
     /// Word pieces, one a line.
-    fn of_list(folder: &Path) -> Result<Self, ModelError> {
+    fn of_list(folder: &Path, frame: (&str, &str)) -> Result<Self, ModelError> {
         let path = folder.join("vocab.txt");
         let text = fs::read_to_string(&path).map_err(ModelError::io(&path))?;
         let path = folder.join("tokenizer_config.json");
         let settings: Settings = json(&path)?.unwrap_or_default();
-        if settings.tokenize_chinese_chars == Some(false) || settings.strip_accents.is_some() {
+        let is_usual = frame == FRAME && settings.tokenize_chinese_chars != Some(false);
+        if !is_usual || settings.strip_accents.is_some() {
             let reason = "it cuts texts in a way that is known with a tokenizer.json only";
             return Err(ModelError::format(path.display().to_string(), reason));
         }
         Ok(if settings.do_lower_case == Some(false) {
-            Self::Published(Box::new(Published::cased_word_pieces(&text)?))
+            Self::Published(Box::new(Published::cased_word_pieces(&text, frame)?))
         } else {
             Self::WordPiece(WordPiece::new(Vocabulary::new(text)?)?)
         })

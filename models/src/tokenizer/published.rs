@@ -9,9 +9,6 @@ use tokenizers::Tokenizer as Library;
 
 use crate::ModelError;
 
-/// Names of the tokens before and behind a text, of BERT's family and of RoBERTa's.
-const FRAMES: [(&str, &str); 2] = [("[CLS]", "[SEP]"), ("<s>", "</s>")];
-
 /// What a tokenizer is tried on: letters, a character that no vocabulary has, an end token as text.
 const PROBE: &str = "A caf\u{e9} \u{10fffd} </s>[SEP]\n\u{4e2d}";
 
@@ -32,19 +29,23 @@ impl std::fmt::Debug for Published {
 }
 
 impl Published {
-    /// The tokenizer in the content of a `tokenizer.json`.
+    /// The tokenizer in the content of a `tokenizer.json`, with the tokens that stand before and behind
+    /// a text.
     ///
     /// # Errors
     /// When it is damaged, lacks the tokens that frame a text, or cannot tokenise.
-    pub(super) fn new(json: &[u8]) -> Result<Self, ModelError> {
-        Self::of(guarded(|| Library::from_bytes(json))?)
+    pub(super) fn new(json: &[u8], frame: (&str, &str)) -> Result<Self, ModelError> {
+        Self::of(guarded(|| Library::from_bytes(json))?, frame)
     }
 
     /// Cased word pieces, one a line, cut as BERT does.
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub(super) fn cased_word_pieces(vocabulary: &str) -> Result<Self, ModelError> {
+    pub(super) fn cased_word_pieces(
+        vocabulary: &str,
+        frame: (&str, &str),
+    ) -> Result<Self, ModelError> {
         let pieces: BTreeMap<&str, u32> = vocabulary.lines().zip(0..).collect();
         let file = json!({
             "version": "1.0",
@@ -65,23 +66,19 @@ impl Published {
                 "vocab": pieces,
             },
         });
-        Self::new(file.to_string().as_bytes())
+        Self::new(file.to_string().as_bytes(), frame)
     }
 
-    fn of(mut library: Library) -> Result<Self, ModelError> {
+    fn of(mut library: Library, frame: (&str, &str)) -> Result<Self, ModelError> {
         guarded(|| library.with_truncation(None).map(|_| ()))?;
         library.with_padding(None);
         // What a document holds is text, whatever it looks like.
         library.set_encode_special_tokens(true);
-        let frames = FRAMES.iter();
-        let mut frames = frames.filter_map(|(begin, end)| {
-            Some((library.token_to_id(begin)?, library.token_to_id(end)?))
-        });
-        let Some((begin, end)) = frames.next() else {
-            return Err(unfit(
-                "it has neither `[CLS]` and `[SEP]` nor `<s>` and `</s>`",
-            ));
+        let id = |token: &str| {
+            let id = library.token_to_id(token);
+            id.ok_or_else(|| unfit(&format!("it lacks `{token}`")))
         };
+        let (begin, end) = (id(frame.0)?, id(frame.1)?);
         let largest = library.get_vocab(true).into_values().max();
         let this = Self {
             ids: largest.map_or(0, |id| id as usize + 1),

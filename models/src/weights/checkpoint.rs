@@ -88,6 +88,9 @@ pub(crate) struct Checkpoint {
     pub types: Vec<f32>,
     pub embedding_norm: NormTensors,
     pub layers: Vec<LayerTensors>,
+    /// What attention adds to the score of a key by its distance from the query, `[heads,
+    /// 2 * positions - 1]`, the most distant before it first; for models with relative positions.
+    pub distances: Option<Vec<f32>>,
     /// Hash of the weights' file, for fingerprints.
     pub checksum: u64,
 }
@@ -197,6 +200,7 @@ impl Checkpoint {
         let layers = (0..dims.layers)
             .map(|i| tensors.layer(i, dims))
             .collect::<Result<_, _>>()?;
+        let distances = family.distances.map(|name| tensors.distances(name, dims));
         let head = head(&tensors, dims)?;
         let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
         let model = Self {
@@ -207,6 +211,7 @@ impl Checkpoint {
             types,
             embedding_norm,
             layers,
+            distances: distances.transpose()?,
             checksum,
         };
         Ok((model, head))
@@ -322,6 +327,20 @@ impl Tensors<'_> {
         Ok(NormTensors { gain, bias })
     }
 
+    /// The weights of buckets of distances, `[buckets, heads]`, spread over all distances.
+    fn distances(&self, name: &str, dims: Dims) -> Result<Vec<f32>, ModelError> {
+        let buckets = self.read(name, None, dims.heads)?;
+        let n = buckets.len() / dims.heads;
+        if n < 4 || !n.is_multiple_of(4) {
+            let reason = format!("`{name}` has {n} buckets");
+            return Err(ModelError::format(&self.what, reason));
+        }
+        let most = dims.positions as i64 - 1;
+        let of_head = |head| (-most..=most).map(move |ahead| bucket(ahead, n) * dims.heads + head);
+        let places = (0..dims.heads).flat_map(of_head);
+        Ok(places.map(|place| buckets[place]).collect())
+    }
+
     fn layer(&self, i: usize, dims: Dims) -> Result<LayerTensors, ModelError> {
         let names = &self.family.layer;
         let name = |part: &str| format!("{}.{i}.{part}", names.at);
@@ -343,5 +362,36 @@ impl Tensors<'_> {
             down: self.dense(&name(names.down), hidden, inner)?,
             down_norm: self.norm(&name(names.down_norm), hidden)?,
         })
+    }
+}
+
+/// Distance at which buckets end.
+const FAR: f64 = 128.0;
+
+/// The bucket of a key that stands `ahead` of the query (Raffel et al., JMLR 2020, "T5", as MPNet has
+/// it): half of the buckets for each side, half of these for one distance each, the others ever wider.
+fn bucket(ahead: i64, buckets: usize) -> usize {
+    let side = buckets / 2;
+    let alone = side / 2;
+    let distance = ahead.unsigned_abs() as usize;
+    let within = if distance < alone {
+        distance
+    } else {
+        let (alone, distance) = (alone as f64, distance as f64);
+        let share = (distance / alone).ln() / (FAR / alone).ln();
+        (alone + share * (side as f64 - alone)) as usize
+    };
+    within.min(side - 1) + if ahead > 0 { side } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_widen_with_distance_and_tell_the_sides_apart() {
+        let of = |aheads: [i64; 6]| aheads.map(|ahead| bucket(ahead, 32));
+        assert_eq!(of([0, -1, -7, -8, -11, -12]), [0, 1, 7, 8, 8, 9]);
+        assert_eq!(of([-127, -128, -500, 1, 8, 500]), [15, 15, 15, 17, 24, 31]);
     }
 }

@@ -21,8 +21,12 @@ pub(crate) struct Family {
     counts_from_padding: bool,
     pub classifier: ClassifierNames,
     pub vocabulary: VocabularyNames,
+    /// The tokens before and behind a text.
+    pub frame: (&'static str, &'static str),
     /// End tokens between two texts.
     pub between: usize,
+    /// Name of the weights by which attention depends on the distance of two tokens.
+    pub distances: Option<&'static str>,
 }
 
 /// Names of a layer's parts, behind [`Self::at`] and the layer's number.
@@ -82,6 +86,21 @@ const BERT_VOCABULARY: VocabularyNames = VocabularyNames {
     bias: "cls.predictions.bias",
 };
 
+const FAIRSEQ_CLASSIFIER: ClassifierNames = ClassifierNames {
+    pooler: "classifier.dense",
+    activation: Activation::Tanh,
+    classifier: "classifier.out_proj",
+};
+
+const FAIRSEQ_VOCABULARY: VocabularyNames = VocabularyNames {
+    transform: "lm_head.dense",
+    norm: "lm_head.layer_norm",
+    bias: "lm_head.bias",
+};
+
+const BRACKETS: (&str, &str) = ("[CLS]", "[SEP]");
+const TAGS: (&str, &str) = ("<s>", "</s>");
+
 /// BERT (Devlin et al., NAACL 2019), cased and uncased, and what was trained from it: MiniLM, E5,
 /// BGE, GTE.
 pub(crate) const BERT: Family = Family {
@@ -97,11 +116,13 @@ pub(crate) const BERT: Family = Family {
         classifier: "classifier",
     },
     vocabulary: BERT_VOCABULARY,
+    frame: BRACKETS,
     between: 1,
+    distances: None,
 };
 
 /// Every family that is known.
-static FAMILIES: [Family; 4] = [
+static FAMILIES: [Family; 5] = [
     BERT,
     // RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al., ACL 2020): multilingual E5, BGE-M3.
     Family {
@@ -111,17 +132,33 @@ static FAMILIES: [Family; 4] = [
         layer: BERT_LAYER,
         has_types: true,
         counts_from_padding: true,
-        classifier: ClassifierNames {
-            pooler: "classifier.dense",
-            activation: Activation::Tanh,
-            classifier: "classifier.out_proj",
-        },
-        vocabulary: VocabularyNames {
-            transform: "lm_head.dense",
-            norm: "lm_head.layer_norm",
-            bias: "lm_head.bias",
-        },
+        classifier: FAIRSEQ_CLASSIFIER,
+        vocabulary: FAIRSEQ_VOCABULARY,
+        frame: TAGS,
         between: 2,
+        distances: None,
+    },
+    // MPNet (Song et al., NeurIPS 2020).
+    Family {
+        types: &["mpnet"],
+        classes: &["MPNet"],
+        prefix: "mpnet",
+        layer: LayerNames {
+            at: "encoder.layer",
+            qkv: ["attention.attn.q", "attention.attn.k", "attention.attn.v"],
+            out: "attention.attn.o",
+            out_norm: "attention.LayerNorm",
+            up: "intermediate.dense",
+            down: "output.dense",
+            down_norm: "output.LayerNorm",
+        },
+        has_types: false,
+        counts_from_padding: true,
+        classifier: FAIRSEQ_CLASSIFIER,
+        vocabulary: FAIRSEQ_VOCABULARY,
+        frame: TAGS,
+        between: 2,
+        distances: Some("encoder.relative_attention_bias.weight"),
     },
     // DistilBERT (Sanh et al. 2019).
     Family {
@@ -149,7 +186,9 @@ static FAMILIES: [Family; 4] = [
             norm: "vocab_layer_norm",
             bias: "vocab_projector.bias",
         },
+        frame: BRACKETS,
         between: 1,
+        distances: None,
     },
     // ELECTRA's discriminators (Clark et al., ICLR 2020) whose embeddings are as wide as their layers.
     Family {
@@ -165,7 +204,9 @@ static FAMILIES: [Family; 4] = [
             classifier: "classifier.out_proj",
         },
         vocabulary: BERT_VOCABULARY,
+        frame: BRACKETS,
         between: 1,
+        distances: None,
     },
 ];
 

@@ -49,6 +49,15 @@ impl FolderKind {
     }
 }
 
+/// Whether the model in `folder` is of a kind that GPUs compute too; others run on the CPU.
+pub fn runs_on_devices(folder: &Path) -> bool {
+    let Ok((_, family)) = architecture(folder) else {
+        return false;
+    };
+    let scores = FolderKind::of(folder).is_ok_and(|kind| kind == FolderKind::CrossEncoder);
+    family.distances.is_none() && (!scores || family.classifier.activation == Activation::Tanh)
+}
+
 /// What `config.json` says of the model's architecture, and the family it is of.
 fn architecture(folder: &Path) -> Result<(Architecture, &'static Family), ModelError> {
     let path = folder.join("config.json");
@@ -130,7 +139,7 @@ impl Folder {
         )?;
         Ok(Self {
             model,
-            tokenizer: Tokenizer::read(folder)?,
+            tokenizer: Tokenizer::read(folder, family.frame)?,
             between: family.between,
             head,
             pooling: pooling(folder)?,

@@ -4,7 +4,8 @@
     pip install torch transformers safetensors tokenizers
     python make_families.py
 
-Weights are drawn from a seed; tokenizers are made from the texts below; nothing is downloaded.
+Weights are drawn from a seed; tokenizers are made from the texts below, where ties are broken anew each
+time, so that pieces differ from run to run; nothing is downloaded.
 """
 
 import json
@@ -20,6 +21,8 @@ from transformers import (
     DistilBertForSequenceClassification,
     ElectraConfig,
     ElectraForSequenceClassification,
+    MPNetConfig,
+    MPNetModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForMaskedLM,
@@ -58,6 +61,16 @@ def framed(tok, begin, end, between):
              if begin == "<s>" else
              dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), BERTS)))
     return PreTrainedTokenizerFast(tokenizer_object=tok, model_max_length=32, **named)
+
+
+def mpnet_pieces():
+    """Word pieces in the frame of RoBERTa, with BERT's special tokens left over among them."""
+    tok = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tok.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tok.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = FAIRSEQ[:-1] + BERTS + FAIRSEQ[-1:]
+    tok.train_from_iterator(TEXTS[:4], trainers.WordPieceTrainer(special_tokens=special, **SMALL))
+    return framed(tok, "<s>", "</s>", 2)
 
 
 def word_pieces(lowercase):
@@ -164,6 +177,11 @@ def main():
     halved = randomise(model).half()
     encoder("xlm-roberta", halved.float(), tok, {"query": "query: ", "passage": "passage: "})
     halved.half().save_pretrained(HERE / "xlm-roberta", safe_serialization=True)
+
+    torch.manual_seed(28)
+    tok = mpnet_pieces()
+    mpnet = MPNetConfig(vocab_size=len(tok), max_position_embeddings=34, **SIZES)
+    encoder("mpnet", randomise(MPNetModel(mpnet, add_pooling_layer=False)), tok, plain)
 
     tok = byte_pairs()
     settings["vocab_size"] = len(tok)

@@ -14,8 +14,8 @@ pub(in crate::cli) struct ModelsArgs {
 pub(in crate::cli) enum ModelsCommand {
     /// List the models this build carries, those that were added and those behind servers
     List,
-    /// Add published weights from a folder: a BERT-type encoder, cross-encoder, sparse encoder or
-    /// late-interaction model (ColBERT)
+    /// Add published weights from a folder: an encoder, cross-encoder, sparse encoder or
+    /// late-interaction model (ColBERT) of BERT's families (RoBERTa, XLM-R, MPNet, DistilBERT, ELECTRA)
     Add {
         /// Folder with config.json, tokenizer.json (or vocab.txt) and model.safetensors
         path: PathBuf,
