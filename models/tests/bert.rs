@@ -1,57 +1,27 @@
 //! Models from folders against transformers, on tiny random checkpoints (`tiny/make.py`).
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::path::{Path, PathBuf};
+mod tiny;
+
+use std::path::Path;
 
 use indago_core::Cancel;
 use indago_core::ports::{Encoder, PairScorer, Role, SparseEncoder};
 use indago_models::{CrossEncoder, FolderKind, SentenceEncoder, Splade};
-use serde_json::{Value, json};
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/tiny")
-        .join(name)
-}
-
-fn expected(name: &str) -> Value {
-    let text = std::fs::read_to_string(folder(name).join("expected.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn floats(value: &Value) -> Vec<f32> {
-    let numbers = value.as_array().unwrap().iter();
-    numbers.map(|x| x.as_f64().unwrap() as f32).collect()
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    serde_json::from_value(value["texts"].clone()).unwrap()
-}
+use serde_json::json;
+use tiny::{close, copy_of, expected, floats, folder, texts};
 
 /// A copy of a fixture that a test may change.
 fn copy(name: &str) -> tempfile::TempDir {
-    let to = tempfile::tempdir().unwrap();
-    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
-        std::fs::copy(folder(name).join(file), to.path().join(file)).unwrap();
-    }
-    to
-}
-
-fn close(ours: &[f32], theirs: &[f32], what: &str) {
-    assert_eq!(ours.len(), theirs.len(), "{what}");
-    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
-        assert!(
-            (a - b).abs() <= 2e-4 * b.abs().max(1.0),
-            "{what} {i}: {a} {b}"
-        );
-    }
+    copy_of(
+        name,
+        &["config.json", "tokenizer.json", "model.safetensors"],
+    )
 }
 
 #[test]
 fn sentence_vectors_are_those_of_transformers_in_every_pooling() {
     let reference = expected("encoder");
     let texts = texts(&reference);
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     for pooling in ["cls", "mean", "max"] {
         let copy = copy("encoder");
         let config = "config_sentence_transformers.json";
@@ -108,7 +78,6 @@ fn cross_encoder_scores_are_those_of_transformers() {
     let reference = expected("cross");
     let model = CrossEncoder::open(&folder("cross")).unwrap();
     let texts = texts(&reference);
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     for (q, query) in reference["queries"].as_array().unwrap().iter().enumerate() {
         let query = query.as_str().unwrap();
         let scores = model.score(query, &texts, &Cancel::new()).unwrap();
@@ -127,7 +96,6 @@ fn sparse_weights_are_those_of_transformers() {
     let reference = expected("splade");
     let model = Splade::open(&folder("splade")).unwrap();
     let texts = texts(&reference);
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let vectors = model.encode(&texts, Role::Passage, &Cancel::new()).unwrap();
     for (i, vector) in vectors.iter().enumerate() {
         if texts[i].is_empty() {

@@ -1,50 +1,13 @@
 //! BERT's relatives against transformers, on tiny random checkpoints (`tiny/make_families.py`).
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::path::{Path, PathBuf};
+mod tiny;
 
 use indago_core::Cancel;
 use indago_core::ports::{Encoder, PairScorer, Role, SparseEncoder, TokenCounter};
 use indago_models::{CrossEncoder, FolderKind, SentenceEncoder, Splade, runs_on_devices};
 use serde_json::{Value, json};
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/tiny")
-        .join(name)
-}
-
-fn expected(name: &str) -> Value {
-    let text = std::fs::read_to_string(folder(name).join("expected.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn floats(value: &Value) -> Vec<f32> {
-    let numbers = value.as_array().unwrap().iter();
-    numbers.map(|x| x.as_f64().unwrap() as f32).collect()
-}
-
-fn texts(value: &Value) -> Vec<&str> {
-    let texts = value["texts"].as_array().unwrap().iter();
-    texts.map(|text| text.as_str().unwrap()).collect()
-}
-
-fn close(ours: &[f32], theirs: &[f32], what: &str) {
-    assert_eq!(ours.len(), theirs.len(), "{what}");
-    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
-        let most = 2e-4 * b.abs().max(1.0);
-        assert!((a - b).abs() <= most, "{what} {i}: {a} {b}");
-    }
-}
-
-/// A copy of the files of a fixture that a test may change.
-fn copy(name: &str, files: &[&str]) -> tempfile::TempDir {
-    let to = tempfile::tempdir().unwrap();
-    for file in files {
-        std::fs::copy(folder(name).join(file), to.path().join(file)).unwrap();
-    }
-    to
-}
+use tiny::{close, copy_of, expected, floats, folder, texts};
 
 fn vectors_are_those_of_transformers(model: &SentenceEncoder, name: &str) {
     let reference = expected(name);
@@ -84,7 +47,7 @@ fn a_list_of_pieces_with_settings_is_as_good_as_a_tokenizer() {
         "vocab.txt",
         "tokenizer_config.json",
     ];
-    let listed = copy("cased", &files);
+    let listed = copy_of("cased", &files);
     let model = SentenceEncoder::open(listed.path()).unwrap();
     vectors_are_those_of_transformers(&model, "cased");
 
@@ -95,6 +58,24 @@ fn a_list_of_pieces_with_settings_is_as_good_as_a_tokenizer() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("tokenizer.json"), "{error}");
+}
+
+#[test]
+fn accents_are_kept_where_the_tokenizer_says_so() {
+    let files = ["config.json", "model.safetensors", "tokenizer.json"];
+    let copy = copy_of("encoder", &files);
+    let same = || {
+        let model = SentenceEncoder::open(copy.path()).unwrap();
+        let texts = ["caf\u{e9}", "cafe"];
+        let vectors = model.encode(&texts, Role::Passage, &Cancel::new()).unwrap();
+        vectors.row(0) == vectors.row(1)
+    };
+    assert!(same());
+    let path = copy.path().join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    tokenizer["normalizer"]["strip_accents"] = json!(false);
+    std::fs::write(&path, tokenizer.to_string()).unwrap();
+    assert!(!same());
 }
 
 #[test]
@@ -223,7 +204,7 @@ fn what_is_of_no_known_family_is_named() {
         ("xlm-roberta", json!({"pad_token_id": 33}), "odd sizes"),
         ("xlm-roberta", json!({"vocab_size": 12}), "word_embeddings"),
     ] {
-        let copy = copy(
+        let copy = copy_of(
             name,
             &["config.json", "model.safetensors", "tokenizer.json"],
         );
@@ -245,7 +226,7 @@ fn what_is_of_no_known_family_is_named() {
 #[test]
 fn a_damaged_tokenizer_is_refused_or_used_and_nothing_panics() {
     for name in ["xlm-roberta", "roberta", "cased"] {
-        let copy = copy(
+        let copy = copy_of(
             name,
             &["config.json", "model.safetensors", "tokenizer.json"],
         );

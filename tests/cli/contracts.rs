@@ -160,6 +160,18 @@ fn models_settings_and_the_installation() {
     check("indago models test", &tested);
 }
 
+/// Scores retrievers on the set that [`data`] writes.
+const RETRIEVAL: [&str; 8] = [
+    "eval",
+    "retrieval",
+    "--data",
+    "data",
+    "--half",
+    "all",
+    "--work",
+    "w",
+];
+
 /// A data set of three documents.
 fn data(sandbox: &Sandbox) {
     sandbox.write(
@@ -183,23 +195,13 @@ fn data(sandbox: &Sandbox) {
 fn figures() {
     let sandbox = Sandbox::new();
     data(&sandbox);
-    let retrieval = [
-        "eval",
-        "retrieval",
-        "--data",
-        "data",
-        "--half",
-        "all",
-        "--work",
-        "w",
-    ];
-    let scored = json(&sandbox, &retrieval);
+    let scored = json(&sandbox, &RETRIEVAL);
     check("indago eval retrieval", &scored);
     assert_eq!(scored["rows"][0]["means"]["recall@5"], 1.0);
     assert_eq!(scored["rows"][0]["intervals"]["recall@5"][0], 1.0);
     let by_precision = json(
         &sandbox,
-        &[&retrieval[..], &["--measure", "precision@5"]].concat(),
+        &[&RETRIEVAL[..], &["--measure", "precision@5"]].concat(),
     );
     check("indago eval retrieval", &by_precision);
     assert_eq!(by_precision["rows"][1]["means"]["precision@5"], 0.2);
@@ -217,18 +219,8 @@ fn the_measure_that_systems_are_compared_by_has_its_interval_in_the_table() {
     let sandbox = Sandbox::new();
     data(&sandbox);
     let table = |measure: &[&str]| {
-        let args = [
-            "eval",
-            "retrieval",
-            "--data",
-            "data",
-            "--half",
-            "all",
-            "--work",
-            "w",
-        ];
         let bm25 = ["--retriever", "bm25", "--retriever", "rrf"];
-        sandbox.run(&[&args[..], &bm25, measure].concat())
+        sandbox.run(&[&RETRIEVAL[..], &bm25, measure].concat())
     };
     let usual = table(&[]).stdout;
     assert!(

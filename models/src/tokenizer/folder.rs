@@ -34,8 +34,6 @@ struct File {
 struct Model {
     #[serde(rename = "type")]
     kind: Option<String>,
-    #[serde(default)]
-    vocab: serde_json::Value,
     unk_token: Option<String>,
     continuing_subword_prefix: Option<String>,
     max_input_chars_per_word: Option<usize>,
@@ -55,6 +53,17 @@ struct Normalizer {
 struct Kind {
     #[serde(rename = "type")]
     kind: Option<String>,
+}
+
+/// The vocabulary of ours, by piece.
+#[derive(Deserialize)]
+struct WithPieces {
+    model: Pieces,
+}
+
+#[derive(Deserialize)]
+struct Pieces {
+    vocab: BTreeMap<String, usize>,
 }
 
 /// What models that have no `tokenizer.json` say of their vocabulary.
@@ -108,22 +117,24 @@ impl Tokenizer {
             }
             other => other,
         };
-        // Only what tells them apart is parsed; of other kinds each part may have any form.
-        let Some(whole) = json::<serde_json::Value>(&path)? else {
-            return Self::of_list(folder, frame);
-        };
-        match serde_json::from_value::<File>(whole) {
-            Ok(file) if frame == FRAME && file.is_uncased_bert() => {
-                let pieces = pieces(file.model.vocab).map_err(of_file)?;
+        // Only what tells them apart is read at first: vocabularies of others are large.
+        match json::<File>(&path) {
+            Ok(None) => Self::of_list(folder, frame),
+            Ok(Some(file)) if frame == FRAME && file.is_uncased_bert() => {
+                let Some(file) = json::<WithPieces>(&path)? else {
+                    return Self::of_list(folder, frame);
+                };
+                let pieces = listed(&file.model.vocab).map_err(of_file)?;
                 let tokenizer = WordPiece::new(Vocabulary::new(pieces)?).map_err(of_file)?;
                 Ok(Self::WordPiece(tokenizer))
             }
-            _ => {
+            // A form that is not ours may be the library's.
+            Ok(Some(_)) | Err(ModelError::Format { .. }) => {
                 let bytes = fs::read(&path).map_err(ModelError::io(&path))?;
-                Ok(Self::Published(Box::new(
-                    Published::new(&bytes, frame).map_err(of_file)?,
-                )))
+                let tokenizer = Published::new(&bytes, frame).map_err(of_file)?;
+                Ok(Self::Published(Box::new(tokenizer)))
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -198,13 +209,11 @@ impl Tokenizer {
     }
 }
 
-/// The word pieces of a `tokenizer.json`, one a line, by id.
-fn pieces(vocab: serde_json::Value) -> Result<String, ModelError> {
+/// Word pieces, one a line, by id.
+fn listed(vocab: &BTreeMap<String, usize>) -> Result<String, ModelError> {
     let unfit = |reason: &str| ModelError::format("tokenizer", reason);
-    let vocab: BTreeMap<String, usize> =
-        serde_json::from_value(vocab).map_err(|e| unfit(&e.to_string()))?;
     let mut pieces = vec![None; vocab.len()];
-    for (piece, id) in &vocab {
+    for (piece, id) in vocab {
         let slot = pieces.get_mut(*id).filter(|slot| slot.is_none());
         let slot = slot.ok_or_else(|| unfit("ids of pieces have gaps"))?;
         if piece.contains('\n') {
