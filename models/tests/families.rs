@@ -91,6 +91,42 @@ fn vectors_of_an_mpnet_whose_attention_depends_on_distance() {
 }
 
 #[test]
+fn tokens_of_a_prefix_have_no_vectors() {
+    let copy = copy_of(
+        "xlm-roberta",
+        &["config.json", "model.safetensors", "tokenizer.json"],
+    );
+    let plain = SentenceEncoder::open(copy.path()).unwrap();
+    let marked = SentenceEncoder::open(&folder("xlm-roberta")).unwrap();
+    let rows = |model: &SentenceEncoder| {
+        let tokens = Encoder::tokens(model).unwrap();
+        let text = ["Bread and light"];
+        let vectors = tokens.encode_tokens(&text, Role::Query, &Cancel::new());
+        vectors.unwrap()[0].rows
+    };
+    assert_eq!(rows(&plain), plain.count("Bread and light"));
+    assert_eq!(rows(&marked), rows(&plain));
+}
+
+#[test]
+fn texts_that_are_put_in_lower_case_first_are_refused_where_case_counts() {
+    for (name, lower_case, refused) in [
+        ("cased", json!(true), true),
+        ("cased", json!(null), false),
+        ("encoder", json!(true), false),
+    ] {
+        let copy = copy_of(
+            name,
+            &["config.json", "model.safetensors", "tokenizer.json"],
+        );
+        let path = copy.path().join("sentence_bert_config.json");
+        std::fs::write(path, json!({"do_lower_case": lower_case}).to_string()).unwrap();
+        let opened = SentenceEncoder::open(copy.path());
+        assert_eq!(opened.is_err(), refused, "{name}");
+    }
+}
+
+#[test]
 fn scores_of_cross_encoders_of_every_family() {
     for name in ["roberta", "distilbert-cross", "electra"] {
         assert_eq!(

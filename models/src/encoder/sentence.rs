@@ -163,7 +163,8 @@ impl TokenEncoder for SentenceEncoder {
         cancel: &Cancel,
     ) -> Result<Vec<Matrix>, EncodeError> {
         let sequences = self.sequences(texts, role);
-        let first = 1 + self.body.tokenizer.count(self.prefix(role));
+        // A gap behind the prefix is part of the text's first piece in some vocabularies.
+        let first = 1 + self.body.tokenizer.count(self.prefix(role).trim_end());
         let keeps =
             |text: usize, token: usize| (first..sequences[text].ids.len() - 1).contains(&token);
         let whole = |states: &[f32], out: &mut [f32]| out.copy_from_slice(states);

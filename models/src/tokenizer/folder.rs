@@ -156,6 +156,11 @@ impl Tokenizer {
         })
     }
 
+    /// Whether upper and lower case are the same to it, as far as is known.
+    pub(crate) fn is_uncased(&self) -> bool {
+        matches!(self, Self::WordPiece(_))
+    }
+
     /// The id that stands before a text.
     pub(crate) fn begin(&self) -> u32 {
         match self {

@@ -183,7 +183,7 @@ impl Checkpoint {
             vec![0.0; hidden]
         };
         let mut positions = tensors.read("embeddings.position_embeddings.weight", None, hidden)?;
-        positions.drain(..positions.len().min(first_position * hidden));
+        positions.drain(..positions.len().min(first_position.saturating_mul(hidden)));
         if positions.len() < dims.positions * hidden {
             return Err(ModelError::format(
                 &tensors.what,

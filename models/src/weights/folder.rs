@@ -128,18 +128,23 @@ impl Folder {
         let kind = FolderKind::of(folder)?;
         check_modules(folder, kind)?;
         let (config, family) = architecture(folder)?;
-        let limit: Option<Limit> = json(&folder.join("sentence_bert_config.json"))?;
-        let limit = limit.and_then(|limit| limit.max_seq_length);
+        let path = folder.join("sentence_bert_config.json");
+        let texts: Texts = json(&path)?.unwrap_or_default();
+        let tokenizer = Tokenizer::read(folder, family.frame)?;
+        if texts.do_lower_case == Some(true) && !tokenizer.is_uncased() {
+            let reason = "it puts texts in lower case, which is known of uncased word pieces only";
+            return Err(ModelError::format(path.display().to_string(), reason));
+        }
         let (model, head) = Checkpoint::read_with(
             folder,
             family,
             config.first_position(family),
-            limit.unwrap_or(MAX_TOKENS),
+            texts.max_seq_length.unwrap_or(MAX_TOKENS),
             |tensors, dims| read_head(folder, kind, family, tensors, dims),
         )?;
         Ok(Self {
             model,
-            tokenizer: Tokenizer::read(folder, family.frame)?,
+            tokenizer,
             between: family.between,
             head,
             pooling: pooling(folder)?,
@@ -149,9 +154,12 @@ impl Folder {
     }
 }
 
-#[derive(Deserialize)]
-struct Limit {
+/// What sentence-transformers does to texts.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Texts {
     max_seq_length: Option<usize>,
+    do_lower_case: Option<bool>,
 }
 
 fn read_head(
