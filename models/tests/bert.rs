@@ -5,10 +5,13 @@ mod tiny;
 use std::path::Path;
 
 use indago_core::Cancel;
-use indago_core::ports::{Encoder, PairScorer, Role, SparseEncoder};
+use indago_core::ports::{Encoder, Role, SparseEncoder};
 use indago_models::{CrossEncoder, FolderKind, SentenceEncoder, Splade};
 use serde_json::json;
-use tiny::{close, copy_of, expected, floats, folder, texts};
+use tiny::{
+    close, copy_of, expected, floats, folder, scores_are_those_of_transformers, texts,
+    weights_are_those_of_transformers,
+};
 
 /// A copy of a fixture that a test may change.
 fn copy(name: &str) -> tempfile::TempDir {
@@ -75,41 +78,12 @@ fn prefixes_of_the_user_go_first_and_change_the_fingerprint() {
 
 #[test]
 fn cross_encoder_scores_are_those_of_transformers() {
-    let reference = expected("cross");
-    let model = CrossEncoder::open(&folder("cross")).unwrap();
-    let texts = texts(&reference);
-    for (q, query) in reference["queries"].as_array().unwrap().iter().enumerate() {
-        let query = query.as_str().unwrap();
-        let scores = model.score(query, &texts, &Cancel::new()).unwrap();
-        close(&scores, &floats(&reference["scores"][q]), query);
-        let spread = scores.iter().copied().fold(f32::MIN, f32::max)
-            - scores.iter().copied().fold(f32::MAX, f32::min);
-        assert!(
-            spread > 0.1,
-            "scores that hardly differ prove nothing: {scores:?}"
-        );
-    }
+    scores_are_those_of_transformers("cross", 0.1);
 }
 
 #[test]
 fn sparse_weights_are_those_of_transformers() {
-    let reference = expected("splade");
-    let model = Splade::open(&folder("splade")).unwrap();
-    let texts = texts(&reference);
-    let vectors = model.encode(&texts, Role::Passage, &Cancel::new()).unwrap();
-    for (i, vector) in vectors.iter().enumerate() {
-        if texts[i].is_empty() {
-            assert!(vector.is_empty());
-            continue;
-        }
-        assert!(vector.is_sorted_by(|a, b| a.0 < b.0));
-        let mut dense = vec![0.0; model.vocabulary()];
-        for (id, weight) in vector {
-            assert!(*weight > 0.0);
-            dense[*id as usize] = *weight;
-        }
-        close(&dense, &floats(&reference["weights"][i]), texts[i]);
-    }
+    weights_are_those_of_transformers("splade");
 }
 
 #[test]

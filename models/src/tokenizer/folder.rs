@@ -9,10 +9,7 @@ use serde::Deserialize;
 use super::published::Published;
 use super::{Vocabulary, WordPiece};
 use crate::ModelError;
-use crate::weights::json;
-
-/// What stands around texts in [`WordPiece`].
-const FRAME: (&str, &str) = ("[CLS]", "[SEP]");
+use crate::weights::{json, settings};
 
 /// A model's tokenizer: our own for uncased word pieces as BERT cuts them, the library's for all
 /// others.
@@ -117,25 +114,22 @@ impl Tokenizer {
             }
             other => other,
         };
-        // Only what tells them apart is read at first: vocabularies of others are large.
-        match json::<File>(&path) {
-            Ok(None) => Self::of_list(folder, frame),
-            Ok(Some(file)) if frame == FRAME && file.is_uncased_bert() => {
-                let Some(file) = json::<WithPieces>(&path)? else {
-                    return Self::of_list(folder, frame);
-                };
-                let pieces = listed(&file.model.vocab).map_err(of_file)?;
-                let tokenizer = WordPiece::new(Vocabulary::new(pieces)?).map_err(of_file)?;
-                Ok(Self::WordPiece(tokenizer))
-            }
-            // A form that is not ours may be the library's.
-            Ok(Some(_)) | Err(ModelError::Format { .. }) => {
-                let bytes = fs::read(&path).map_err(ModelError::io(&path))?;
-                let tokenizer = Published::new(&bytes, frame).map_err(of_file)?;
-                Ok(Self::Published(Box::new(tokenizer)))
-            }
-            Err(error) => Err(error),
+        let Some(bytes) = settings(&path)? else {
+            return Self::of_list(folder, frame);
+        };
+        // Only what tells them apart is parsed at first: vocabularies of others are large. What has
+        // another form may be the library's.
+        let known: Option<File> = serde_json::from_slice(&bytes).ok();
+        if frame != WordPiece::FRAME || !known.is_some_and(|file| file.is_uncased_bert()) {
+            let tokenizer = Published::new(&bytes, frame).map_err(of_file)?;
+            return Ok(Self::Published(Box::new(tokenizer)));
         }
+        let file = serde_json::from_slice::<WithPieces>(&bytes);
+        let file = file
+            .map_err(|error| ModelError::format(path.display().to_string(), error.to_string()))?;
+        let pieces = listed(&file.model.vocab).map_err(of_file)?;
+        let tokenizer = WordPiece::new(Vocabulary::new(pieces)?).map_err(of_file)?;
+        Ok(Self::WordPiece(tokenizer))
     }
 
     /// Word pieces, one a line.
@@ -144,13 +138,13 @@ impl Tokenizer {
         let text = fs::read_to_string(&path).map_err(ModelError::io(&path))?;
         let path = folder.join("tokenizer_config.json");
         let settings: Settings = json(&path)?.unwrap_or_default();
-        let is_usual = frame == FRAME && settings.tokenize_chinese_chars != Some(false);
+        let is_usual = frame == WordPiece::FRAME && settings.tokenize_chinese_chars != Some(false);
         if !is_usual || settings.strip_accents.is_some() {
             let reason = "it cuts texts in a way that is known with a tokenizer.json only";
             return Err(ModelError::format(path.display().to_string(), reason));
         }
         Ok(if settings.do_lower_case == Some(false) {
-            Self::Published(Box::new(Published::cased_word_pieces(&text, frame)?))
+            Self::Published(Box::new(Published::cased_word_pieces(&text)?))
         } else {
             Self::WordPiece(WordPiece::new(Vocabulary::new(text)?)?)
         })

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::json;
 use tokenizers::Tokenizer as Library;
 
+use super::WordPiece;
 use crate::ModelError;
 
 /// What a tokenizer is tried on: letters, a character that no vocabulary has, an end token as text.
@@ -42,10 +43,7 @@ impl Published {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub(super) fn cased_word_pieces(
-        vocabulary: &str,
-        frame: (&str, &str),
-    ) -> Result<Self, ModelError> {
+    pub(super) fn cased_word_pieces(vocabulary: &str) -> Result<Self, ModelError> {
         let pieces: BTreeMap<&str, u32> = vocabulary.lines().zip(0..).collect();
         let file = json!({
             "version": "1.0",
@@ -66,7 +64,7 @@ impl Published {
                 "vocab": pieces,
             },
         });
-        Self::new(file.to_string().as_bytes(), frame)
+        Self::new(file.to_string().as_bytes(), WordPiece::FRAME)
     }
 
     fn of(mut library: Library, frame: (&str, &str)) -> Result<Self, ModelError> {

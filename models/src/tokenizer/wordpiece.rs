@@ -17,6 +17,9 @@ pub struct WordPiece {
 }
 
 impl WordPiece {
+    /// The pieces that stand before and behind a text.
+    pub(crate) const FRAME: (&str, &str) = ("[CLS]", "[SEP]");
+
     /// A tokenizer over `vocabulary`.
     ///
     /// # Errors
@@ -28,7 +31,8 @@ impl WordPiece {
                 reason: format!("it lacks `{piece}`"),
             })
         };
-        let (unknown, begin, end) = (special("[UNK]")?, special("[CLS]")?, special("[SEP]")?);
+        let (begin, end) = Self::FRAME;
+        let (unknown, begin, end) = (special("[UNK]")?, special(begin)?, special(end)?);
         Ok(Self {
             vocabulary,
             unknown,

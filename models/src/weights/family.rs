@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use super::folder::FolderKind;
+use crate::tokenizer::WordPiece;
 
 /// One family.
 #[derive(Debug)]
@@ -98,14 +99,13 @@ const FAIRSEQ_VOCABULARY: VocabularyNames = VocabularyNames {
     bias: "lm_head.bias",
 };
 
-const BRACKETS: (&str, &str) = ("[CLS]", "[SEP]");
 const TAGS: (&str, &str) = ("<s>", "</s>");
 
 /// BERT (Devlin et al., NAACL 2019), cased and uncased, and what was trained from it: MiniLM, E5,
 /// BGE, GTE.
 pub(crate) const BERT: Family = Family {
     types: &["bert"],
-    classes: &["Bert", "HF_ColBERT"],
+    classes: &["Bert"],
     prefix: "bert",
     layer: BERT_LAYER,
     has_types: true,
@@ -116,7 +116,7 @@ pub(crate) const BERT: Family = Family {
         classifier: "classifier",
     },
     vocabulary: BERT_VOCABULARY,
-    frame: BRACKETS,
+    frame: WordPiece::FRAME,
     between: 1,
     distances: None,
 };
@@ -186,7 +186,7 @@ static FAMILIES: [Family; 5] = [
             norm: "vocab_layer_norm",
             bias: "vocab_projector.bias",
         },
-        frame: BRACKETS,
+        frame: WordPiece::FRAME,
         between: 1,
         distances: None,
     },
@@ -204,7 +204,7 @@ static FAMILIES: [Family; 5] = [
             classifier: "classifier.out_proj",
         },
         vocabulary: BERT_VOCABULARY,
-        frame: BRACKETS,
+        frame: WordPiece::FRAME,
         between: 1,
         distances: None,
     },

@@ -42,8 +42,10 @@ impl FolderKind {
             return Ok(Self::TokenEncoder);
         }
         kind_of(class).ok_or_else(|| {
-            let known = ["Model", "ForSequenceClassification", "ForMaskedLM"];
-            let reason = format!("`{class}` is not a known class of models; known are {known:?}");
+            let reason = format!(
+                "`{class}` is not a known class of models; known are Model, \
+                 ForSequenceClassification and ForMaskedLM"
+            );
             ModelError::format(path.display().to_string(), reason)
         })
     }
@@ -202,20 +204,27 @@ fn read_head(
     })
 }
 
-/// The file's content; `None` when it is not there.
-pub(crate) fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
+/// The bytes of a file of settings; `None` when it is not there.
+pub(crate) fn settings(path: &Path) -> Result<Option<Vec<u8>>, ModelError> {
     let length = match fs::metadata(path) {
         Ok(metadata) => metadata.len(),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(ModelError::io(path)(e)),
     };
-    let what = || path.display().to_string();
     if length > MAX_JSON_BYTES {
-        return Err(ModelError::format(what(), "it is larger than 256 MB"));
+        let what = path.display().to_string();
+        return Err(ModelError::format(what, "it is larger than 256 MB"));
     }
-    let text = fs::read_to_string(path).map_err(ModelError::io(path))?;
-    let value = serde_json::from_str(&text);
-    value.map_err(|error| ModelError::format(what(), error.to_string()))
+    fs::read(path).map(Some).map_err(ModelError::io(path))
+}
+
+/// The content of a file of settings; `None` when it is not there.
+pub(crate) fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ModelError> {
+    let Some(bytes) = settings(path)? else {
+        return Ok(None);
+    };
+    let value = serde_json::from_slice(&bytes);
+    value.map_err(|error| ModelError::format(path.display().to_string(), error.to_string()))
 }
 
 #[derive(Deserialize)]

@@ -9,6 +9,6 @@ mod late;
 
 pub(crate) use checkpoint::{Checkpoint, DenseTensors, Dims, LayerTensors, NormTensors};
 pub(crate) use family::Activation;
-pub(crate) use folder::{Folder, Head, OWN_SETTINGS, Pooling, Prefixes, json};
+pub(crate) use folder::{Folder, Head, OWN_SETTINGS, Pooling, Prefixes, json, settings};
 pub use folder::{FolderKind, runs_on_devices};
 pub(crate) use late::LateInteraction;

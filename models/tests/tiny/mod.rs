@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use indago_core::Cancel;
+use indago_core::ports::{PairScorer, Role, SparseEncoder};
+use indago_models::{CrossEncoder, Splade};
 use serde_json::Value;
 
 /// The folder of the fixture `name`.
@@ -44,4 +47,43 @@ pub(crate) fn copy_of(name: &str, files: &[&str]) -> tempfile::TempDir {
         std::fs::copy(folder(name).join(file), to.path().join(file)).unwrap();
     }
     to
+}
+
+/// Compares a cross-encoder's scores; each query's have to be more than `least_spread` apart.
+pub(crate) fn scores_are_those_of_transformers(name: &str, least_spread: f32) {
+    let reference = expected(name);
+    let model = CrossEncoder::open(&folder(name)).unwrap();
+    let texts = texts(&reference);
+    for (q, query) in reference["queries"].as_array().unwrap().iter().enumerate() {
+        let query = query.as_str().unwrap();
+        let scores = model.score(query, &texts, &Cancel::new()).unwrap();
+        close(&scores, &floats(&reference["scores"][q]), name);
+        let spread = scores.iter().copied().fold(f32::MIN, f32::max)
+            - scores.iter().copied().fold(f32::MAX, f32::min);
+        assert!(
+            spread > least_spread,
+            "scores that hardly differ prove nothing: {scores:?}"
+        );
+    }
+}
+
+/// Compares a sparse encoder's weights of passages.
+pub(crate) fn weights_are_those_of_transformers(name: &str) {
+    let reference = expected(name);
+    let model = Splade::open(&folder(name)).unwrap();
+    let texts = texts(&reference);
+    let vectors = model.encode(&texts, Role::Passage, &Cancel::new()).unwrap();
+    for (i, vector) in vectors.iter().enumerate() {
+        if texts[i].is_empty() {
+            assert!(vector.is_empty());
+            continue;
+        }
+        assert!(vector.is_sorted_by(|a, b| a.0 < b.0));
+        let mut dense = vec![0.0; model.vocabulary()];
+        for (id, weight) in vector {
+            assert!(*weight > 0.0);
+            dense[*id as usize] = *weight;
+        }
+        close(&dense, &floats(&reference["weights"][i]), texts[i]);
+    }
 }
