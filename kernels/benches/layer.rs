@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use indago_kernels::product::{PackedF32, PackedI8, QuantizedRows, linear_f32, linear_i8};
 use indago_kernels::w8a8::{PackedW8, RowsU8, linear_w8a8};
-use indago_kernels::{Heads, Isa, add_layer_norm, attention, gelu, softmax_rows};
+use indago_kernels::{ByDistance, Heads, Isa, add_layer_norm, attention, gelu, softmax_rows};
 
 /// Shortest of the runs that fit 0.3 s, in seconds.
 fn best(mut run: impl FnMut()) -> f64 {
@@ -83,6 +83,7 @@ fn main() {
                 heads,
                 len,
                 0..len,
+                ByDistance::NOTHING,
                 &mut scratch,
                 black_box(&mut out),
             );

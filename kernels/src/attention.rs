@@ -25,22 +25,88 @@ impl Heads {
     }
 }
 
+/// What the distance of a key from the query changes in [`attention`]: what it adds to the key's score
+/// (Shaw et al., NAACL 2018, with one number a head and distance, as T5 and MPNet have it), and
+/// whether the key counts at all (Beltagy et al. 2020, "Longformer", section 3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct ByDistance<'a> {
+    /// `[heads, 2 * n - 1]` for sequences of at most `n` tokens, added to scaled scores: the key that
+    /// stands furthest before the query first.
+    pub bias: Option<&'a [f32]>,
+    /// Most tokens to each side that are attended to.
+    pub reach: usize,
+}
+
+impl ByDistance<'_> {
+    /// Distances change nothing.
+    pub const NOTHING: Self = Self {
+        bias: None,
+        reach: usize::MAX,
+    };
+}
+
+/// Tokens that attend.
+#[derive(Clone, Copy)]
+pub(crate) struct Queries<'a> {
+    /// Their rows of `qkv`.
+    pub rows: &'a [f32],
+    /// Where the first of them stands, counted from the first key.
+    pub first: usize,
+    pub by: ByDistance<'a>,
+}
+
+impl Queries<'_> {
+    /// Changes the scores, not scaled yet, of the `row`th query in `head` for each key by the keys'
+    /// distances, and returns which of the keys count; the scores of others become 0.
+    #[inline]
+    pub(crate) fn weigh(
+        &self,
+        heads: Heads,
+        head: usize,
+        row: usize,
+        scores: &mut [f32],
+    ) -> Range<usize> {
+        let at = self.first + row;
+        let end = at.saturating_add(self.by.reach).saturating_add(1);
+        let end = end.min(scores.len());
+        let keys = at.saturating_sub(self.by.reach).min(end)..end;
+        scores[..keys.start].fill(0.0);
+        scores[keys.end..].fill(0.0);
+        if let Some(bias) = self.by.bias {
+            let distances = bias.len() / heads.count;
+            // The key at 0 stands `at` before the query.
+            let bias = &bias[head * distances + distances / 2 - at..][keys.clone()];
+            let unscaled = 1.0 / heads.scale();
+            for (score, bias) in scores[keys.clone()].iter_mut().zip(bias) {
+                *score += bias * unscaled;
+            }
+        }
+        keys
+    }
+}
+
+/// Rows that are computed with the keys around them where not all of a sequence's count.
+const BLOCK: usize = 64;
+
 /// Bidirectional attention of some tokens of a sequence on all of it, or on its first tokens alone:
 /// `out[i] = sum_{j < seen} softmax_j(q[i] . k[j] / sqrt(dim)) * v[j]` for `i` in `rows`, for each
-/// head.
+/// head; `by` may add to the products and leave out distant keys.
 ///
 /// | argument  | shape                       | layout                                         |
 /// |-----------|-----------------------------|------------------------------------------------|
 /// | `qkv`     | `[len, 3, heads, dim]`      | row-major: a row holds queries, keys, values   |
 /// | `seen`    | 1 to `len`                  | how many leading tokens are attended to        |
 /// | `rows`    | within `0..len`             | the tokens to compute                          |
+/// | `by`      | bias `[heads, 2 * n - 1]`   | `n` is at least `len`                          |
 /// | `out`     | `[rows.len(), heads, dim]`  | row-major, overwritten                         |
 /// | `scratch` |                             | reused memory; content means nothing           |
 ///
 /// A token's outcome is the same whatever other tokens are computed with it, so threads may share
 /// a sequence; each of them copies the keys and values again.
 ///
-/// Does `4 * rows.len() * seen * heads * dim` operations. Scores of six or twelve query rows at a
+/// A token that no key counts for becomes zeros.
+///
+/// Does `4 * rows.len() * min(seen, 64 + 2 * reach) * heads * dim` operations. Scores of six or twelve query rows at a
 /// time live in scratch (`48 * seen` bytes), never the whole matrix; keys and values of one head are
 /// copied into panels (`8 * seen * dim` bytes). Error about that of two f32 products. Twin:
 /// [`crate::reference::attention`].
@@ -52,6 +118,7 @@ pub fn attention(
     heads: Heads,
     seen: usize,
     rows: Range<usize>,
+    by: ByDistance<'_>,
     scratch: &mut Vec<f32>,
     out: &mut [f32],
 ) {
@@ -63,8 +130,33 @@ pub fn attention(
         "rows"
     );
     assert_eq!(out.len(), rows.len() * width, "out");
-    let keys = &qkv[..seen * 3 * width];
+    let len = qkv.len() / (3 * width);
+    assert!(seen <= len, "seen");
     assert!(seen > 0 || rows.is_empty(), "nothing to attend to");
-    let queries = &qkv[rows.start * 3 * width..rows.end * 3 * width];
-    cpu::attention(Isa::active(), queries, keys, heads, scratch, out);
+    if let Some(bias) = by.bias {
+        let distances = bias.len() / heads.count;
+        assert!(
+            bias.len().is_multiple_of(heads.count) && distances % 2 == 1,
+            "bias"
+        );
+        assert!(distances / 2 + 1 >= len, "bias");
+    }
+    let block = if by.reach < seen { BLOCK } else { rows.len() };
+    let blocks = rows.clone().step_by(block.max(1));
+    for (first, out) in blocks.zip(out.chunks_mut(block.max(1) * width)) {
+        let last = (first + block).min(rows.end);
+        let end = last.saturating_add(by.reach).min(seen);
+        let start = first.saturating_sub(by.reach).min(end);
+        if start == end {
+            out.fill(0.0);
+            continue;
+        }
+        let queries = Queries {
+            rows: &qkv[first * 3 * width..last * 3 * width],
+            first: first - start,
+            by,
+        };
+        let keys = &qkv[start * 3 * width..end * 3 * width];
+        cpu::attention(Isa::active(), queries, keys, heads, scratch, out);
+    }
 }

@@ -16,7 +16,7 @@ mod avx512;
 mod neon;
 
 use crate::Isa;
-use crate::attention::Heads;
+use crate::attention::{Heads, Queries};
 use crate::product::{PackedF32, PackedI8, QuantizedRows};
 use crate::sums::{GROUP, GROUPS};
 use crate::w8a8::{PackedW8, RowsU8};
@@ -137,17 +137,16 @@ pub(crate) fn linear_f32(isa: Isa, x: &[f32], w: &PackedF32, bias: &[f32], out: 
     dispatch!(isa, linear_f32(x, w, bias, out));
 }
 
-/// See [`crate::attention::attention`], which checks the shapes: `queries` and `keys` are rows of
-/// `qkv`, and there is a key where there is a query.
+/// See [`crate::attention::attention`], which checks the shapes: `keys` are rows of `qkv`, too.
 pub(crate) fn attention(
     isa: Isa,
-    queries: &[f32],
+    queries: Queries<'_>,
     keys: &[f32],
     heads: Heads,
     scratch: &mut Vec<f32>,
     out: &mut [f32],
 ) {
-    assert_eq!(out.len() * 3, queries.len());
+    assert_eq!(out.len() * 3, queries.rows.len());
     #[cfg(target_arch = "x86_64")]
     if isa == Isa::Avx512 {
         debug_assert!(isa.is_available());

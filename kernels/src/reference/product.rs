@@ -2,9 +2,9 @@
 
 use super::layer::softmax;
 use super::scan::dot_f32;
-use crate::Heads;
 use crate::product::QuantizedRows;
 use crate::w8a8::RowsU8;
+use crate::{ByDistance, Heads};
 
 /// Twin of [`crate::product::linear_i8`] on unpacked weights (`[n, k]`); the sums in i64.
 pub fn linear_i8(x: &QuantizedRows, codes: &[i8], scales: &[f32], bias: &[f32]) -> Vec<f64> {
@@ -58,7 +58,7 @@ pub fn linear_f32(x: &[f32], weights: &[f32], k: usize, bias: &[f32]) -> Vec<f64
 }
 
 /// Twin of [`crate::attention()`], for all rows.
-pub fn attention(qkv: &[f32], heads: Heads, seen: usize) -> Vec<f64> {
+pub fn attention(qkv: &[f32], heads: Heads, seen: usize, by: ByDistance<'_>) -> Vec<f64> {
     let width = heads.width();
     let rows: Vec<&[f32]> = qkv.chunks_exact(3 * width).collect();
     let part = |row: usize, which: usize, head: usize| {
@@ -68,10 +68,17 @@ pub fn attention(qkv: &[f32], heads: Heads, seen: usize) -> Vec<f64> {
     let mut out = vec![0.0; rows.len() * width];
     for head in 0..heads.count {
         for i in 0..rows.len() {
-            let scores: Vec<f32> = (0..seen)
-                .map(|j| dot_f32(part(i, 0, head), part(j, 1, head)) as f32)
-                .collect();
-            for (j, weight) in softmax(&scores, heads.scale()).into_iter().enumerate() {
+            let keys: Vec<usize> = (0..seen).filter(|j| j.abs_diff(i) <= by.reach).collect();
+            let score = |&j: &usize| {
+                let added = by.bias.map_or(0.0, |bias| {
+                    let distances = bias.len() / heads.count;
+                    bias[head * distances + distances / 2 + j - i]
+                });
+                let product = dot_f32(part(i, 0, head), part(j, 1, head));
+                (product + f64::from(added) / f64::from(heads.scale())) as f32
+            };
+            let scores: Vec<f32> = keys.iter().map(score).collect();
+            for (&j, weight) in keys.iter().zip(softmax(&scores, heads.scale())) {
                 for (c, &value) in part(j, 2, head).iter().enumerate() {
                     out[i * width + head * heads.dim + c] += weight * f64::from(value);
                 }

@@ -5,7 +5,7 @@ use indago_kernels::cuda::{
     Arithmetic, EncoderLayer, EncoderShape, EncoderWeights, Float16, GpuEncoder, Launcher as _,
     Linear, Norm, Pooling, Products, ScoreHead, Sequence, in_batches,
 };
-use indago_kernels::{Heads, reference};
+use indago_kernels::{ByDistance, Heads, reference};
 use proptest::prelude::*;
 
 use super::anywhere::Host;
@@ -140,6 +140,7 @@ fn states(
             &apply(&layer.qkv, &x),
             heads,
             ids.len(),
+            ByDistance::NOTHING,
         ));
         x = add_norm(&x, &apply(&layer.out, &context), &layer.out_norm);
         let inner = apply(&layer.up, &x)

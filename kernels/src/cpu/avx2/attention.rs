@@ -9,12 +9,12 @@ use std::arch::x86_64::{
 use super::layer::softmax;
 use super::product::store;
 use super::tile::{ROWS, tile_f32};
-use crate::attention::Heads;
+use crate::attention::{Heads, Queries};
 use crate::product::PANEL;
 
 #[target_feature(enable = "avx2,fma")]
 pub(crate) fn attention(
-    queries: &[f32],
+    queries: Queries<'_>,
     others: &[f32],
     heads: Heads,
     scratch: &mut Vec<f32>,
@@ -23,7 +23,7 @@ pub(crate) fn attention(
     let width = heads.width();
     let d = heads.dim;
     let len = others.len() / (3 * width);
-    let n_rows = queries.len() / (3 * width);
+    let n_rows = queries.rows.len() / (3 * width);
     if n_rows == 0 {
         return;
     }
@@ -153,7 +153,7 @@ fn turned(r: [__m256; 8]) -> [__m256; 8] {
 
 /// Query rows from `first` of one head.
 struct Tile<'a> {
-    queries: &'a [f32],
+    queries: Queries<'a>,
     heads: Heads,
     head: usize,
     /// Keys.
@@ -172,7 +172,7 @@ impl Tile<'_> {
     ) {
         let (len, d, width) = (self.len, self.heads.dim, self.heads.width());
         let padded_len = len.next_multiple_of(PANEL);
-        let queries = &self.queries[self.first * 3 * width + self.head * d..];
+        let queries = &self.queries.rows[self.first * 3 * width + self.head * d..];
         for (p, panel) in keys.chunks_exact(d * PANEL).enumerate() {
             let sums = tile_f32::<R>(queries, 3 * width, d, panel);
             for (r, sums) in sums.into_iter().enumerate() {
@@ -183,7 +183,11 @@ impl Tile<'_> {
         let mut inverses = [0.0; R];
         for (r, inverse) in inverses.iter_mut().enumerate() {
             let row = &mut scores[r * padded_len..r * padded_len + len];
-            *inverse = 1.0 / softmax(row, self.heads.scale());
+            let at = self.first + r;
+            let counted = self.queries.weigh(self.heads, self.head, at, row);
+            if !counted.is_empty() {
+                *inverse = 1.0 / softmax(&mut row[counted], self.heads.scale());
+            }
         }
         for (p, panel) in values.chunks_exact(len * PANEL).enumerate() {
             let sums = tile_f32::<R>(scores, padded_len, len, panel);

@@ -6,12 +6,12 @@ use std::arch::x86_64::{
 
 use super::super::avx2::{fill_panels, softmax};
 use super::tile::{ROWS, for_row_tiles, tile_f32};
-use crate::attention::Heads;
+use crate::attention::{Heads, Queries};
 use crate::product::PANEL;
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(crate) fn attention(
-    queries: &[f32],
+    queries: Queries<'_>,
     others: &[f32],
     heads: Heads,
     scratch: &mut Vec<f32>,
@@ -19,7 +19,7 @@ pub(crate) fn attention(
 ) {
     let (width, d) = (heads.width(), heads.dim);
     let len = others.len() / (3 * width);
-    let n_rows = queries.len() / (3 * width);
+    let n_rows = queries.rows.len() / (3 * width);
     if n_rows == 0 {
         return;
     }
@@ -31,41 +31,37 @@ pub(crate) fn attention(
     for head in 0..heads.count {
         fill_panels(others, heads, head, keys, values);
         let panels = Panels {
+            queries,
+            heads,
+            head,
             keys,
             values,
             len,
-            d,
-            scale: heads.scale(),
         };
         for_row_tiles!(0..n_rows, row, R => {
-            let queries = &queries[row * 3 * width + head * d..];
             let out = &mut out[row * width + head * d..];
-            panels.attend::<R>(queries, width, scores, out);
+            panels.attend::<R>(row, scores, out);
         });
     }
 }
 
-/// One head's keys and values.
+/// One head's keys and values, and the rows that attend to them.
 struct Panels<'a> {
+    queries: Queries<'a>,
+    heads: Heads,
+    head: usize,
     keys: &'a [f32],
     values: &'a [f32],
+    /// Keys.
     len: usize,
-    /// Width of the head.
-    d: usize,
-    scale: f32,
 }
 
 impl Panels<'_> {
-    /// R rows of `queries`, `3 * width` apart, into `out`, `width` apart.
+    /// R rows of queries from `first` on into `out`, where they are a width of all heads apart.
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn attend<const R: usize>(
-        &self,
-        queries: &[f32],
-        width: usize,
-        scores: &mut [f32],
-        out: &mut [f32],
-    ) {
-        let (len, d) = (self.len, self.d);
+    fn attend<const R: usize>(&self, first: usize, scores: &mut [f32], out: &mut [f32]) {
+        let (len, d, width) = (self.len, self.heads.dim, self.heads.width());
+        let queries = &self.queries.rows[first * 3 * width + self.head * d..];
         let padded_len = len.next_multiple_of(PANEL);
         for (p, panels) in self.keys.chunks(2 * d * PANEL).enumerate() {
             let scores = &mut scores[p * 2 * PANEL..];
@@ -80,7 +76,10 @@ impl Panels<'_> {
         let mut inverses = [0.0; R];
         for (r, inverse) in inverses.iter_mut().enumerate() {
             let row = &mut scores[r * padded_len..r * padded_len + len];
-            *inverse = 1.0 / softmax(row, self.scale);
+            let counted = self.queries.weigh(self.heads, self.head, first + r, row);
+            if !counted.is_empty() {
+                *inverse = 1.0 / softmax(&mut row[counted], self.heads.scale());
+            }
         }
         for (p, panels) in self.values.chunks(2 * len * PANEL).enumerate() {
             let columns = p * 2 * PANEL..(p * 2 * PANEL + 2 * PANEL).min(d);

@@ -21,7 +21,7 @@ pub(super) use product_f32::linear_f32;
 pub(super) use w8a8::linear_w8a8;
 
 use crate::Isa;
-use crate::attention::Heads;
+use crate::attention::{ByDistance, Heads, Queries};
 use crate::product::{PackedF32, PackedI8, QuantizedRows};
 use crate::w8a8::{PackedW8, RowsU8};
 
@@ -77,10 +77,15 @@ pub(super) unsafe fn agrees() -> bool {
                 .collect();
             let (mut found, mut scratch) = (vec![0.0; len * heads.width()], Vec::new());
             let mut expected = found.clone();
+            let queries = Queries {
+                rows: &qkv,
+                first: 0,
+                by: ByDistance::NOTHING,
+            };
             // SAFETY: as above.
             unsafe {
-                attention(&qkv, &qkv, heads, &mut scratch, &mut found);
-                super::avx2::attention(&qkv, &qkv, heads, &mut scratch, &mut expected);
+                attention(queries, &qkv, heads, &mut scratch, &mut found);
+                super::avx2::attention(queries, &qkv, heads, &mut scratch, &mut expected);
             }
             found == expected
         });

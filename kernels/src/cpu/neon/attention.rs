@@ -2,11 +2,11 @@
 
 use super::scan::scores_f32;
 use super::{add_scaled, softmax};
-use crate::attention::Heads;
+use crate::attention::{Heads, Queries};
 
 #[target_feature(enable = "neon")]
 pub(crate) fn attention(
-    queries: &[f32],
+    queries: Queries<'_>,
     others: &[f32],
     heads: Heads,
     scratch: &mut Vec<f32>,
@@ -18,17 +18,20 @@ pub(crate) fn attention(
     scratch.resize(len, 0.0);
     let weights = &mut scratch[..len];
     for head in 0..heads.count {
-        let rows = queries.chunks_exact(3 * width);
-        for (row, out) in rows.zip(out.chunks_exact_mut(width)) {
+        let rows = queries.rows.chunks_exact(3 * width).enumerate();
+        for ((i, row), out) in rows.zip(out.chunks_exact_mut(width)) {
             let query = &row[head * d..(head + 1) * d];
             let out = &mut out[head * d..(head + 1) * d];
             for (weight, other) in weights.iter_mut().zip(others.chunks_exact(3 * width)) {
                 let key = &other[width + head * d..width + (head + 1) * d];
                 scores_f32(key, query, d, std::slice::from_mut(weight));
             }
+            let counted = queries.weigh(heads, head, i, weights);
+            let others = others[counted.start * 3 * width..].chunks_exact(3 * width);
+            let weights = &mut weights[counted];
             let inverse = 1.0 / softmax(weights, scale);
             out.fill(0.0);
-            for (weight, other) in weights.iter().zip(others.chunks_exact(3 * width)) {
+            for (weight, other) in weights.iter().zip(others) {
                 let value = &other[2 * width + head * d..2 * width + (head + 1) * d];
                 add_scaled(out, value, weight * inverse);
             }
