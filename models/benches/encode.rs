@@ -6,9 +6,11 @@
 //! linear layers a passage, at the rate that `cargo bench -p indago-kernels` shows for a core.
 //!
 //! Run: `cargo bench -p indago-models --bench encode [-- MODEL]`, where MODEL is a folder with the
-//! published weights or a model file; without it the embedded int8 model is measured. With the
-//! argument `serve` it reads batch sizes from its input and answers each with the seconds one call
-//! took: how `benches/encoding_side_by_side.py` takes turns with other programs. With the argument
+//! published weights, one with a model of any other family (and no `vocab.txt`), or a model file;
+//! without it the embedded int8 model is measured. With the argument `serve` it reads batch sizes,
+//! each with another number of tokens behind it or without, from its input and answers with the
+//! seconds that one call took: how `benches/encoding_side_by_side.py` and
+//! `benches/families_side_by_side.py` take turns with other programs. With the argument
 //! `vectors` it reads a JSON string a line and writes the vectors, f32 in little-endian order: for
 //! `benches/encoding_closeness.py`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
@@ -19,18 +21,18 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use indago_core::Cancel;
-use indago_core::ports::{Encoder, Role, TokenCounter};
-use indago_models::{MiniLm, StaticEncoder};
+use indago_core::ports::{Encoder, Role};
+use indago_models::{MiniLm, SentenceEncoder, StaticEncoder};
 
 const TOKENS: usize = 128;
 const SECONDS: f64 = 3.0;
 
-/// 126 words that are one token each.
-fn text(seed: usize) -> String {
+/// A text of so many tokens: words that are one each, and the two around them.
+fn text(seed: usize, tokens: usize) -> String {
     const WORDS: [&str; 11] = [
         "the", "river", "runs", "north", "of", "a", "small", "town", "and", "its", "bridge",
     ];
-    let words: Vec<&str> = (0..TOKENS - 2)
+    let words: Vec<&str> = (0..tokens - 2)
         .map(|i| WORDS[(i * 7 + seed * 3) % WORDS.len()])
         .collect();
     words.join(" ")
@@ -43,7 +45,7 @@ fn seconds(encoder: &dyn Encoder, texts: &[&str]) -> Result<f64, Box<dyn std::er
 }
 
 /// The vectors of the texts in the input, to the output.
-fn write_vectors(model: &MiniLm) -> Result<(), Box<dyn std::error::Error>> {
+fn write_vectors(model: &dyn Encoder) -> Result<(), Box<dyn std::error::Error>> {
     let lines: Vec<String> = std::io::stdin().lock().lines().collect::<Result<_, _>>()?;
     let texts: Vec<String> = lines
         .iter()
@@ -68,27 +70,36 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .find(|argument| *argument != "serve" && *argument != "vectors")
         .map(PathBuf::from);
     let begin = Instant::now();
-    let model = path.map_or_else(MiniLm::embedded, |path| MiniLm::open(&path))?;
+    let of_family = path
+        .as_ref()
+        .filter(|path| path.is_dir() && !path.join("vocab.txt").exists());
+    let model: Box<dyn Encoder> = match (&path, of_family) {
+        (_, Some(folder)) => Box::new(SentenceEncoder::open(folder)?),
+        (Some(path), None) => Box::new(MiniLm::open(path)?),
+        (None, None) => Box::new(MiniLm::embedded()?),
+    };
+    let model = &*model;
     let opened = begin.elapsed();
     if vectors {
-        return write_vectors(&model);
+        return write_vectors(model);
     }
-    let texts: Vec<String> = (0..64).map(text).collect();
+    let texts: Vec<String> = (0..64).map(|seed| text(seed, TOKENS)).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let unpacked = seconds(&model, &texts[..1])?;
+    let unpacked = seconds(model, &texts[..1])?;
     if serve {
         for line in std::io::stdin().lock().lines() {
-            let batch: usize = line?.trim().parse()?;
-            println!("{}", seconds(&model, &texts[..batch.min(texts.len())])?);
+            let line = line?;
+            let mut numbers = line.split_whitespace().map(str::parse::<usize>);
+            let batch = numbers.next().ok_or("no batch size")??.min(texts.len());
+            let tokens = numbers.next().transpose()?.unwrap_or(TOKENS);
+            let texts: Vec<String> = (0..batch).map(|seed| text(seed, tokens)).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            println!("{}", seconds(model, &texts)?);
         }
         return Ok(());
     }
 
-    println!(
-        "{}: {} tokens a text",
-        model.fingerprint(),
-        model.count(texts[0]) + 2
-    );
+    println!("{}: {TOKENS} tokens a text", model.fingerprint());
     println!(
         "opened in {:.1} ms, first text in {:.1} ms",
         opened.as_secs_f64() * 1e3,
@@ -99,7 +110,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (mut best, mut calls) = (f64::INFINITY, 0);
         let begin = Instant::now();
         while begin.elapsed().as_secs_f64() < SECONDS {
-            best = best.min(seconds(&model, &texts[..batch])?);
+            best = best.min(seconds(model, &texts[..batch])?);
             calls += 1;
         }
         let mean = (calls * batch) as f64 / begin.elapsed().as_secs_f64();

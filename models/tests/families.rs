@@ -1,41 +1,20 @@
 //! BERT's relatives against transformers, on tiny random checkpoints (`tiny/make_families.py`).
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod tiny;
+#[path = "tiny/vectors.rs"]
+mod vectors;
 
 use indago_core::Cancel;
 use indago_core::ports::{Encoder, PairScorer, Role, TokenCounter};
 use indago_models::{CrossEncoder, FolderKind, SentenceEncoder, runs_on_devices};
 use serde_json::{Value, json};
-use tiny::{
-    close, copy_of, expected, floats, folder, scores_are_those_of_transformers, texts,
-    weights_are_those_of_transformers,
-};
-
-fn vectors_are_those_of_transformers(model: &SentenceEncoder, name: &str) {
-    let reference = expected(name);
-    let texts = texts(&reference);
-    for (role, key) in [(Role::Query, "query"), (Role::Passage, "passage")] {
-        let vectors = model.encode(&texts, role, &Cancel::new()).unwrap();
-        for (i, text) in texts.iter().enumerate() {
-            if text.is_empty() {
-                assert!(vectors.row(i).iter().all(|x| *x == 0.0));
-            } else {
-                close(vectors.row(i), &floats(&reference[key][i]), text);
-            }
-        }
-    }
-    for (text, ids) in texts.iter().zip(reference["ids"].as_array().unwrap()) {
-        let ids = ids.as_array().unwrap().len();
-        // Longer texts are cut by the model, not by the counter.
-        assert!(ids == 32 || model.count(text) == ids - 2, "{text}");
-    }
-}
+use tiny::{copy_of, folder, scores_are_those_of_transformers, weights_are_those_of_transformers};
+use vectors::vectors_are_those_of_transformers;
 
 #[test]
 fn vectors_of_a_cased_bert() {
+    vectors_are_those_of_transformers(&folder("cased"), "cased");
     let model = SentenceEncoder::open(&folder("cased")).unwrap();
-    vectors_are_those_of_transformers(&model, "cased");
     let case = model
         .encode(&["Bread", "bread"], Role::Passage, &Cancel::new())
         .unwrap();
@@ -51,8 +30,7 @@ fn a_list_of_pieces_with_settings_is_as_good_as_a_tokenizer() {
         "tokenizer_config.json",
     ];
     let listed = copy_of("cased", &files);
-    let model = SentenceEncoder::open(listed.path()).unwrap();
-    vectors_are_those_of_transformers(&model, "cased");
+    vectors_are_those_of_transformers(listed.path(), "cased");
 
     // Cut in a way that a list does not tell.
     let settings = json!({"do_lower_case": false, "strip_accents": true}).to_string();
@@ -83,14 +61,12 @@ fn accents_are_kept_where_the_tokenizer_says_so() {
 
 #[test]
 fn vectors_of_an_xlm_roberta_with_unigrams_in_16_bit_weights() {
-    let model = SentenceEncoder::open(&folder("xlm-roberta")).unwrap();
-    vectors_are_those_of_transformers(&model, "xlm-roberta");
+    vectors_are_those_of_transformers(&folder("xlm-roberta"), "xlm-roberta");
 }
 
 #[test]
 fn vectors_of_an_mpnet_whose_attention_depends_on_distance() {
-    let model = SentenceEncoder::open(&folder("mpnet")).unwrap();
-    vectors_are_those_of_transformers(&model, "mpnet");
+    vectors_are_those_of_transformers(&folder("mpnet"), "mpnet");
 }
 
 #[test]
@@ -206,7 +182,7 @@ fn what_is_of_no_known_family_is_named() {
         (
             "xlm-roberta",
             json!({"position_embedding_type": "relative_key"}),
-            "absolute positions",
+            "absolute and rotary positions",
         ),
         (
             "roberta",

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use indago_core::Cancel;
 use indago_core::ports::{EncodeError, PairScorer};
-use indago_kernels::gelu;
+use indago_kernels::{add_layer_norm, mean_rows};
 
 use super::bert::{Bert, HeadLayer, Sequence};
+use super::gate::activate;
 use crate::ModelError;
-use crate::weights::{Activation, Folder, Head};
+use crate::weights::{Activation, Folder, Head, NormTensors, Pooling};
 
 /// A reranker with one label (`BertForSequenceClassification` and its likes), in f32, from a folder.
 ///
@@ -18,8 +19,11 @@ use crate::weights::{Activation, Folder, Head};
 #[derive(Debug)]
 pub struct CrossEncoder {
     body: Bert,
+    /// What the pooler sees: the first token, or the mean of all.
+    of: Pooling,
     pooler: HeadLayer,
     activation: Activation,
+    norm: Option<NormTensors>,
     classifier: HeadLayer,
     /// End tokens between query and text.
     between: usize,
@@ -48,8 +52,10 @@ impl CrossEncoder {
             ..
         } = read;
         let Head::Classifier {
+            of,
             pooler,
             activation,
+            norm,
             classifier,
         } = head
         else {
@@ -66,8 +72,10 @@ impl CrossEncoder {
         }
         Ok(Self {
             body,
+            of,
             pooler: HeadLayer::new(pooler)?,
             activation,
+            norm,
             classifier: HeadLayer::new(classifier)?,
             between,
         })
@@ -129,11 +137,18 @@ impl PairScorer for CrossEncoder {
         let pairs = self.pairs(query, texts);
         let width = self.body.dims.hidden;
         let head = |tokens: &[f32], out: &mut [f32]| {
-            let mut pooled = self.pooler.apply(&tokens[..width]);
-            match self.activation {
-                Activation::Tanh => pooled.iter_mut().for_each(|x| *x = x.tanh()),
-                Activation::Relu => pooled.iter_mut().for_each(|x| *x = x.max(0.0)),
-                Activation::Gelu => gelu(&mut pooled),
+            let mut pooled = match self.of {
+                Pooling::Mean => {
+                    let mut mean = vec![0.0; width];
+                    mean_rows(tokens, &mut mean);
+                    self.pooler.apply(&mean)
+                }
+                Pooling::Cls | Pooling::Max => self.pooler.apply(&tokens[..width]),
+            };
+            activate(self.activation, &mut pooled);
+            if let Some(NormTensors { gain, bias }) = &self.norm {
+                let nothing = vec![0.0; width];
+                add_layer_norm(&mut pooled, &nothing, gain, bias, self.body.dims.eps);
             }
             out.copy_from_slice(&self.classifier.apply(&pooled));
         };

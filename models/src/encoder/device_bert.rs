@@ -223,8 +223,10 @@ impl<L: Launcher + 'static> DeviceCrossEncoder<L> {
         let (shape, weights) = device_weights(&read.model)?;
         let head = match &read.head {
             Head::Classifier {
+                of: Pooling::Cls,
                 pooler,
                 activation: Activation::Tanh,
+                norm: None,
                 classifier,
             } => ScoreHead {
                 pooler: Some(linear(pooler)),
@@ -311,8 +313,8 @@ fn linear(layer: &DenseTensors) -> Linear<Vec<f32>> {
 fn device_weights(
     model: &Checkpoint,
 ) -> Result<(EncoderShape, EncoderWeights<Vec<f32>>), ModelError> {
-    if model.distances.is_some() {
-        let reason = "attention by distance is computed on the CPU only".to_owned();
+    if model.distances.is_some() || model.rotary.is_some() || model.gate.is_some() {
+        let reason = "layers like these are computed on the CPU only".to_owned();
         return Err(ModelError::format("the model", reason));
     }
     let dims = model.dims;

@@ -10,11 +10,11 @@
 
 use std::ops::Range;
 
-use indago_kernels::{Heads, add_layer_norm, attention, l2_normalize, mean_rows};
+use indago_kernels::{ByDistance, add_layer_norm, attention, l2_normalize, mean_rows};
 use rayon::prelude::*;
 
-use super::by_distance::attention_by_distance;
-use super::network::{Codes, Layer, Network};
+use super::gate::gated;
+use super::network::{Codes, Layer, Network, Norm};
 
 /// Rows per block: a multiple of the register tiles' 6 (and 12). Larger blocks read the weights less
 /// often from the third cache, smaller ones keep the inner activations (96 x 1536) nearer; 96 was a
@@ -39,6 +39,8 @@ pub(super) struct Workspace {
 /// What a thread needs for its rows.
 #[derive(Debug, Default)]
 struct ShareMemory {
+    /// The sums of its rows, where the network keeps them beside what is normed.
+    sums: Vec<f32>,
     context: Vec<f32>,
     inner: Vec<f32>,
     block: Vec<f32>,
@@ -115,6 +117,7 @@ pub(super) fn states<'w>(
         next_qkv,
         shares,
     } = workspace;
+    let heads = network.heads();
     let n_rows = hidden.len() / width;
     let n_shares = threads.min(n_rows / ROWS_A_THREAD).max(1);
     let step = n_rows.div_ceil(n_shares).max(1);
@@ -125,15 +128,23 @@ pub(super) fn states<'w>(
     next_qkv.resize(3 * hidden.len(), 0.0);
     let mut stage = |at: Option<&Layer>, following: Option<&Layer>| {
         let share = |i: usize, hidden: &mut [f32], next: &mut [f32], memory: &mut ShareMemory| {
+            let first = i * step;
+            let rows = first..first + hidden.len() / width;
+            let own = || parts(sequences, second, rows.clone());
             if let Some(layer) = at {
-                let first = i * step;
-                let rows = first..first + hidden.len() / width;
-                let sequences = sequences_with_seen(sequences, second);
-                attend(network, layer, sequences, qkv, rows, hidden, memory);
+                attend(network, layer, own(), qkv, hidden, memory);
                 feed_forward(network, layer, hidden, memory);
+            } else if network.keeps_sums {
+                hidden.clone_into(&mut memory.sums);
             }
             if let Some(layer) = following {
                 project(layer, hidden, memory, next);
+                if let Some(turns) = &layer.turns {
+                    for part in own() {
+                        let rows = 3 * width * part.out.start..3 * width * part.out.end;
+                        turns.apply(&mut next[rows], heads, part.own.start);
+                    }
+                }
             }
         };
         if n_shares == 1 {
@@ -172,7 +183,7 @@ fn embed(
         let start = second.and_then(|second| second.starts.get(s).copied());
         for (at, ((&id, position), row)) in ids
             .iter()
-            .zip(network.positions.chunks_exact(width))
+            .zip(network.positions.chunks_exact(width).cycle())
             .zip(&mut rows)
             .enumerate()
         {
@@ -198,30 +209,53 @@ fn project(layer: &Layer, hidden: &[f32], memory: &mut ShareMemory, qkv: &mut [f
     }
 }
 
-/// The length of each sequence, and how many of its leading tokens are attended to.
-fn sequences_with_seen<'a>(
+/// The part of a sequence that is among some of all rows.
+struct Part {
+    /// Rows of the whole sequence, among all.
+    sequence: Range<usize>,
+    /// How many of its leading tokens are attended to.
+    seen: usize,
+    /// The part's tokens, counted from the sequence's first.
+    own: Range<usize>,
+    /// The same counted from the first of the rows at hand.
+    out: Range<usize>,
+}
+
+/// The parts of sequences that are among `rows`.
+fn parts<'a>(
     sequences: &'a [&[u32]],
     second: Option<Second<'a>>,
-) -> impl Iterator<Item = (usize, usize)> + 'a {
-    sequences.iter().enumerate().map(move |(s, ids)| {
+    rows: Range<usize>,
+) -> impl Iterator<Item = Part> + 'a {
+    let mut first = 0;
+    let part = move |(s, ids): (usize, &&[u32])| {
+        let sequence = first..first + ids.len();
+        first = sequence.end;
         let seen = second.and_then(|second| second.seen.get(s).copied());
-        (ids.len(), seen.unwrap_or(ids.len()).min(ids.len()))
-    })
+        let (from, to) = (rows.start.max(sequence.start), rows.end.min(sequence.end));
+        (from < to).then(|| Part {
+            seen: seen.unwrap_or(ids.len()).min(ids.len()),
+            own: from - sequence.start..to - sequence.start,
+            out: from - rows.start..to - rows.start,
+            sequence,
+        })
+    };
+    sequences.iter().enumerate().filter_map(part)
 }
 
 /// `hidden = norm(hidden + out(attention(qkv)))` for some of all rows: `hidden` holds those, `qkv`
-/// all.
+/// all. Where sums are kept, `sums += out(..); hidden = norm(sums)`.
 fn attend(
     network: &Network,
     layer: &Layer,
-    sequences: impl Iterator<Item = (usize, usize)>,
+    parts: impl Iterator<Item = Part>,
     qkv: &[f32],
-    rows: Range<usize>,
     hidden: &mut [f32],
     memory: &mut ShareMemory,
 ) {
     let width = network.dims.hidden;
     let ShareMemory {
+        sums,
         context,
         block,
         codes,
@@ -229,54 +263,71 @@ fn attend(
         ..
     } = memory;
     context.resize(hidden.len(), 0.0);
-    let heads = Heads {
-        count: network.dims.heads,
-        dim: width / network.dims.heads,
-    };
-    let mut first = 0;
-    for (len, seen) in sequences {
-        let sequence = first..first + len;
-        let (from, to) = (rows.start.max(sequence.start), rows.end.min(sequence.end));
-        if from < to {
-            let qkv = &qkv[3 * width * sequence.start..3 * width * sequence.end];
-            let own = from - first..to - first;
-            let out = &mut context[(from - rows.start) * width..(to - rows.start) * width];
-            match &network.distances {
-                None => attention(qkv, heads, seen, own, scratch, out),
-                Some(bias) => attention_by_distance(qkv, heads, seen, own, bias, scratch, out),
-            }
-        }
-        first = sequence.end;
+    let heads = network.heads();
+    for part in parts {
+        let qkv = &qkv[3 * width * part.sequence.start..3 * width * part.sequence.end];
+        let out = &mut context[part.out.start * width..part.out.end * width];
+        let by = ByDistance {
+            bias: network.distances.as_deref(),
+            reach: layer.reach,
+        };
+        attention(qkv, heads, part.seen, part.own, by, scratch, out);
     }
 
+    let mut sums = sums.chunks_mut(BLOCK * width);
     for (hidden, context) in hidden
         .chunks_mut(BLOCK * width)
         .zip(context.chunks(BLOCK * width))
     {
         block.resize(hidden.len(), 0.0);
         layer.out.apply(context, codes, block);
-        let norm = &layer.out_norm;
-        add_layer_norm(hidden, block, &norm.gain, &norm.bias, network.dims.eps);
+        add(network, &layer.out_norm, block, sums.next(), hidden);
     }
 }
 
-/// `hidden = norm(hidden + down(gelu(up(hidden))))`
+/// `hidden = norm(hidden + down(gelu(up(hidden))))`, or with a gated layer and kept sums what these
+/// make of it.
 fn feed_forward(network: &Network, layer: &Layer, hidden: &mut [f32], memory: &mut ShareMemory) {
     let width = network.dims.hidden;
     let ShareMemory {
+        sums,
         inner,
         block,
         codes,
         ..
     } = memory;
+    let mut sums = sums.chunks_mut(BLOCK * width);
     for hidden in hidden.chunks_mut(BLOCK * width) {
         inner.resize(hidden.len() / width * layer.up.outputs(), 0.0);
         block.resize(hidden.len(), 0.0);
         layer.up.apply(hidden, codes, inner);
-        layer.down.apply_to_gelu(inner, codes, block);
-        let norm = &layer.down_norm;
-        add_layer_norm(hidden, block, &norm.gain, &norm.bias, network.dims.eps);
+        match network.gate {
+            None => layer.down.apply_to_gelu(inner, codes, block),
+            Some(gate) => {
+                let inner = gated(gate.activation, network.dims.inner, inner);
+                layer.down.apply(inner, codes, block);
+            }
+        }
+        add(network, &layer.down_norm, block, sums.next(), hidden);
     }
+}
+
+/// `hidden = norm(hidden + block)`; with `sums`, `sums += block; hidden = norm(sums)`.
+fn add(
+    network: &Network,
+    norm: &Norm,
+    block: &[f32],
+    sums: Option<&mut [f32]>,
+    hidden: &mut [f32],
+) {
+    let eps = network.dims.eps;
+    let Some(sums) = sums else {
+        add_layer_norm(hidden, block, &norm.gain, &norm.bias, eps);
+        return;
+    };
+    hidden.copy_from_slice(block);
+    add_layer_norm(hidden, sums, &norm.gain, &norm.bias, eps);
+    sums.iter_mut().zip(block).for_each(|(x, y)| *x += y);
 }
 
 #[cfg(test)]

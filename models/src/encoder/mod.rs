@@ -2,14 +2,15 @@
 
 mod batch;
 mod bert;
-mod by_distance;
 mod colbert;
 mod cross;
 mod device;
 mod device_bert;
 mod forward;
+mod gate;
 mod minilm;
 mod network;
+mod rotary;
 mod sentence;
 mod splade;
 mod table;

@@ -1,27 +1,36 @@
 //! A BERT-type encoder's weights, packed for the kernels.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use indago_kernels::cuda::{self as device, EncoderLayer, EncoderShape, EncoderWeights};
 use indago_kernels::product::{PackedF32, PackedI8, QuantizedRows, linear_f32, linear_i8};
 use indago_kernels::quantize::codes_of_bytes;
 use indago_kernels::w8a8::{PackedW8, RowsU8, linear_w8a8};
-use indago_kernels::{ShapeError, gelu};
+use indago_kernels::{Heads, ShapeError, gelu};
 use rayon::prelude::*;
 
+use super::rotary::Turns;
 use crate::ModelError;
 use crate::weights::container::Container;
-use crate::weights::{Checkpoint, DenseTensors, Dims, NormTensors};
+use crate::weights::{
+    Checkpoint, DenseTensors, Dims, Gate, LayerTensors, NormTensors, RotaryLayer,
+};
 
 /// Everything the forward pass reads.
 #[derive(Debug)]
 pub(super) struct Network {
     pub dims: Dims,
     pub words: Words,
-    /// `[positions, hidden]`.
+    /// `[positions, hidden]`, or one row for all.
     pub positions: Vec<f32>,
     pub embedding_norm: Norm,
     pub layers: Vec<Layer>,
+    /// See [`Checkpoint::keeps_sums`].
+    pub keeps_sums: bool,
+    /// See [`Checkpoint::gate`].
+    pub gate: Option<Gate>,
     /// What a key's distance adds to its score, [`Checkpoint::distances`].
     pub distances: Option<Vec<f32>>,
 }
@@ -29,6 +38,10 @@ pub(super) struct Network {
 #[derive(Debug)]
 pub(super) struct Layer {
     pub qkv: Linear,
+    /// Turns of queries and keys, for models with rotary positions.
+    pub turns: Option<Arc<Turns>>,
+    /// Most tokens to each side that a token attends to.
+    pub reach: usize,
     pub out: Linear,
     pub out_norm: Norm,
     pub up: Linear,
@@ -154,15 +167,26 @@ impl Linear {
 }
 
 impl Network {
+    /// How a token's values are shared among heads.
+    pub(super) fn heads(&self) -> Heads {
+        let count = self.dims.heads;
+        let dim = self.dims.hidden / count;
+        Heads { count, dim }
+    }
+
     /// Packs a checkpoint as it stands, in f32.
     pub(super) fn from_checkpoint(model: Checkpoint) -> Result<Self, ModelError> {
         let norm = |norm: NormTensors| Norm {
             gain: norm.gain,
             bias: norm.bias,
         };
-        let layer = |layer: crate::weights::LayerTensors| {
+        let turns = turns(model.rotary.as_deref(), model.dims.positions);
+        let layer = |(i, layer): (usize, LayerTensors)| {
+            let (turns, reach) = turns.get(i).cloned().unzip();
             Ok(Layer {
                 qkv: pack(layer.qkv)?,
+                turns,
+                reach: reach.unwrap_or(usize::MAX),
                 out: pack(layer.out)?,
                 out_norm: norm(layer.out_norm),
                 up: pack(layer.up)?,
@@ -178,8 +202,11 @@ impl Network {
             layers: model
                 .layers
                 .into_iter()
+                .enumerate()
                 .map(layer)
                 .collect::<Result<_, ModelError>>()?,
+            keeps_sums: model.keeps_sums,
+            gate: model.gate,
             distances: model.distances,
         })
     }
@@ -205,6 +232,8 @@ impl Network {
                 |part: &str, n, k, levels| read_dense(file, &format!("{i}.{part}"), n, k, levels);
             Ok(Layer {
                 qkv: dense("qkv", 3 * hidden, hidden, levels.map(|levels| levels.qkv))?,
+                turns: None,
+                reach: usize::MAX,
                 out: dense("out", hidden, hidden, levels.map(|levels| levels.out))?,
                 out_norm: read_norm(file, &format!("{i}.out_norm"), hidden)?,
                 up: dense("up", inner, hidden, levels.map(|levels| levels.up))?,
@@ -221,9 +250,25 @@ impl Network {
                 .into_par_iter()
                 .map(layer)
                 .collect::<Result<_, _>>()?,
+            keeps_sums: false,
+            gate: None,
             distances: None,
         })
     }
+}
+
+/// Turns and reach of each layer; layers that turn alike share a table.
+fn turns(layers: Option<&[RotaryLayer]>, positions: usize) -> Vec<(Arc<Turns>, usize)> {
+    let mut tables: HashMap<Vec<u32>, Arc<Turns>> = HashMap::new();
+    let table = |layer: &RotaryLayer| {
+        let key = layer.frequencies.iter().map(|f| f.to_bits()).collect();
+        let new = || Arc::new(Turns::new(&layer.frequencies, positions));
+        (
+            Arc::clone(tables.entry(key).or_insert_with(new)),
+            layer.reach,
+        )
+    };
+    layers.unwrap_or_default().iter().map(table).collect()
 }
 
 /// The weights in a file that [`crate::quantize`] wrote as 32-bit floats, for a device.

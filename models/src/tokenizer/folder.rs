@@ -102,11 +102,11 @@ impl File {
 
 impl Tokenizer {
     /// The tokenizer of `tokenizer.json`, or of `vocab.txt` with `tokenizer_config.json`; texts stand
-    /// between the tokens of `frame`.
+    /// between the tokens of the first of `frames` that it has.
     ///
     /// # Errors
     /// When there is neither, or it is damaged.
-    pub(crate) fn read(folder: &Path, frame: (&str, &str)) -> Result<Self, ModelError> {
+    pub(crate) fn read(folder: &Path, frames: &[(&str, &str)]) -> Result<Self, ModelError> {
         let path = folder.join("tokenizer.json");
         let of_file = |error: ModelError| match error {
             ModelError::Format { reason, .. } => {
@@ -115,13 +115,14 @@ impl Tokenizer {
             other => other,
         };
         let Some(bytes) = settings(&path)? else {
-            return Self::of_list(folder, frame);
+            return Self::of_list(folder, frames);
         };
         // Only what tells them apart is parsed at first: vocabularies of others are large. What has
         // another form may be the library's.
         let known: Option<File> = serde_json::from_slice(&bytes).ok();
-        if frame != WordPiece::FRAME || !known.is_some_and(|file| file.is_uncased_bert()) {
-            let tokenizer = Published::new(&bytes, frame).map_err(of_file)?;
+        let is_ours = frames.contains(&WordPiece::FRAME);
+        if !is_ours || !known.is_some_and(|file| file.is_uncased_bert()) {
+            let tokenizer = Published::new(&bytes, frames).map_err(of_file)?;
             return Ok(Self::Published(Box::new(tokenizer)));
         }
         let file = serde_json::from_slice::<WithPieces>(&bytes);
@@ -133,13 +134,13 @@ impl Tokenizer {
     }
 
     /// Word pieces, one a line.
-    fn of_list(folder: &Path, frame: (&str, &str)) -> Result<Self, ModelError> {
+    fn of_list(folder: &Path, frames: &[(&str, &str)]) -> Result<Self, ModelError> {
         let path = folder.join("vocab.txt");
         let text = fs::read_to_string(&path).map_err(ModelError::io(&path))?;
         let path = folder.join("tokenizer_config.json");
         let settings: Settings = json(&path)?.unwrap_or_default();
-        let is_usual = frame == WordPiece::FRAME && settings.tokenize_chinese_chars != Some(false);
-        if !is_usual || settings.strip_accents.is_some() {
+        let is_usual = settings.tokenize_chinese_chars != Some(false);
+        if !is_usual || !frames.contains(&WordPiece::FRAME) || settings.strip_accents.is_some() {
             let reason = "it cuts texts in a way that is known with a tokenizer.json only";
             return Err(ModelError::format(path.display().to_string(), reason));
         }

@@ -30,13 +30,13 @@ impl std::fmt::Debug for Published {
 }
 
 impl Published {
-    /// The tokenizer in the content of a `tokenizer.json`, with the tokens that stand before and behind
-    /// a text.
+    /// The tokenizer in the content of a `tokenizer.json`, between the tokens of the first of `frames`
+    /// that it has.
     ///
     /// # Errors
     /// When it is damaged, lacks the tokens that frame a text, or cannot tokenise.
-    pub(super) fn new(json: &[u8], frame: (&str, &str)) -> Result<Self, ModelError> {
-        Self::of(guarded(|| Library::from_bytes(json))?, frame)
+    pub(super) fn new(json: &[u8], frames: &[(&str, &str)]) -> Result<Self, ModelError> {
+        Self::of(guarded(|| Library::from_bytes(json))?, frames)
     }
 
     /// Cased word pieces, one a line, cut as BERT does.
@@ -64,19 +64,23 @@ impl Published {
                 "vocab": pieces,
             },
         });
-        Self::new(file.to_string().as_bytes(), WordPiece::FRAME)
+        Self::new(file.to_string().as_bytes(), &[WordPiece::FRAME])
     }
 
-    fn of(mut library: Library, frame: (&str, &str)) -> Result<Self, ModelError> {
+    fn of(mut library: Library, frames: &[(&str, &str)]) -> Result<Self, ModelError> {
         guarded(|| library.with_truncation(None).map(|_| ()))?;
         library.with_padding(None);
         // What a document holds is text, whatever it looks like.
         library.set_encode_special_tokens(true);
-        let id = |token: &str| {
-            let id = library.token_to_id(token);
-            id.ok_or_else(|| unfit(&format!("it lacks `{token}`")))
-        };
-        let (begin, end) = (id(frame.0)?, id(frame.1)?);
+        let id = |token: &str| library.token_to_id(token);
+        let ids = |frame: &(&str, &str)| Some((id(frame.0)?, id(frame.1)?));
+        let (begin, end) = frames.iter().find_map(ids).ok_or_else(|| {
+            let names: Vec<String> = frames
+                .iter()
+                .map(|(a, b)| format!("`{a}` and `{b}`"))
+                .collect();
+            unfit(&format!("it lacks {}", names.join(", or ")))
+        })?;
         let largest = library.get_vocab(true).into_values().max();
         let this = Self {
             ids: largest.map_or(0, |id| id as usize + 1),

@@ -8,9 +8,11 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::checkpoint::{Checkpoint, DenseTensors, Dims, NormTensors, Tensors};
-use super::family::{Activation, Architecture, ClassifierNames, Family, kind_of};
+use super::checkpoint::{Checkpoint, Dims};
+use super::config::Config;
+use super::family::{Activation, Family, kind_of};
 use super::late::{self, LateInteraction};
+use super::tensors::{DenseTensors, NormTensors, Tensors};
 use crate::ModelError;
 use crate::tokenizer::Tokenizer;
 
@@ -37,8 +39,8 @@ impl FolderKind {
     pub fn of(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
         let (config, family) = architecture(folder)?;
-        let class = config.class(family);
-        if late::is_late_interaction(folder, config.architectures.first())? {
+        let class = family.class(&config);
+        if late::is_late_interaction(folder, config.class())? {
             return Ok(Self::TokenEncoder);
         }
         kind_of(class).ok_or_else(|| {
@@ -57,17 +59,19 @@ pub fn runs_on_devices(folder: &Path) -> bool {
         return false;
     };
     let scores = FolderKind::of(folder).is_ok_and(|kind| kind == FolderKind::CrossEncoder);
-    family.distances.is_none() && (!scores || family.classifier.activation == Activation::Tanh)
+    family.has_plain_layers() && (!scores || family.classifier.activation == Activation::Tanh)
 }
 
-/// What `config.json` says of the model's architecture, and the family it is of.
-fn architecture(folder: &Path) -> Result<(Architecture, &'static Family), ModelError> {
-    let path = folder.join("config.json");
-    let config: Architecture = json(&path)?
-        .ok_or_else(|| ModelError::format(folder.display().to_string(), "it has no config.json"))?;
-    let family = config.family();
-    let family = family.map_err(|reason| ModelError::format(path.display().to_string(), reason))?;
+/// A model's configuration, and the family it is of.
+fn architecture(folder: &Path) -> Result<(Config, &'static Family), ModelError> {
+    let config = Config::read(folder)?;
+    let family = Family::of(&config).map_err(|reason| unfit(folder, reason))?;
     Ok((config, family))
+}
+
+/// What is wrong with the configuration of a folder.
+fn unfit(folder: &Path, reason: String) -> ModelError {
+    ModelError::format(folder.join("config.json").display().to_string(), reason)
 }
 
 /// How the vectors of tokens become the vector of a text.
@@ -90,10 +94,12 @@ pub(crate) struct Prefixes {
 #[derive(Debug)]
 pub(crate) enum Head {
     None,
-    /// `classifier(activation(pooler(first token)))`.
+    /// `classifier(norm(activation(pooler(token))))` of the first token or of the mean of all.
     Classifier {
+        of: Pooling,
         pooler: DenseTensors,
         activation: Activation,
+        norm: Option<NormTensors>,
         classifier: DenseTensors,
     },
     /// `words * norm(gelu(transform(token))) + bias`.
@@ -132,22 +138,26 @@ impl Folder {
         let (config, family) = architecture(folder)?;
         let path = folder.join("sentence_bert_config.json");
         let texts: Texts = json(&path)?.unwrap_or_default();
-        let tokenizer = Tokenizer::read(folder, family.frame)?;
+        let around: Vec<_> = family.frames.iter().map(|frame| frame.around).collect();
+        let tokenizer = Tokenizer::read(folder, &around)?;
+        let begin = Some(tokenizer.begin());
+        let mut frames = family.frames.iter();
+        let frame = frames.find(|frame| tokenizer.id(frame.around.0) == begin);
         if texts.do_lower_case == Some(true) && !tokenizer.is_uncased() {
             let reason = "it puts texts in lower case, which is known of uncased word pieces only";
             return Err(ModelError::format(path.display().to_string(), reason));
         }
         let (model, head) = Checkpoint::read_with(
             folder,
+            &config,
             family,
-            config.first_position(family),
             texts.max_seq_length.unwrap_or(MAX_TOKENS),
-            |tensors, dims| read_head(folder, kind, family, tensors, dims),
+            |tensors, dims| read_head(folder, kind, (&config, family), tensors, dims),
         )?;
         Ok(Self {
             model,
             tokenizer,
-            between: family.between,
+            between: frame.map_or(1, |frame| frame.between),
             head,
             pooling: pooling(folder)?,
             prefixes: prefixes(folder)?,
@@ -167,7 +177,7 @@ struct Texts {
 fn read_head(
     folder: &Path,
     kind: FolderKind,
-    family: &Family,
+    (config, family): (&Config, &Family),
     tensors: &Tensors<'_>,
     dims: Dims,
 ) -> Result<Head, ModelError> {
@@ -175,26 +185,25 @@ fn read_head(
     Ok(match kind {
         FolderKind::Encoder => Head::None,
         FolderKind::CrossEncoder => {
-            let ClassifierNames {
-                pooler,
-                activation,
-                classifier,
-            } = family.classifier;
-            let labels = tensors.rows(&format!("{classifier}.weight"));
+            let names = &family.classifier;
+            let labels = tensors.rows(&format!("{}.weight", names.classifier));
             if labels != 1 {
                 let reason = format!("it has {labels} labels; a reranker has one");
                 return Err(ModelError::format("the classifier", reason));
             }
+            let norm = names.norm.map(|norm| tensors.norm(norm, hidden));
             Head::Classifier {
-                pooler: tensors.dense(pooler, hidden, hidden)?,
-                activation,
-                classifier: tensors.dense(classifier, 1, hidden)?,
+                of: scored(config).map_err(|reason| unfit(folder, reason))?,
+                pooler: tensors.dense(names.pooler, hidden, hidden)?,
+                activation: names.activation,
+                norm: norm.transpose()?,
+                classifier: tensors.dense(names.classifier, 1, hidden)?,
             }
         }
         FolderKind::SparseEncoder => Head::Vocabulary {
             transform: tensors.dense(family.vocabulary.transform, hidden, hidden)?,
             norm: tensors.norm(family.vocabulary.norm, hidden)?,
-            bias: tensors.vector(family.vocabulary.bias, dims.vocabulary)?,
+            bias: tensors.bias(family.vocabulary.bias, dims.vocabulary)?,
         },
         FolderKind::TokenEncoder => {
             let settings = LateInteraction::read(folder)?;
@@ -202,6 +211,19 @@ fn read_head(
             Head::Projection(projection, settings)
         }
     })
+}
+
+/// Which tokens a classifier sees.
+fn scored(config: &Config) -> Result<Pooling, String> {
+    let activation = config.get::<String>(&["classifier_activation"])?;
+    if activation.is_some_and(|name| name != "gelu") {
+        return Err("only classifiers with the activation `gelu` are known".to_owned());
+    }
+    match config.get::<String>(&["classifier_pooling"])?.as_deref() {
+        None | Some("cls") => Ok(Pooling::Cls),
+        Some("mean") => Ok(Pooling::Mean),
+        Some(other) => Err(format!("classifiers with pooling `{other}` are not known")),
+    }
 }
 
 /// The bytes of a file of settings; `None` when it is not there.

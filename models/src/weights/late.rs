@@ -9,8 +9,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::checkpoint::{DenseTensors, Tensors};
 use super::folder::{json, step_name, steps};
+use super::tensors::{DenseTensors, Tensors};
 use crate::ModelError;
 
 /// Settings of ColBERT's own code.
@@ -47,10 +47,7 @@ pub(crate) struct LateInteraction {
 }
 
 /// Whether a folder whose configuration names `class` holds a late-interaction model.
-pub(super) fn is_late_interaction(
-    folder: &Path,
-    class: Option<&String>,
-) -> Result<bool, ModelError> {
+pub(super) fn is_late_interaction(folder: &Path, class: Option<&str>) -> Result<bool, ModelError> {
     if class.is_some_and(|class| class == "HF_ColBERT") || folder.join(METADATA).is_file() {
         return Ok(true);
     }

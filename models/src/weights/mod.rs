@@ -2,13 +2,18 @@
 //! single file, which is what the repository ships.
 
 mod checkpoint;
+mod config;
 pub mod container;
 mod family;
 mod folder;
 mod late;
+mod rotary;
+mod tensors;
 
-pub(crate) use checkpoint::{Checkpoint, DenseTensors, Dims, LayerTensors, NormTensors};
-pub(crate) use family::Activation;
+pub(crate) use checkpoint::{Checkpoint, Dims, LayerTensors};
+pub(crate) use family::{Activation, Gate};
 pub(crate) use folder::{Folder, Head, OWN_SETTINGS, Pooling, Prefixes, json, settings};
 pub use folder::{FolderKind, runs_on_devices};
 pub(crate) use late::LateInteraction;
+pub(crate) use rotary::RotaryLayer;
+pub(crate) use tensors::{DenseTensors, NormTensors};

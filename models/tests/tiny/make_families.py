@@ -201,4 +201,5 @@ def main():
     cross("electra", randomise(ElectraForSequenceClassification(settings)), tok, types=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

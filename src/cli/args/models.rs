@@ -15,7 +15,8 @@ pub(in crate::cli) enum ModelsCommand {
     /// List the models this build carries, those that were added and those behind servers
     List,
     /// Add published weights from a folder: an encoder, cross-encoder, sparse encoder or
-    /// late-interaction model (ColBERT) of BERT's families (RoBERTa, XLM-R, MPNet, DistilBERT, ELECTRA)
+    /// late-interaction model (ColBERT) of BERT's families (RoBERTa, XLM-R, MPNet, DistilBERT, ELECTRA,
+    /// ModernBERT, GTE 1.5, Nomic)
     Add {
         /// Folder with config.json, tokenizer.json (or vocab.txt) and model.safetensors
         path: PathBuf,
