@@ -1,7 +1,7 @@
 //! Asking questions of an open corpus.
 
 use indago_core::ports::{DocumentStore, Output, RunEngine, StoreError};
-use indago_core::{Budget, Cancel, Filters, Report, RunId};
+use indago_core::{Budget, Cancel, Filters, IndexCoverage, Report, RunId};
 use indago_retriever::Corpus;
 use indago_workflows::SqliteEngine;
 use indago_workflows::deep_research::default_limits;
@@ -54,6 +54,7 @@ pub struct Asker {
     corpus: Corpus,
     engine: SqliteEngine,
     reasoner: Option<ModelReasoner>,
+    coverage: IndexCoverage,
 }
 
 impl Asker {
@@ -109,12 +110,19 @@ impl Asker {
         compute.search_in(&corpus);
         let journal = wire::journal(project)?;
         let engine = wire::engine(&corpus, journal, threads, &compute, reasoner.as_ref())?;
+        let coverage = wire::coverage(&corpus, &compute).unwrap_or_default();
         Ok(Self {
             name: name.to_owned(),
             corpus,
             engine,
             reasoner,
+            coverage,
         })
+    }
+
+    /// How far the vectors are that questions are compared with.
+    pub fn coverage(&self) -> IndexCoverage {
+        self.coverage
     }
 
     /// The corpus that is asked.

@@ -1,7 +1,8 @@
 //! Where vectors are made and searched: on this CPU or on GPUs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use indago_core::Cancel;
 use indago_core::ports::{Encoder, PairScorer, Reranker};
@@ -35,6 +36,8 @@ pub enum Work {
 pub struct Compute {
     owners: Vec<Owner<Gpu>>,
     encoder: Option<Arc<dyn Encoder>>,
+    /// Encoders that were opened, by name: their weights are large.
+    opened: Arc<Mutex<BTreeMap<String, Arc<dyn Encoder>>>>,
     said: String,
     fell_back: bool,
 }
@@ -49,6 +52,7 @@ impl Compute {
         Self {
             owners: Vec::new(),
             encoder: None,
+            opened: Arc::default(),
             said: format!("{}; {why}", Device::Cpu(Isa::active())),
             fell_back: false,
         }
@@ -116,6 +120,7 @@ impl Compute {
         Ok(Self {
             encoder: encoder.map(|encoder| Arc::new(encoder) as Arc<dyn Encoder>),
             owners,
+            opened: Arc::default(),
             said: format!("{}; {why}; {products}", names.join(", ")),
             fell_back: false,
         })
@@ -136,12 +141,22 @@ impl Compute {
         self.fell_back
     }
 
-    /// An encoder by name ([`wire::encoder_named`]), there.
+    /// An encoder by name ([`wire::encoder_named`]), there; opened once.
     ///
     /// # Errors
     /// When there is no such model, or the device has not the memory, failed, or computes other
     /// vectors than the CPU.
     pub fn encoder_named(&self, name: &str) -> Result<Arc<dyn Encoder>, Error> {
+        let opened = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(encoder) = opened().get(name) {
+            return Ok(Arc::clone(encoder));
+        }
+        let encoder = self.open_encoder(name)?;
+        opened().insert(name.to_owned(), Arc::clone(&encoder));
+        Ok(encoder)
+    }
+
+    fn open_encoder(&self, name: &str) -> Result<Arc<dyn Encoder>, Error> {
         if let Some((name, dim)) = name.rsplit_once(':')
             && let Ok(dim) = dim.parse()
         {

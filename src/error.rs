@@ -391,7 +391,9 @@ fn of_read(error: &RetrieveError) -> Option<String> {
                 .to_owned()
         }
         RetrieveError::ModelMismatch { .. } => {
-            "make the vectors anew with `indago index --vectors-only`".to_owned()
+            "`indago index --vectors-only` makes those of the embedded encoder too; \
+             `--retriever dense@NAME` searches those of one that was added or is in a folder"
+                .to_owned()
         }
         RetrieveError::UnknownRetriever(_) => {
             let names: Vec<_> = indago_retriever::retrievers::names().collect();

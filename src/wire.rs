@@ -29,6 +29,9 @@ use indago_workflows::{
 
 use crate::{Compute, Error, ModelReasoner, Project};
 
+/// The model of the fast tier.
+const FAST_TIER: &str = "static-minilm/int8";
+
 /// The embedded encoder; unpacked once per process.
 ///
 /// # Errors
@@ -59,7 +62,7 @@ pub fn fast_encoder() -> Result<Arc<dyn Encoder>, Error> {
     });
     made.clone().map_err(|reason| {
         Error::Encode(EncodeError::Model {
-            model: "static-minilm/int8".to_owned(),
+            model: FAST_TIER.to_owned(),
             reason,
         })
     })
@@ -194,8 +197,33 @@ pub const DEFAULT_RETRIEVER: &str = "graph";
 /// Retrievers that never need an encoder.
 const BY_WORDS: [&str; 2] = ["bm25", "exact"];
 
-/// The retriever registered as `name` over `corpus`, with the embedded encoder unless the name
-/// says otherwise ([`split_retriever`]). What stands behind a `:` are weights of fields, as in
+/// The encoder that a corpus is searched with where none is named: the embedded one, or if it made
+/// none of the vectors the first of those that did and can be had.
+///
+/// # Errors
+/// When the embedded encoder cannot be used.
+pub fn encoder_of(corpus: &Corpus, compute: &Compute) -> Result<Arc<dyn Encoder>, Error> {
+    let embedded = compute.encoder_named("minilm")?;
+    let sets = corpus.encoders();
+    let made = |encoder: &dyn Encoder| sets.iter().any(|set| set.1 == encoder.fingerprint());
+    if sets.is_empty() || made(embedded.as_ref()) {
+        return Ok(embedded);
+    }
+    let others = sets.iter().filter_map(|(name, _, _)| {
+        let (model, dim) = name.rsplit_once(':').unwrap_or((name, ""));
+        // Models that are part of the program are asked for by shorter names.
+        let short = [(embedded.name(), "minilm"), (FAST_TIER, "static")];
+        let short = short.into_iter().find(|(long, _)| *long == model);
+        let name = short.map_or_else(|| name.clone(), |(_, short)| format!("{short}:{dim}"));
+        compute.encoder_named(name.trim_end_matches(':')).ok()
+    });
+    let mut others = others.filter(|encoder| made(encoder.as_ref()));
+    // Without any the retriever says whose vectors are there.
+    Ok(others.next().unwrap_or(embedded))
+}
+
+/// The retriever registered as `name` over `corpus`, with [`encoder_of`] it unless the name says
+/// otherwise ([`split_retriever`]). What stands behind a `:` are weights of fields, as in
 /// `bm25:title=2` ([`indago_retriever::FieldWeights`]), or parts that the default one does without,
 /// as in `graph:-trees` ([`indago_retriever::graph::LeftOut`]); what stands behind a `+` is a
 /// [`reranker`] for its first 50 hits, as in `fused+minilm`. While the corpus has no vectors the default one
@@ -223,6 +251,7 @@ pub fn retriever_on(
     }
     let whole = name;
     let (name, encoder) = split_retriever(name);
+    let names_encoder = whole.contains('@');
     let (name, changes) = name.split_once(':').unwrap_or((name, ""));
     // Parts of the evidence to leave out, or weights of fields.
     let (left_out, weights) = match changes {
@@ -246,7 +275,8 @@ pub fn retriever_on(
         Some(match encoder {
             // Devices give no vectors of tokens.
             encoder if LATE_INTERACTION.contains(&name) => encoder_named(encoder)?,
-            other => compute.encoder_named(other)?,
+            named if names_encoder => compute.encoder_named(named)?,
+            _ => encoder_of(corpus, compute)?,
         })
     };
     if let Some(left_out) = left_out {
@@ -255,11 +285,11 @@ pub fn retriever_on(
     Ok(corpus.retriever(name, encoder)?)
 }
 
-/// How far the vectors of the embedded encoder are; `None` when it cannot be used.
-pub fn coverage(corpus: &Corpus) -> Option<IndexCoverage> {
-    encoder()
-        .ok()
-        .map(|encoder| corpus.coverage(encoder.fingerprint()))
+/// How far the vectors are of the encoder that a corpus is searched with ([`encoder_of`]); `None`
+/// when it cannot be used.
+pub fn coverage(corpus: &Corpus, compute: &Compute) -> Option<IndexCoverage> {
+    let encoder = encoder_of(corpus, compute).ok()?;
+    Some(corpus.coverage(encoder.fingerprint()))
 }
 
 /// The journal of a project; made when it is not there.
@@ -351,7 +381,7 @@ pub fn library_on(
         stats: Arc::new(corpus.clone()),
         names: Arc::new(corpus.clone()),
         similarity: Similarity::Encoder(fast_encoder()?),
-        coverage: coverage(corpus).unwrap_or_default(),
+        coverage: coverage(corpus, compute).unwrap_or_default(),
     };
     let library = CpuLibrary::new(parts, threads).map_err(|e| Error::Threads(e.to_string()))?;
     Ok(Arc::new(library))
@@ -388,7 +418,7 @@ pub fn carried() -> Vec<Carried> {
             open: || Ok(Arc::new(MiniLm::embedded()?)),
         },
         Carried {
-            name: "static-minilm/int8",
+            name: FAST_TIER,
             purpose: "comparing sentences with a question; distilled from the former",
             dim: 256,
             licence: "Apache-2.0",

@@ -75,7 +75,7 @@ pub(super) fn run(
         let work = Work::Searching(corpus.n_vectors());
         device::choose(settings, work, printer, cancel)
     })?;
-    search::note_coverage(asker.corpus(), crate::wire::DEFAULT_RETRIEVER, printer);
+    search::note_coverage(asker.coverage(), printer);
     let runtime = runtime()?;
     match (question, items) {
         (_, Some(items)) => {

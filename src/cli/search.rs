@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indago_core::ports::Reranker;
-use indago_core::{Cancel, Filters, Hit, Location, PassageId, Provenance, Query};
+use indago_core::{Cancel, Filters, Hit, IndexCoverage, Location, PassageId, Provenance, Query};
 use indago_retriever::rerank::{ByPairs, Judging, by_language_model};
 use indago_retriever::{Corpus, metrics};
 
@@ -61,7 +61,13 @@ pub(super) fn run(
         let reranker = reranker(second, settings, &compute)?;
         retriever = wire::reranked(&corpus, retriever, reranker, settings.rerank_depth.value);
     }
-    note_coverage(&corpus, name, printer);
+    // With another encoder or none, other passages are meant.
+    if name != "bm25" && !name.contains('@') {
+        note_coverage(
+            wire::coverage(&corpus, &compute).unwrap_or_default(),
+            printer,
+        );
+    }
     let filters = filters(&args.filters);
     if let Some(file) = &args.batch {
         return run_batch(
@@ -121,11 +127,8 @@ fn reranker(
 }
 
 /// Says so when dense search sees only part of the corpus.
-pub(super) fn note_coverage(corpus: &Corpus, retriever: &str, printer: Printer) {
-    let Some(coverage) = wire::coverage(corpus) else {
-        return;
-    };
-    if retriever != "bm25" && coverage.missing() > 0 {
+pub(super) fn note_coverage(coverage: IndexCoverage, printer: Printer) {
+    if coverage.missing() > 0 {
         printer.note(&format!(
             "note: {} of {} passages have vectors; the rest is found by words only (`indago index \
              --vectors-only` completes them)",

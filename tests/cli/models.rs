@@ -111,8 +111,49 @@ fn a_corpus_is_encoded_by_an_added_model() {
     assert_eq!(found.len(), 3);
     assert_eq!(found[0]["why"][0]["retriever"], "dense");
     // The embedded encoder has no vectors here, which is said and not papered over.
-    let other = run(&sandbox, &["search", "yeast", "--retriever", "dense"]);
+    let other = run(&sandbox, &["search", "yeast", "--retriever", "dense@minilm"]);
     assert_ne!(other.code, Some(0));
+    assert!(other.stderr.contains("dense@NAME"), "{other:?}");
+}
+
+#[test]
+fn a_corpus_with_vectors_of_one_encoder_is_searched_and_asked_with_it() {
+    let sandbox = Sandbox::with_documents();
+    let added = run(
+        &sandbox,
+        &["models", "add", &tiny("modernbert"), "--name", "mine"],
+    );
+    assert_eq!(added.code, Some(0), "{added:?}");
+    let indexed = run(&sandbox, &["index", "docs", "--encoder", "mine"]);
+    assert_eq!(indexed.code, Some(0), "{indexed:?}");
+
+    let query = "who designed the lighthouse";
+    let cosines = |args: &[&str]| -> Vec<f64> {
+        let found = run(&sandbox, &[&["search", query, "--json"], args].concat());
+        assert_eq!(found.stderr, "", "nothing to note");
+        let why = hits(&found).into_iter().filter_map(|hit| {
+            let why = hit["why"].as_array()?.clone();
+            why.into_iter().find(|why| why["retriever"] == "dense")
+        });
+        why.filter_map(|why| why["score"].as_f64()).collect()
+    };
+    let by_default = cosines(&[]);
+    assert!(!by_default.is_empty());
+    assert_eq!(by_default, cosines(&["--retriever", "graph@mine"]));
+    let asked = run(&sandbox, &["ask", query]);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+
+    // Without the model nothing else takes its place, and what to do is said.
+    assert_eq!(run(&sandbox, &["models", "rm", "mine"]).code, Some(0));
+    let gone = run(&sandbox, &["search", query]);
+    assert_ne!(gone.code, Some(0));
+    assert!(
+        gone.stderr.contains("vectors of `mine`") && gone.stderr.contains("--vectors-only"),
+        "{gone:?}"
+    );
+    let completed = run(&sandbox, &["index", "--vectors-only"]);
+    assert_eq!(completed.code, Some(0), "{completed:?}");
+    assert_ne!(cosines(&[]), by_default);
 }
 
 #[test]
