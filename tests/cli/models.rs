@@ -111,7 +111,10 @@ fn a_corpus_is_encoded_by_an_added_model() {
     assert_eq!(found.len(), 3);
     assert_eq!(found[0]["why"][0]["retriever"], "dense");
     // The embedded encoder has no vectors here, which is said and not papered over.
-    let other = run(&sandbox, &["search", "yeast", "--retriever", "dense@minilm"]);
+    let other = run(
+        &sandbox,
+        &["search", "yeast", "--retriever", "dense@minilm"],
+    );
     assert_ne!(other.code, Some(0));
     assert!(other.stderr.contains("dense@NAME"), "{other:?}");
 }
