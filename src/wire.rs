@@ -468,7 +468,53 @@ impl Carried {
 
 #[cfg(test)]
 mod tests {
+    use indago_retriever::calibrate::scale_of;
+    use indago_retriever::fuse::ScoreScale;
+
     use super::*;
+
+    /// The embedded encoder under another name.
+    struct Stranger(Arc<dyn Encoder>);
+
+    impl Encoder for Stranger {
+        fn name(&self) -> &'static str {
+            "stranger"
+        }
+
+        fn fingerprint(&self) -> &'static str {
+            "stranger"
+        }
+
+        fn dim(&self) -> usize {
+            self.0.dim()
+        }
+
+        fn encode(
+            &self,
+            texts: &[&str],
+            role: Role,
+            cancel: &Cancel,
+        ) -> Result<indago_core::ports::Matrix, EncodeError> {
+            self.0.encode(texts, role, cancel)
+        }
+    }
+
+    #[test]
+    fn the_scale_that_all_others_are_compared_with_is_that_of_the_embedded_encoder() {
+        let embedded = encoder().unwrap();
+        assert!(embedded.strangers().is_some());
+        assert_eq!(scale_of(embedded.as_ref()).unwrap(), ScoreScale::COSINE);
+        let measured = scale_of(&Stranger(embedded)).unwrap();
+        for (measured, stated) in [
+            (measured.floor, ScoreScale::COSINE.floor),
+            (measured.unrelated, ScoreScale::COSINE.unrelated),
+            (measured.silent, ScoreScale::COSINE.silent),
+            (measured.sure, ScoreScale::COSINE.sure),
+        ] {
+            assert!((measured - stated).abs() < 2e-3, "{measured} {stated}");
+        }
+        assert_ne!(measured, ScoreScale::COSINE, "it was measured");
+    }
 
     #[test]
     fn rerankers_are_no_part_of_a_retriever_and_its_encoder() {

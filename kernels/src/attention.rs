@@ -106,10 +106,10 @@ const BLOCK: usize = 64;
 ///
 /// A token that no key counts for becomes zeros.
 ///
-/// Does `4 * rows.len() * min(seen, 64 + 2 * reach) * heads * dim` operations. Scores of six or twelve query rows at a
-/// time live in scratch (`48 * seen` bytes), never the whole matrix; keys and values of one head are
-/// copied into panels (`8 * seen * dim` bytes). Error about that of two f32 products. Twin:
-/// [`crate::reference::attention`].
+/// Does `4 * rows.len() * min(seen, 64 + 2 * reach) * heads * dim` operations. Scores of six or twelve
+/// query rows at a time live in scratch (`48 * seen` bytes), never the whole matrix; keys and values
+/// of one head are copied into panels (`8 * seen * dim` bytes). Error about that of two f32 products.
+/// Twin: [`crate::reference::attention`].
 ///
 /// # Panics
 /// When the shapes do not fit.

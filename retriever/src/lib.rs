@@ -7,6 +7,7 @@
 //!
 //! Models and agents are strangers here: encoders come in through a port of `indago-core`.
 
+pub mod calibrate;
 pub mod ingest;
 
 mod build;

@@ -84,6 +84,12 @@ pub trait Encoder: Send + Sync {
         None
     }
 
+    /// Mean cosine of a question and a passage that have nothing to do with each other, where that is
+    /// known; else whoever has to know measures it.
+    fn strangers(&self) -> Option<f32> {
+        None
+    }
+
     /// The encoder of whose vectors these are the first [`Self::dim`] values, scaled to length 1
     /// again. Whoever has its vector of a text can cut this one's from it instead of encoding.
     fn truncation_of(&self) -> Option<&dyn Encoder> {

@@ -125,6 +125,10 @@ impl<L: Launcher + 'static> Encoder for DeviceMiniLm<L> {
         self.model.dim()
     }
 
+    fn strangers(&self) -> Option<f32> {
+        self.model.strangers()
+    }
+
     /// Vectors of tokens are made on the CPU.
     fn tokens(&self) -> Option<&dyn indago_core::ports::TokenEncoder> {
         self.model.tokens()

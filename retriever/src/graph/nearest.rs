@@ -14,16 +14,16 @@ const FIRST: usize = 10;
 const NEAREST: u32 = 2;
 
 /// Raises the scores of the [`NEAREST`] of `list` in [`Hit::why`], a list of cosines, until they are
-/// among the [`FIRST`] of `hits`. Other hits keep their scores, and all are sorted again.
+/// among the [`FIRST`] of `hits`; `scale` says what they mean. Other hits keep their scores, and all are sorted again.
 ///
 /// Nothing happens where the list recognised nothing ([`ScoreScale::silent`]).
-pub(crate) fn keep_nearest(hits: &mut [Hit], list: &str) {
+pub(crate) fn keep_nearest(hits: &mut [Hit], list: &str, scale: ScoreScale) {
     let cosine = |hit: &Hit, rank: u32| {
         let why = hit.why.iter().find(|why| why.retriever == list);
         why.filter(|why| why.rank <= rank).map(|why| why.score)
     };
     let best = hits.iter().find_map(|hit| cosine(hit, 1));
-    if best.is_none_or(|best| best <= ScoreScale::COSINE.silent) {
+    if best.is_none_or(|best| best <= scale.silent) {
         return;
     }
     let is_near = |hit: &Hit| cosine(hit, NEAREST).is_some();
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_two_nearest_take_the_last_places() {
         let mut found = hits(&falling(16), &[(15, 1), (12, 2), (11, 3)], 0.6);
-        keep_nearest(&mut found, "dense");
+        keep_nearest(&mut found, "dense", ScoreScale::COSINE);
         let want = [0, 1, 2, 3, 4, 5, 6, 7, 12, 15, 8, 9, 10, 11, 13, 14];
         assert_eq!(order(&found), want);
         assert!(found.is_sorted_by(|a, b| a.score >= b.score));
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn one_at_the_edge_is_not_pushed_out_by_the_other() {
         let mut found = hits(&falling(14), &[(13, 1), (9, 2)], 0.6);
-        keep_nearest(&mut found, "dense");
+        keep_nearest(&mut found, "dense", ScoreScale::COSINE);
         assert_eq!(order(&found)[..8], [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(order(&found)[8..10], [9, 13]);
     }
@@ -98,7 +98,7 @@ mod tests {
         for best in [0.35, 0.1] {
             let mut found = hits(&falling(14), &[(13, 1), (12, 2)], best);
             let before = found.clone();
-            keep_nearest(&mut found, "dense");
+            keep_nearest(&mut found, "dense", ScoreScale::COSINE);
             assert_eq!(found, before);
         }
     }
@@ -118,7 +118,7 @@ mod tests {
                 .collect();
             let before = hits(&scores, &ranks, 0.8);
             let mut after = before.clone();
-            keep_nearest(&mut after, "dense");
+            keep_nearest(&mut after, "dense", ScoreScale::COSINE);
             let near = |id: &u8| ranks.iter().any(|(place, _)| *place == usize::from(*id));
             if ranks.iter().any(|(_, rank)| *rank == 1) {
                 let first = &order(&after)[..after.len().min(FIRST)];

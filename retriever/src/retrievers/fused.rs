@@ -6,6 +6,7 @@ use indago_core::ports::{Encoder, RetrieveError, Retriever};
 use indago_core::{Cancel, Hit, Query};
 
 use super::{bm25::Bm25, dense::Dense};
+use crate::calibrate::scale_of;
 use crate::corpus::Corpus;
 use crate::fuse::{FusionRule, RankedList, ScoreScale, fuse};
 
@@ -83,11 +84,12 @@ impl Fused {
             weight: WEIGHTS.0,
             scale: ScoreScale::TERM_WEIGHTS,
         }];
-        if encoder.is_some() {
+        if let Some(encoder) = encoder {
+            let dense = Dense::new(corpus, Some(Arc::clone(&encoder)), "dense")?;
             parts.push(Part {
-                retriever: Arc::new(Dense::new(corpus, encoder, "dense")?),
+                retriever: Arc::new(dense),
                 weight: WEIGHTS.1,
-                scale: ScoreScale::COSINE,
+                scale: scale_of(encoder.as_ref())?,
             });
         }
         Ok(Self::of(corpus, parts, FusedOptions::default()))
@@ -114,6 +116,12 @@ impl Fused {
             parts,
             options,
         }
+    }
+
+    /// What the scores of the retriever `name` mean; `None` without it.
+    pub(super) fn scale(&self, name: &str) -> Option<ScoreScale> {
+        let part = self.parts.iter().find(|part| part.retriever.name() == name);
+        part.map(|part| part.scale)
     }
 
     /// What each retriever that has a say in `query` finds.

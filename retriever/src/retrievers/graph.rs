@@ -327,8 +327,9 @@ impl Retriever for Graph {
             })
             .collect();
         hits.sort_by(Hit::best_first);
-        if self.left_out.keeps_nearest() {
-            graph::keep_nearest(&mut hits, DENSE);
+        let scale = self.fused.scale(DENSE);
+        if let Some(scale) = scale.filter(|_| self.left_out.keeps_nearest()) {
+            graph::keep_nearest(&mut hits, DENSE, scale);
         }
         // A few more than wanted, because some will fold into others.
         hits.truncate(deep);
