@@ -14,7 +14,9 @@ use super::model::library::{CorpusRow, DocumentRow, HitList, HitRow, PassageRow}
 use super::model::report::OpenDocument;
 use super::text::{clean, clean_bounded};
 use crate::remote::NetworkConfig;
-use crate::{Corpus, Error, FolderOptions, IndexRequest, Progress, Project, Pulling, wire};
+use crate::{
+    Compute, Corpus, Error, FolderOptions, IndexRequest, Progress, Project, Pulling, wire,
+};
 
 /// Documents that are listed.
 const MAX_DOCUMENTS: usize = 5_000;
@@ -114,10 +116,13 @@ pub(super) fn passages(corpus: &Corpus, document: &str) -> Result<Vec<PassageRow
 
 /// One query against every registered retriever.
 pub(super) fn search(corpus: &Corpus, query: &str, cancel: &Cancel) -> Vec<HitList> {
+    // One for all, so that an encoder of the user's is opened once.
+    let compute = Compute::cpu();
     indago_retriever::retrievers::names()
         .map(|name| {
             let since = Instant::now();
-            let hits = search_one(corpus, name, query, cancel).map_err(|e| clean(&e.to_string()));
+            let hits = search_one(corpus, name, query, &compute, cancel);
+            let hits = hits.map_err(|e| clean(&e.to_string()));
             HitList {
                 retriever: name.to_owned(),
                 hits,
@@ -131,9 +136,10 @@ fn search_one(
     corpus: &Corpus,
     name: &str,
     query: &str,
+    compute: &Compute,
     cancel: &Cancel,
 ) -> Result<Vec<HitRow>, Error> {
-    let retriever = wire::retriever(corpus, name)?;
+    let retriever = wire::retriever_on(corpus, name, compute)?;
     let hits = retriever.search(&Query::new(query), HITS, cancel)?;
     let mut rows = Vec::with_capacity(hits.len());
     for hit in hits {
