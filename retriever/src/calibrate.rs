@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use indago_core::Cancel;
 use indago_core::ports::{EncodeError, Encoder, Role};
 
+use crate::encoded;
 use crate::fuse::ScoreScale;
 
 /// Questions with passages that answer them, each about something else.
@@ -86,7 +87,7 @@ const APART: f32 = 0.02;
 /// Encodes two dozen sentences, once a process and encoder.
 ///
 /// # Errors
-/// When the encoder fails.
+/// When the encoder fails, or gives other vectors than it says.
 pub fn scale_of(encoder: &dyn Encoder) -> Result<ScoreScale, EncodeError> {
     static KNOWN: Mutex<BTreeMap<String, ScoreScale>> = Mutex::new(BTreeMap::new());
     if let Some(strangers) = encoder.strangers() {
@@ -111,8 +112,8 @@ pub fn scale_of(encoder: &dyn Encoder) -> Result<ScoreScale, EncodeError> {
 /// higher.
 fn strangers(encoder: &dyn Encoder) -> Result<Option<f32>, EncodeError> {
     let (questions, passages): (Vec<&str>, Vec<&str>) = PAIRS.into_iter().unzip();
-    let questions = encoder.encode(&questions, Role::Query, &Cancel::new())?;
-    let passages = encoder.encode(&passages, Role::Passage, &Cancel::new())?;
+    let questions = encoded::encode(encoder, &questions, Role::Query, &Cancel::new())?;
+    let passages = encoded::encode(encoder, &passages, Role::Passage, &Cancel::new())?;
     let (mut strangers, mut answers) = (0.0, 0.0);
     for q in 0..PAIRS.len() {
         for p in 0..PAIRS.len() {
@@ -232,6 +233,12 @@ mod tests {
             assert!((a - b).abs() < 1e-3, "{a} {b}");
             assert!(scale.silent > plain.silent && scale.silent < scale.sure);
         }
+    }
+
+    #[test]
+    fn an_encoder_whose_vectors_are_no_numbers_is_refused() {
+        let error = scale_of(&Cone::of(f32::NAN)).unwrap_err().to_string();
+        assert!(error.contains("not a finite number"), "{error}");
     }
 
     #[test]
