@@ -210,12 +210,13 @@ pub fn encoder_of(corpus: &Corpus, compute: &Compute) -> Result<Arc<dyn Encoder>
         return Ok(embedded);
     }
     let others = sets.iter().filter_map(|(name, _, _)| {
-        let (model, dim) = name.rsplit_once(':').unwrap_or((name, ""));
         // Models that are part of the program are asked for by shorter names.
-        let short = [(embedded.name(), "minilm"), (FAST_TIER, "static")];
-        let short = short.into_iter().find(|(long, _)| *long == model);
-        let name = short.map_or_else(|| name.clone(), |(_, short)| format!("{short}:{dim}"));
-        compute.encoder_named(name.trim_end_matches(':')).ok()
+        let carried = [(embedded.name(), "minilm"), (FAST_TIER, "static")];
+        let mut short = carried
+            .into_iter()
+            .filter_map(|(long, short)| Some(format!("{short}{}", name.strip_prefix(long)?)));
+        let asked = short.next().unwrap_or_else(|| name.clone());
+        compute.encoder_named(&asked).ok()
     });
     let mut others = others.filter(|encoder| made(encoder.as_ref()));
     // Without any the retriever says whose vectors are there.

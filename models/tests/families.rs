@@ -9,7 +9,7 @@ use indago_core::ports::{Encoder, PairScorer, Role, TokenCounter};
 use indago_models::{CrossEncoder, FolderKind, SentenceEncoder, runs_on_devices};
 use serde_json::{Value, json};
 use tiny::{copy_of, folder, scores_are_those_of_transformers, weights_are_those_of_transformers};
-use vectors::vectors_are_those_of_transformers;
+use vectors::{vectors_are_those_of_transformers, with_settings};
 
 #[test]
 fn vectors_of_a_cased_bert() {
@@ -192,16 +192,11 @@ fn what_is_of_no_known_family_is_named() {
         ("xlm-roberta", json!({"pad_token_id": 33}), "odd sizes"),
         ("xlm-roberta", json!({"vocab_size": 12}), "word_embeddings"),
     ] {
-        let copy = copy_of(
-            name,
-            &["config.json", "model.safetensors", "tokenizer.json"],
-        );
-        let path = copy.path().join("config.json");
-        let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        for (key, value) in change.as_object().unwrap() {
-            config[key] = value.clone();
-        }
-        std::fs::write(&path, config.to_string()).unwrap();
+        let copy = with_settings(name, |config| {
+            for (key, value) in change.as_object().unwrap() {
+                config[key] = value.clone();
+            }
+        });
         let error = match FolderKind::of(copy.path()) {
             Ok(FolderKind::Encoder) => SentenceEncoder::open(copy.path()).unwrap_err().to_string(),
             Ok(kind) => panic!("{name}: {kind:?}"),

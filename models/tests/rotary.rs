@@ -11,12 +11,10 @@ use indago_core::ports::{Encoder, Role, TokenEncoder};
 use indago_models::{ColBert, CrossEncoder, FolderKind, SentenceEncoder, Splade, runs_on_devices};
 use serde_json::{Value, json};
 use tiny::{
-    close, copy_of, expected, floats, folder, scores_are_those_of_transformers, texts,
+    close, expected, floats, folder, scores_are_those_of_transformers, texts,
     weights_are_those_of_transformers,
 };
-use vectors::vectors_are_those_of_transformers;
-
-const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
+use vectors::{vectors_are_those_of_transformers, with_settings};
 
 #[test]
 fn vectors_of_a_modernbert_some_of_whose_layers_look_at_near_tokens() {
@@ -50,20 +48,6 @@ fn scores_of_a_gte_in_the_frame_of_another_tokenizer() {
 #[test]
 fn weights_of_a_sparse_modernbert() {
     weights_are_those_of_transformers("modernbert-sparse");
-}
-
-/// The fixture `name` with other settings.
-fn with_settings(name: &str, change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
-    let copy = copy_of(name, &FILES);
-    let path = copy.path().join("config.json");
-    let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    change(&mut config);
-    std::fs::write(&path, config.to_string()).unwrap();
-    let prompts = "config_sentence_transformers.json";
-    if folder(name).join(prompts).exists() {
-        std::fs::copy(folder(name).join(prompts), copy.path().join(prompts)).unwrap();
-    }
-    copy
 }
 
 /// Moves a setting to another name.

@@ -160,6 +160,20 @@ fn a_corpus_with_vectors_of_one_encoder_is_searched_and_asked_with_it() {
 }
 
 #[test]
+fn a_corpus_with_vectors_of_a_carried_encoder_alone_is_searched_with_it() {
+    for encoder in ["minilm:96", "static"] {
+        let sandbox = Sandbox::with_documents();
+        let indexed = run(&sandbox, &["index", "docs", "--encoder", encoder]);
+        assert_eq!(indexed.code, Some(0), "{indexed:?}");
+        let search = |retriever: &str| {
+            let args = ["search", "lighthouse", "--json", "--retriever", retriever];
+            hits(&run(&sandbox, &args))
+        };
+        assert_eq!(search("dense"), search(&format!("dense@{encoder}")));
+    }
+}
+
+#[test]
 fn a_folder_without_a_model_is_not_added() {
     let sandbox = Sandbox::new();
     sandbox.write("empty/readme.txt", "no model");

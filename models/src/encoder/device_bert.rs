@@ -314,7 +314,10 @@ fn device_weights(
     model: &Checkpoint,
 ) -> Result<(EncoderShape, EncoderWeights<Vec<f32>>), ModelError> {
     if model.distances.is_some() || model.rotary.is_some() || model.gate.is_some() {
-        let reason = "layers like these are computed on the CPU only".to_owned();
+        let reason =
+            "distances in attention, rotary positions and gated layers are computed on the CPU \
+                      only; open it as a `SentenceEncoder` or `CrossEncoder`"
+                .to_owned();
         return Err(ModelError::format("the model", reason));
     }
     let dims = model.dims;

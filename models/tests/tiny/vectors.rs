@@ -1,4 +1,4 @@
-//! Vectors of fixtures against those of transformers.
+//! Vectors of fixtures against those of transformers, and fixtures with other settings.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
@@ -6,8 +6,9 @@ use std::path::Path;
 use indago_core::Cancel;
 use indago_core::ports::{Encoder, Role, TokenCounter};
 use indago_models::SentenceEncoder;
+use serde_json::Value;
 
-use crate::tiny::{close, expected, floats, texts};
+use crate::tiny::{close, copy_of, expected, floats, folder, texts};
 
 /// Compares the vectors of the model in `path`, and where it cuts texts, with those of the fixture
 /// `name`.
@@ -30,4 +31,21 @@ pub(crate) fn vectors_are_those_of_transformers(path: &Path, name: &str) {
         // Longer texts are cut by the model, not by the counter.
         assert!(ids == 32 || model.count(text) == ids - 2, "{text}");
     }
+}
+
+/// The fixture `name` with other settings.
+pub(crate) fn with_settings(name: &str, change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
+    let copy = copy_of(
+        name,
+        &["config.json", "model.safetensors", "tokenizer.json"],
+    );
+    let path = copy.path().join("config.json");
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut config);
+    std::fs::write(&path, config.to_string()).unwrap();
+    let prompts = "config_sentence_transformers.json";
+    if folder(name).join(prompts).exists() {
+        std::fs::copy(folder(name).join(prompts), copy.path().join(prompts)).unwrap();
+    }
+    copy
 }

@@ -97,7 +97,8 @@ pub(crate) enum Order {
     GateLast,
 }
 
-/// Names of the layers that make a score of the first token, and what is between them.
+/// Names of the layers that make a score of the first token or of the mean of all, and what is between
+/// them.
 #[derive(Debug)]
 pub(crate) struct ClassifierNames {
     pub pooler: &'static str,
