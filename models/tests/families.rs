@@ -69,6 +69,24 @@ fn vectors_of_an_mpnet_whose_attention_depends_on_distance() {
     vectors_are_those_of_transformers(&folder("mpnet"), "mpnet");
 }
 
+/// As `all-mpnet-base-v2` and `all-distilroberta-v1` are published.
+#[test]
+fn a_model_that_pools_is_a_sentence_encoder_whatever_it_was_trained_from() {
+    let class = |config: &mut Value| config["architectures"] = json!(["MPNetForMaskedLM"]);
+    let published = with_settings("mpnet", class);
+    let kind = || FolderKind::of(published.path()).unwrap();
+    assert_eq!(kind(), FolderKind::SparseEncoder);
+    let steps = ["Transformer", "Pooling", "Normalize"]
+        .map(|step| json!({"type": format!("sentence_transformers.models.{step}")}));
+    std::fs::write(
+        published.path().join("modules.json"),
+        json!(steps).to_string(),
+    )
+    .unwrap();
+    assert_eq!(kind(), FolderKind::Encoder);
+    vectors_are_those_of_transformers(published.path(), "mpnet");
+}
+
 #[test]
 fn tokens_of_a_prefix_have_no_vectors() {
     let copy = copy_of(

@@ -31,8 +31,10 @@ pub enum FolderKind {
 }
 
 impl FolderKind {
-    /// Of the model in `folder`, by the class that its configuration names, or by the files that
-    /// late-interaction models have beside it.
+    /// Of the model in `folder`: by the steps behind the network that its files state, and else by
+    /// the class that its configuration names. The class alone would mislead: that of published
+    /// sentence encoders is often the one that they were trained from, as `MPNetForMaskedLM` is
+    /// that of `all-mpnet-base-v2`.
     ///
     /// # Errors
     /// When there is no configuration of a BERT-type model.
@@ -42,6 +44,10 @@ impl FolderKind {
         let class = family.class(&config);
         if late::is_late_interaction(folder, config.class())? {
             return Ok(Self::TokenEncoder);
+        }
+        let pools = |step: &String| step_name(step) == "Pooling";
+        if class == "ForMaskedLM" && steps(folder)?.iter().any(pools) {
+            return Ok(Self::Encoder);
         }
         kind_of(class).ok_or_else(|| {
             let reason = format!(
