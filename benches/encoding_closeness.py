@@ -3,15 +3,17 @@
 
 DATA holds folders with `corpus.jsonl.gz` and `queries.jsonl`. From each, passages (300, or as many as
 `--texts` says) and a third as many questions are taken at even distances. Prints the least, the first
-percentile and the mean of the cosines. The embedded model is measured, or a model file (`--model`).
+percentile and the mean of the cosines. The embedded model is measured, or a model file or folder of the
+same weights (`--model`), or another published model as one that was added in 8 bits (`--weights`).
 
-Sets up its own environment: python3 benches/encoding_closeness.py --data DATA [--texts 60]
+Sets up its own environment: python3 benches/encoding_closeness.py --data DATA [--texts 60] [--weights all-mpnet-base-v2]
 """
 
 import argparse
 import gzip
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 
 import environment
@@ -40,11 +42,12 @@ def texts_of(folder, n):
 def published(folder, texts):
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder).eval()
+    longest = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     out = np.zeros((len(texts), model.config.hidden_size), np.float32)
     for start in range(0, len(order), 32):
         at = order[start : start + 32]
-        batch = tokenizer([texts[i] for i in at], padding=True, truncation=True, max_length=256,
+        batch = tokenizer([texts[i] for i in at], padding=True, truncation=True, max_length=longest,
                           return_tensors="pt")
         states = model(**batch).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1).float()
@@ -63,11 +66,15 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--texts", type=int, default=300)
     parser.add_argument("--model", nargs="?")
+    parser.add_argument("--weights", default=environment.MINILM, choices=environment.WEIGHTS)
     parser.add_argument("--program", help="a bench program built before")
     args = parser.parse_args()
     program = args.program or environment.program("encode")
-    folder = environment.published_weights()
+    folder = environment.published_weights(args.weights)
+    scratch = tempfile.TemporaryDirectory()
     model = [args.model] if args.model else []
+    if args.weights != environment.MINILM:
+        model = [environment.in_int8(folder, scratch.name)]
     transformers.utils.logging.disable_progress_bar()
     every = []
     print(f"{'set':<24} {'texts':>6} {'least':>9} {'1%':>9} {'mean':>9}")

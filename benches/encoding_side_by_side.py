@@ -8,8 +8,10 @@ dynamic int8 quantisation of weights, torch in f32. *Ready* is the time until th
 encoded: from the start of the process for ours, without Python's start and imports for the others.
 Peaks are those of the whole process, with what it had before the model was opened beside them.
 
+The model is the embedded one, or another that is added in either precision (`--weights`).
+
 Sets up its own environment, with torch (several gigabytes), and fetches the f32 weights:
-python3 benches/encoding_side_by_side.py [--rounds 12] [--batches 1 8 32]
+python3 benches/encoding_side_by_side.py [--weights all-mpnet-base-v2] [--rounds 12] [--batches 1 8 32]
 """
 
 import argparse
@@ -126,13 +128,14 @@ class Engine:
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--weights", default=environment.MINILM, choices=environment.WEIGHTS)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="each at most 64")
     parser.add_argument("--program", help="a bench program built before")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     program = args.program or environment.program("encode")
-    folder = environment.published_weights()
+    folder = environment.published_weights(args.weights)
     with tempfile.TemporaryDirectory() as scratch:
         # In a process of its own, whose memory is given back.
         script = [sys.executable, __file__]
@@ -140,9 +143,13 @@ def main():
                        stderr=subprocess.DEVNULL)
         exported, small = Path(scratch) / "model.onnx", Path(scratch) / "model-int8.onnx"
         weights = (folder / "model.safetensors").stat().st_size
-        embedded = environment.ROOT / "models" / "weights" / "all-minilm-l6-v2.int8"
+        if args.weights == environment.MINILM:
+            embedded = environment.ROOT / "models" / "weights" / "all-minilm-l6-v2.int8"
+            ours = Engine([program, "serve"], embedded.stat().st_size)
+        else:
+            ours = Engine([program, "serve", environment.in_int8(folder, scratch)], weights)
         engines = {
-            "indago, int8": Engine([program, "serve"], embedded.stat().st_size),
+            "indago, int8": ours,
             "indago, f32": Engine([program, "serve", folder], weights),
             "ONNX Runtime, f32": Engine([*script, "serve", "onnx", exported], exported.stat().st_size),
             "ONNX Runtime, dynamic int8": Engine([*script, "serve", "onnx", small], small.stat().st_size),

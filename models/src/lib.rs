@@ -22,4 +22,4 @@ pub use encoder::{
 };
 pub use error::ModelError;
 pub use tokenizer::{Vocabulary, WordPiece};
-pub use weights::{FolderKind, runs_on_devices};
+pub use weights::{FolderKind, Precision, runs_on_devices};

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::encoder::{MINILM_BYTES, TABLE_BYTES};
 use crate::weights::container::Container;
-use crate::{FolderKind, ModelError};
+use crate::{FolderKind, ModelError, Precision};
 
 pub use folders::FolderOptions;
 pub(crate) use folders::is_name;
@@ -59,6 +59,8 @@ pub struct Verified {
     pub kind: ModelKind,
     /// xxh3-64 of its content, as the file states it and as it was found.
     pub checksum: u64,
+    /// What a folder's model is computed in; a file says it by its kind.
+    pub precision: Option<Precision>,
     /// Its provenance, in a line of text.
     pub about: String,
 }
@@ -255,6 +257,7 @@ fn verify(file: Container) -> Result<Verified, ModelError> {
     Ok(Verified {
         kind,
         checksum: file.checksum(),
+        precision: None,
         about,
     })
 }

@@ -149,6 +149,7 @@ fn a_folder_is_added_verified_found_and_removed() {
         name: Some("tiny".to_owned()),
         query_prefix: Some("query: ".to_owned()),
         passage_prefix: Some("passage: ".to_owned()),
+        ..FolderOptions::default()
     };
     let target = registry.add_folder(&folder("encoder"), &options).unwrap();
     assert_eq!(

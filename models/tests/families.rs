@@ -1,5 +1,7 @@
 //! BERT's relatives against transformers, on tiny random checkpoints (`tiny/make_families.py`).
 
+#[path = "families/int8.rs"]
+mod int8;
 mod tiny;
 #[path = "tiny/vectors.rs"]
 mod vectors;

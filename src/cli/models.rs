@@ -3,7 +3,7 @@
 use indago_core::Cancel;
 use indago_core::ports::Encoder as _;
 use indago_models::registry::{Entry, FolderOptions, ModelKind, Place};
-use indago_models::{FolderKind, MiniLm, distill, quantize};
+use indago_models::{FolderKind, MiniLm, Precision, distill, quantize};
 use serde::Serialize;
 
 use super::Exit;
@@ -65,7 +65,11 @@ pub(super) fn run(
                 let mut table = Table::new(&["added", "what it is", "size", "state"]);
                 for model in added {
                     let state = model.problem.unwrap_or_else(|| "sound".to_owned());
-                    table.row([model.name, model.kind, megabytes(model.bytes), state]);
+                    let what = match model.precision {
+                        Some(Precision::Int8) => format!("{}, in 8 bits", model.kind),
+                        _ => model.kind,
+                    };
+                    table.row([model.name, what, megabytes(model.bytes), state]);
                 }
                 printer.data(&format!("\n{table}"))?;
             }
@@ -76,17 +80,8 @@ pub(super) fn run(
             models_test::run(name.as_deref(), settings, json, printer, cancel)
         }
         ModelsCommand::Verify => verify(json, printer),
-        ModelsCommand::Add {
-            path,
-            name,
-            query_prefix,
-            passage_prefix,
-        } => {
-            let options = FolderOptions {
-                name: name.clone(),
-                query_prefix: query_prefix.clone(),
-                passage_prefix: passage_prefix.clone(),
-            };
+        ModelsCommand::Add { path, about } => {
+            let options = FolderOptions::from(about);
             let registry = wire::registry();
             let target = if path.is_file() {
                 registry.add(path)?
@@ -99,18 +94,12 @@ pub(super) fn run(
         ModelsCommand::Pull {
             models,
             from,
-            name,
-            query_prefix,
-            passage_prefix,
+            about,
         } => {
             let wanted = models_pull::Wanted {
                 models,
                 from: from.as_deref(),
-                options: FolderOptions {
-                    name: name.clone(),
-                    query_prefix: query_prefix.clone(),
-                    passage_prefix: passage_prefix.clone(),
-                },
+                options: FolderOptions::from(about),
             };
             models_pull::run(&wanted, settings, json, printer, cancel)
         }
@@ -139,6 +128,8 @@ pub(super) fn run(
 struct Added {
     name: String,
     kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision: Option<Precision>,
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -148,13 +139,14 @@ fn added() -> anyhow::Result<Vec<Added>> {
     let entries = wire::registry().list()?.into_iter();
     let added = entries.filter(|entry| entry.place != Place::Embedded);
     let one = |entry: Entry| {
-        let (kind, problem) = match entry.state {
-            Ok(verified) => (what_it_is(verified.kind), None),
-            Err(error) => ("unknown", Some(error.to_string())),
+        let (kind, precision, problem) = match entry.state {
+            Ok(verified) => (what_it_is(verified.kind), verified.precision, None),
+            Err(error) => ("unknown", None, Some(error.to_string())),
         };
         Added {
             name: entry.name,
             kind: kind.to_owned(),
+            precision,
             bytes: entry.bytes,
             problem,
         }

@@ -120,6 +120,44 @@ fn a_corpus_is_encoded_by_an_added_model() {
 }
 
 #[test]
+fn an_added_model_is_computed_in_8_bits_where_that_is_asked_for() {
+    let sandbox = Sandbox::with_documents();
+    let encoder = tiny("mpnet");
+    let add = |more: &[&str]| run(&sandbox, &[&["models", "add", &encoder][..], more].concat());
+    let int8 = ["--name", "small", "--precision", "int8"];
+    for options in [&["--name", "full"][..], &int8, &int8] {
+        assert_eq!(add(options).code, Some(0), "{options:?}");
+    }
+    let listed = run(&sandbox, &["models", "list"]).stdout;
+    assert!(listed.contains("sentence encoder, in 8 bits"), "{listed}");
+    assert_eq!(run(&sandbox, &["models", "verify"]).code, Some(0));
+
+    let retrievers = ["small", "full"].map(|name| {
+        let indexed = run(&sandbox, &["index", "docs", "--encoder", name]);
+        assert_eq!(indexed.code, Some(0), "{indexed:?}");
+        format!("dense@{name}")
+    });
+    let [small, full] = retrievers.map(|retriever| {
+        let args = ["search", "lighthouse", "--json", "--retriever", &retriever];
+        let scores = hits(&run(&sandbox, &args)).into_iter();
+        scores
+            .filter_map(|hit| hit["score"].as_f64())
+            .collect::<Vec<f64>>()
+    });
+    assert!(
+        small != full && (small[0] - full[0]).abs() < 0.05,
+        "{small:?} {full:?}"
+    );
+
+    let other = add(&["--name", "small"]);
+    assert_ne!(other.code, Some(0));
+    assert!(other.stderr.contains("another name"), "{other:?}");
+    let unknown = add(&["--precision", "int4"]);
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.stderr.contains("f32 and int8"), "{unknown:?}");
+}
+
+#[test]
 fn a_corpus_with_vectors_of_one_encoder_is_searched_and_asked_with_it() {
     let sandbox = Sandbox::with_documents();
     let added = run(

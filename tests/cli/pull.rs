@@ -318,6 +318,10 @@ fn a_model_of_a_hub_is_fetched_checked_added_and_used() {
     let again = pull(&sandbox, &web, &["acme/tiny"]);
     assert_eq!(again.code, Some(0), "{again:?}");
     assert_eq!(self::rows(&again)[0]["was_there"], true);
+    // Nor is it passed off as one with other settings.
+    let coarse = pull(&sandbox, &web, &["acme/tiny", "--precision", "int8"]);
+    assert_ne!(coarse.code, Some(0));
+    assert!(coarse.stderr.contains("another name"), "{coarse:?}");
     assert_eq!(web.now().seen.len(), before);
     // What was sent where is on record.
     let log = std::fs::read_to_string(sandbox.path(".indago/egress.jsonl")).expect("a log");

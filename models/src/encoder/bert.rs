@@ -7,13 +7,17 @@ use std::sync::{Mutex, PoisonError};
 use indago_core::Cancel;
 use indago_core::ports::EncodeError;
 use indago_kernels::product::{PackedF32, linear_f32};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::batch::{for_each, groups};
 use super::forward::{Second, Workspace, states};
 use super::network::Network;
 use crate::ModelError;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Checkpoint, DenseTensors, Dims};
+use crate::weights::{Checkpoint, DenseTensors, Dims, Precision};
+
+/// Bumped when the arithmetic in 8 bits changes enough to show in vectors.
+const INT8: &[u8] = b"int8/1";
 
 /// Token ids with their special tokens.
 #[derive(Debug)]
@@ -37,6 +41,7 @@ pub(super) struct Bert {
     pub name: String,
     pub tokenizer: Tokenizer,
     pub dims: Dims,
+    /// Of the weights, and of how they are rounded.
     pub checksum: u64,
     network: Network,
     /// What tokens of a second text get beside the first text's type.
@@ -49,6 +54,7 @@ impl Bert {
         folder: &Path,
         model: Checkpoint,
         tokenizer: Tokenizer,
+        precision: Precision,
     ) -> Result<Self, ModelError> {
         let name = folder
             .file_name()
@@ -70,9 +76,12 @@ impl Bert {
             name,
             tokenizer,
             dims,
-            checksum: model.checksum,
+            checksum: match precision {
+                Precision::F32 => model.checksum,
+                Precision::Int8 => xxh3_64_with_seed(INT8, model.checksum),
+            },
             second,
-            network: Network::from_checkpoint(model)?,
+            network: Network::from_checkpoint(model, precision)?,
             idle: Mutex::default(),
         })
     }

@@ -78,13 +78,14 @@ impl ColBert {
             model,
             tokenizer,
             head,
+            precision,
             ..
         } = Folder::read(folder)?;
         let Head::Projection(projection, settings) = head else {
             let reason = "it is no late-interaction encoder (`HF_ColBERT`)";
             return Err(ModelError::format(folder.display().to_string(), reason));
         };
-        let body = Bert::new(folder, model, tokenizer)?;
+        let body = Bert::new(folder, model, tokenizer, precision)?;
         let frame = |marker: &str, tokens: usize| {
             let marker = (!marker.is_empty()).then(|| token(&body, &settings, marker));
             let frame = Frame {

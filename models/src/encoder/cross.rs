@@ -49,6 +49,7 @@ impl CrossEncoder {
             tokenizer,
             between,
             head,
+            precision,
             ..
         } = read;
         let Head::Classifier {
@@ -62,7 +63,7 @@ impl CrossEncoder {
             let reason = "it is no cross-encoder (`BertForSequenceClassification` and the like)";
             return Err(ModelError::format(folder.display().to_string(), reason));
         };
-        let body = Bert::new(folder, model, tokenizer)?;
+        let body = Bert::new(folder, model, tokenizer, precision)?;
         if body.dims.positions < 3 + between {
             let reason = format!(
                 "its {} positions hold no pair of texts",

@@ -335,12 +335,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::weights::Folder;
+    use crate::weights::{Folder, Precision};
 
     #[test]
     fn threads_that_share_a_pass_give_the_bits_of_one() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tiny/encoder");
-        let network = Network::from_checkpoint(Folder::read(&folder).unwrap().model).unwrap();
+        let network =
+            Network::from_checkpoint(Folder::read(&folder).unwrap().model, Precision::F32).unwrap();
         let longest = network.dims.positions.min(61);
         let ids: Vec<u32> = (0..longest as u32).map(|i| i * 7 % 50).collect();
         // The shares' bounds fall into the sequences.

@@ -18,19 +18,13 @@ use super::network::{Activations, Levels, Network, device_weights, read_dims};
 use crate::ModelError;
 use crate::tokenizer::{Vocabulary, WordPiece};
 use crate::weights::container::Container;
-use crate::weights::{Checkpoint, Dims};
+use crate::weights::{Checkpoint, Dims, Precision};
 
 /// The int8 model file that is part of the program. Its README says where it comes from.
 pub(crate) static EMBEDDED: &[u8] = include_bytes!("../../weights/all-minilm-l6-v2.int8");
 
-/// Activations of the embedded model: the levels at which its vectors were nearest to those of the
-/// published model, see `docs/decisions/0039-eight-bit-activations.md`.
-const EMBEDDED_ACTIVATIONS: Activations = Activations::Bits8(Levels {
-    qkv: 255,
-    out: 255,
-    up: 255,
-    down: 191,
-});
+/// Activations of the embedded model.
+const EMBEDDED_ACTIVATIONS: Activations = Activations::Bits8(Levels::USUAL);
 
 /// [`Encoder::strangers`] of the embedded model, over the pairs that `indago-retriever` measures others
 /// with: a test of the program compares them.
@@ -131,7 +125,7 @@ impl MiniLm {
             model.dims,
             Source::Checkpoint,
         )?;
-        let network = Network::from_checkpoint(model)?;
+        let network = Network::from_checkpoint(model, Precision::F32)?;
         this.network.get_or_init(|| network);
         Ok(this)
     }

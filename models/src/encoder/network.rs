@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use indago_kernels::cuda::{self as device, EncoderLayer, EncoderShape, EncoderWeights};
 use indago_kernels::product::{PackedF32, PackedI8, QuantizedRows, linear_f32, linear_i8};
-use indago_kernels::quantize::codes_of_bytes;
+use indago_kernels::quantize::{Quantized, codes_of_bytes};
 use indago_kernels::w8a8::{PackedW8, RowsU8, linear_w8a8};
-use indago_kernels::{Heads, ShapeError, gelu};
+use indago_kernels::{Heads, RowsF32, ShapeError, gelu};
 use rayon::prelude::*;
 
 use super::rotary::Turns;
 use crate::ModelError;
 use crate::weights::container::Container;
 use crate::weights::{
-    Checkpoint, DenseTensors, Dims, Gate, LayerTensors, NormTensors, RotaryLayer,
+    Checkpoint, DenseTensors, Dims, Gate, LayerTensors, NormTensors, Precision, RotaryLayer,
 };
 
 /// Everything the forward pass reads.
@@ -66,6 +66,14 @@ pub(super) enum Words {
 }
 
 impl Words {
+    /// Rounds vectors of `dim` values to 8 bits with a scale each.
+    fn coded(rows: &[f32], dim: usize) -> Result<Self, ModelError> {
+        let rows = RowsF32::new(rows, dim).map_err(unfit("word vectors"))?;
+        let Quantized { codes, scales, .. } = Quantized::of(rows);
+        let codes = codes.into_iter().map(i8::cast_unsigned).collect();
+        Ok(Self::I8 { codes, scales })
+    }
+
     /// Writes the vector of piece `id`.
     pub(super) fn copy(&self, id: u32, out: &mut [f32]) {
         let (id, dim) = (id as usize, out.len());
@@ -107,6 +115,17 @@ pub(super) struct Levels {
     pub out: u8,
     pub up: u8,
     pub down: u8,
+}
+
+impl Levels {
+    /// Those at which the vectors of the embedded model and of `all-mpnet-base-v2` were nearest to
+    /// those of the published weights, see `docs/decisions/0039-eight-bit-activations.md`.
+    pub(super) const USUAL: Self = Self {
+        qkv: 255,
+        out: 255,
+        up: 255,
+        down: 191,
+    };
 }
 
 /// A linear layer in one of the precisions.
@@ -174,34 +193,41 @@ impl Network {
         Heads { count, dim }
     }
 
-    /// Packs a checkpoint as it stands, in f32.
-    pub(super) fn from_checkpoint(model: Checkpoint) -> Result<Self, ModelError> {
+    /// Packs a checkpoint.
+    pub(super) fn from_checkpoint(
+        model: Checkpoint,
+        precision: Precision,
+    ) -> Result<Self, ModelError> {
         let norm = |norm: NormTensors| Norm {
             gain: norm.gain,
             bias: norm.bias,
         };
         let turns = turns(model.rotary.as_deref(), model.dims.positions);
+        let levels = (precision == Precision::Int8).then_some(Levels::USUAL);
         let layer = |(i, layer): (usize, LayerTensors)| {
             let (turns, reach) = turns.get(i).cloned().unzip();
             Ok(Layer {
-                qkv: pack(layer.qkv)?,
+                qkv: pack(layer.qkv, levels.map(|levels| levels.qkv))?,
                 turns,
                 reach: reach.unwrap_or(usize::MAX),
-                out: pack(layer.out)?,
+                out: pack(layer.out, levels.map(|levels| levels.out))?,
                 out_norm: norm(layer.out_norm),
-                up: pack(layer.up)?,
-                down: pack(layer.down)?,
+                up: pack(layer.up, levels.map(|levels| levels.up))?,
+                down: pack(layer.down, levels.map(|levels| levels.down))?,
                 down_norm: norm(layer.down_norm),
             })
         };
         Ok(Self {
             dims: model.dims,
-            words: Words::F32(model.words),
+            words: match precision {
+                Precision::F32 => Words::F32(model.words),
+                Precision::Int8 => Words::coded(&model.words, model.dims.hidden)?,
+            },
             positions: model.positions,
             embedding_norm: norm(model.embedding_norm),
             layers: model
                 .layers
-                .into_iter()
+                .into_par_iter()
                 .enumerate()
                 .map(layer)
                 .collect::<Result<_, ModelError>>()?,
@@ -371,12 +397,20 @@ fn read_dense(
     })
 }
 
-fn pack(dense: DenseTensors) -> Result<Linear, ModelError> {
-    let k = dense.weights.len() / dense.bias.len().max(1);
-    let weights = PackedF32::pack(&dense.weights, k).map_err(unfit("a linear layer"))?;
-    Ok(Linear::F32 {
-        weights,
-        bias: dense.bias,
+/// `levels`: those of 8-bit activations, or none for f32.
+fn pack(dense: DenseTensors, levels: Option<u8>) -> Result<Linear, ModelError> {
+    let DenseTensors { weights, bias } = dense;
+    let k = weights.len() / bias.len().max(1);
+    let unfit = unfit("a linear layer");
+    Ok(match levels {
+        None => Linear::F32 {
+            weights: PackedF32::pack(&weights, k).map_err(unfit)?,
+            bias,
+        },
+        Some(levels) => Linear::W8A8 {
+            weights: PackedW8::round(&weights, k, levels).map_err(unfit)?,
+            bias,
+        },
     })
 }
 

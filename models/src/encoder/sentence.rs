@@ -1,4 +1,4 @@
-//! Sentence encoders of BERT's families (E5, BGE, GTE and the like), in f32, from a folder.
+//! Sentence encoders of BERT's families (E5, BGE, GTE and the like), from a folder.
 
 use std::path::Path;
 
@@ -54,13 +54,14 @@ impl SentenceEncoder {
             head,
             pooling,
             prefixes,
+            precision,
             ..
         } = read;
         if let Head::Projection(..) = head {
             let reason = "it makes vectors of tokens, none of whole texts";
             return Err(ModelError::format(folder.display().to_string(), reason));
         }
-        let body = Bert::new(folder, model, tokenizer)?;
+        let body = Bert::new(folder, model, tokenizer, precision)?;
         let settings = format!("{pooling:?} {prefixes:?} {}", body.dims.positions);
         let (name, weights) = (&body.name, body.checksum);
         let fingerprint = format!(

@@ -48,6 +48,7 @@ impl Splade {
             tokenizer,
             head,
             idf,
+            precision,
             ..
         } = Folder::read(folder)?;
         let Head::Vocabulary {
@@ -64,7 +65,7 @@ impl Splade {
             weights: model.words.clone(),
             bias,
         };
-        let body = Bert::new(folder, model, tokenizer)?;
+        let body = Bert::new(folder, model, tokenizer, precision)?;
         let idf = idf.map(|weights| {
             let mut table = vec![0.0; body.dims.vocabulary];
             for (piece, weight) in weights {

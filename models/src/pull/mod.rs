@@ -222,7 +222,7 @@ pub async fn pull(
     fs::create_dir_all(&pulls).map_err(PullError::disk(&pulls))?;
     let lock = lock(&pulls, &name)?;
     // Looked at under the lock: somebody may have fetched it while this one waited for its turn.
-    if let Some(there) = already(registry, &name)? {
+    if let Some(there) = already(registry, &name, options)? {
         finish(&pulls, &name, lock);
         return Ok(there);
     }
@@ -287,11 +287,16 @@ pub async fn pull(
 }
 
 /// The model of this name, where it is in the registry and sound.
-fn already(registry: &Registry, name: &str) -> Result<Option<Pulled>, PullError> {
+fn already(
+    registry: &Registry,
+    name: &str,
+    options: &FolderOptions,
+) -> Result<Option<Pulled>, PullError> {
     let Some(folder) = registry.folder_of(name) else {
         return Ok(None);
     };
     registry.verify(name)?;
+    options.check_against(name, &folder)?;
     Ok(Some(Pulled {
         name: name.to_owned(),
         kind: FolderKind::of(&folder)?,

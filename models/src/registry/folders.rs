@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{Entry, ModelKind, Place, Verified};
-use crate::weights::OWN_SETTINGS;
-use crate::{ColBert, CrossEncoder, FolderKind, ModelError, SentenceEncoder, Splade};
+use crate::weights::{OWN_SETTINGS, OwnSettings, own_settings};
+use crate::{ColBert, CrossEncoder, FolderKind, ModelError, Precision, SentenceEncoder, Splade};
 
 /// What is copied of a folder, where it is there.
 const FILES: [&str; 13] = [
@@ -39,6 +38,44 @@ pub struct FolderOptions {
     pub query_prefix: Option<String>,
     /// What stands before passages.
     pub passage_prefix: Option<String>,
+    /// What it is computed in instead of f32.
+    pub precision: Option<Precision>,
+}
+
+impl FolderOptions {
+    /// What goes into the settings beside the model.
+    fn settings(&self) -> OwnSettings {
+        OwnSettings {
+            query: self.query_prefix.clone(),
+            passage: self.passage_prefix.clone(),
+            precision: self
+                .precision
+                .filter(|precision| *precision != Precision::F32),
+        }
+    }
+
+    /// Refuses options that the model in `folder`, which is there under `name`, was not added with.
+    ///
+    /// # Errors
+    /// When there are such options, or the folder's settings cannot be read.
+    pub(crate) fn check_against(&self, name: &str, folder: &Path) -> Result<(), ModelError> {
+        let (wanted, there) = (self.settings(), own_settings(folder)?);
+        let same = wanted
+            .query
+            .is_none_or(|prefix| there.query == Some(prefix))
+            && wanted
+                .passage
+                .is_none_or(|prefix| there.passage == Some(prefix))
+            && self
+                .precision
+                .is_none_or(|_| there.precision == wanted.precision);
+        if same {
+            return Ok(());
+        }
+        let reason =
+            format!("`{name}` is in the registry with other settings: give it another name");
+        Err(ModelError::format(folder.display().to_string(), reason))
+    }
 }
 
 /// Whether a name can be that of a file or folder beside others.
@@ -118,6 +155,7 @@ fn verify(folder: &Path) -> Result<Verified, ModelError> {
     Ok(Verified {
         kind: ModelKind::Folder(kind),
         checksum: hash.digest(),
+        precision: Some(own_settings(folder)?.precision.unwrap_or_default()),
         about: format!("published weights, {} files", written.len()),
     })
 }
@@ -191,14 +229,11 @@ fn bring(from: &Path, to: &Path, options: &FolderOptions, means: Means) -> Resul
             fs::copy(&source, &target).map_err(ModelError::io(&source))?;
         }
     }
-    if options.query_prefix.is_some() || options.passage_prefix.is_some() {
-        let text = |prefix: &Option<String>| prefix.clone().unwrap_or_default();
-        let own = json!({
-            "query": text(&options.query_prefix),
-            "passage": text(&options.passage_prefix),
-        });
+    let own = options.settings();
+    if own != OwnSettings::default() {
         let path = to.join(OWN_SETTINGS);
-        fs::write(&path, own.to_string()).map_err(ModelError::io(&path))?;
+        let text = serde_json::to_string(&own).unwrap_or_default();
+        fs::write(&path, text).map_err(ModelError::io(&path))?;
     }
     let path = to.join(SUMS);
     let sums = serde_json::to_string_pretty(&sums(to)?).unwrap_or_default();

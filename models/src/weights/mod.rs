@@ -12,8 +12,10 @@ mod tensors;
 
 pub(crate) use checkpoint::{Checkpoint, Dims, LayerTensors};
 pub(crate) use family::{Activation, Gate};
-pub(crate) use folder::{Folder, Head, OWN_SETTINGS, Pooling, Prefixes, json, settings};
-pub use folder::{FolderKind, runs_on_devices};
+pub(crate) use folder::{
+    Folder, Head, OWN_SETTINGS, OwnSettings, Pooling, Prefixes, json, own_settings, settings,
+};
+pub use folder::{FolderKind, Precision, runs_on_devices};
 pub(crate) use late::LateInteraction;
 pub(crate) use rotary::RotaryLayer;
 pub(crate) use tensors::{DenseTensors, NormTensors};
