@@ -53,9 +53,10 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl Fn(io::Error) -> Self {
+        let path = path.into();
         move |source| Self::Io {
-            path: path.into(),
+            path: path.clone(),
             source,
         }
     }

@@ -57,7 +57,8 @@ pub(crate) fn to_bytes(model: &Checkpoint) -> Result<Vec<u8>, ModelError> {
     add_rows(&mut file, "words", &model.words, dims.hidden)?;
     file.add_floats("positions", &model.positions)?;
     add_norm(&mut file, "norm", &model.embedding_norm)?;
-    for (i, layer) in model.layers.iter().enumerate() {
+    for i in 0..dims.layers {
+        let layer = model.layer(i)?;
         add_dense(&mut file, &format!("{i}.qkv"), &layer.qkv, dims.hidden)?;
         add_dense(&mut file, &format!("{i}.out"), &layer.out, dims.hidden)?;
         add_norm(&mut file, &format!("{i}.out_norm"), &layer.out_norm)?;

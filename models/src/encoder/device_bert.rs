@@ -229,8 +229,8 @@ impl<L: Launcher + 'static> DeviceCrossEncoder<L> {
                 norm: None,
                 classifier,
             } => ScoreHead {
-                pooler: Some(linear(pooler)),
-                classifier: linear(classifier),
+                pooler: Some(linear(pooler.clone())),
+                classifier: linear(classifier.clone()),
             },
             Head::Classifier { activation, .. } => {
                 let reason = format!("{activation:?} in its head is computed on the CPU only");
@@ -301,11 +301,9 @@ fn views(sequences: &[Sequence]) -> Vec<DeviceSequence<'_>> {
         .collect()
 }
 
-fn linear(layer: &DenseTensors) -> Linear<Vec<f32>> {
-    Linear {
-        weights: layer.weights.clone(),
-        bias: layer.bias.clone(),
-    }
+fn linear(layer: DenseTensors) -> Linear<Vec<f32>> {
+    let DenseTensors { weights, bias } = layer;
+    Linear { weights, bias }
 }
 
 /// A checkpoint's weights as a device takes them: for each token type the positions with that type's
@@ -344,19 +342,22 @@ fn device_weights(
         types: if two { 2 } else { 1 },
         eps: dims.eps,
     };
-    let layers = model.layers.iter().map(|layer| EncoderLayer {
-        qkv: linear(&layer.qkv),
-        out: linear(&layer.out),
-        out_norm: norm(&layer.out_norm),
-        up: linear(&layer.up),
-        down: linear(&layer.down),
-        down_norm: norm(&layer.down_norm),
-    });
+    let layer = |i: usize| {
+        let layer = model.layer(i)?;
+        Ok::<_, ModelError>(EncoderLayer {
+            qkv: linear(layer.qkv),
+            out: linear(layer.out),
+            out_norm: norm(&layer.out_norm),
+            up: linear(layer.up),
+            down: linear(layer.down),
+            down_norm: norm(&layer.down_norm),
+        })
+    };
     let weights = EncoderWeights {
         words: model.words.clone(),
         positions,
         norm: norm(&model.embedding_norm),
-        layers: layers.collect(),
+        layers: (0..dims.layers).map(layer).collect::<Result<_, _>>()?,
     };
     Ok((shape, weights))
 }

@@ -14,9 +14,7 @@ use rayon::prelude::*;
 use super::rotary::Turns;
 use crate::ModelError;
 use crate::weights::container::Container;
-use crate::weights::{
-    Checkpoint, DenseTensors, Dims, Gate, LayerTensors, NormTensors, Precision, RotaryLayer,
-};
+use crate::weights::{Checkpoint, DenseTensors, Dims, Gate, NormTensors, Precision, RotaryLayer};
 
 /// Everything the forward pass reads.
 #[derive(Debug)]
@@ -67,8 +65,8 @@ pub(super) enum Words {
 
 impl Words {
     /// Rounds vectors of `dim` values to 8 bits with a scale each.
-    fn coded(rows: &[f32], dim: usize) -> Result<Self, ModelError> {
-        let rows = RowsF32::new(rows, dim).map_err(unfit("word vectors"))?;
+    fn coded(rows: Vec<f32>, dim: usize) -> Result<Self, ModelError> {
+        let rows = RowsF32::new(&rows, dim).map_err(unfit("word vectors"))?;
         let Quantized { codes, scales, .. } = Quantized::of(rows);
         let codes = codes.into_iter().map(i8::cast_unsigned).collect();
         Ok(Self::I8 { codes, scales })
@@ -195,16 +193,23 @@ impl Network {
 
     /// Packs a checkpoint.
     pub(super) fn from_checkpoint(
-        model: Checkpoint,
+        mut model: Checkpoint,
         precision: Precision,
     ) -> Result<Self, ModelError> {
+        let words = std::mem::take(&mut model.words);
+        // Before the layers are read, so that what is rounded goes before they come.
+        let words = match precision {
+            Precision::F32 => Words::F32(words),
+            Precision::Int8 => Words::coded(words, model.dims.hidden)?,
+        };
         let norm = |norm: NormTensors| Norm {
             gain: norm.gain,
             bias: norm.bias,
         };
         let turns = turns(model.rotary.as_deref(), model.dims.positions);
         let levels = (precision == Precision::Int8).then_some(Levels::USUAL);
-        let layer = |(i, layer): (usize, LayerTensors)| {
+        let layer = |i: usize| {
+            let layer = model.layer(i)?;
             let (turns, reach) = turns.get(i).cloned().unzip();
             Ok(Layer {
                 qkv: pack(layer.qkv, levels.map(|levels| levels.qkv))?,
@@ -217,20 +222,16 @@ impl Network {
                 down_norm: norm(layer.down_norm),
             })
         };
+        let layers = (0..model.dims.layers)
+            .into_par_iter()
+            .map(layer)
+            .collect::<Result<_, ModelError>>()?;
         Ok(Self {
             dims: model.dims,
-            words: match precision {
-                Precision::F32 => Words::F32(model.words),
-                Precision::Int8 => Words::coded(&model.words, model.dims.hidden)?,
-            },
+            words,
             positions: model.positions,
             embedding_norm: norm(model.embedding_norm),
-            layers: model
-                .layers
-                .into_par_iter()
-                .enumerate()
-                .map(layer)
-                .collect::<Result<_, ModelError>>()?,
+            layers,
             keeps_sums: model.keeps_sums,
             gate: model.gate,
             distances: model.distances,

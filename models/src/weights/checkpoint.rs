@@ -64,8 +64,9 @@ pub(crate) struct LayerTensors {
     pub down_norm: NormTensors,
 }
 
-/// A whole model in f32.
-#[derive(Clone, Debug)]
+/// A model in f32, with its layers still in its file ([`Checkpoint::layer`]): they are most of it, and
+/// are needed one at a time.
+#[derive(Debug)]
 pub(crate) struct Checkpoint {
     pub dims: Dims,
     pub vocabulary: String,
@@ -77,7 +78,6 @@ pub(crate) struct Checkpoint {
     /// `[types, hidden]`.
     pub types: Vec<f32>,
     pub embedding_norm: NormTensors,
-    pub layers: Vec<LayerTensors>,
     /// Whether sums stay as they are and only what the layers' parts see of them is normed; else a sum
     /// is what its norm makes of it.
     pub keeps_sums: bool,
@@ -90,6 +90,7 @@ pub(crate) struct Checkpoint {
     pub rotary: Option<Vec<RotaryLayer>>,
     /// Hash of the weights' file, for fingerprints.
     pub checksum: u64,
+    tensors: Tensors,
 }
 
 /// Longest sequence of sentence-transformers' all-MiniLM-L6-v2 (its `sentence_bert_config.json`).
@@ -143,7 +144,7 @@ impl Checkpoint {
         config: &Config,
         family: &'static Family,
         max_positions: usize,
-        head: impl FnOnce(&Tensors<'_>, Dims) -> Result<H, ModelError>,
+        head: impl FnOnce(&Tensors, Dims) -> Result<H, ModelError>,
     ) -> Result<(Self, H), ModelError> {
         let what = folder.join("config.json").display().to_string();
         let unfit = |reason: String| ModelError::format(&what, reason);
@@ -178,8 +179,7 @@ impl Checkpoint {
             .map_err(unfit)?;
 
         let path = folder.join("model.safetensors");
-        let bytes = fs::read(&path).map_err(ModelError::io(&path))?;
-        let tensors = Tensors::new(&bytes, &path)?.of_family(family);
+        let tensors = Tensors::open(&path)?.of_family(family);
         let hidden = dims.hidden;
         let types_name = "embeddings.token_type_embeddings.weight";
         let types = match family.embeddings.types {
@@ -197,12 +197,9 @@ impl Checkpoint {
         let words = format!("{}.weight", family.embeddings.words);
         let words = tensors.matrix(&words, dims.vocabulary, hidden)?;
         let embedding_norm = tensors.norm(family.embeddings.norm, hidden)?;
-        let layers = (0..dims.layers)
-            .map(|i| tensors.layer(i, dims))
-            .collect::<Result<_, _>>()?;
         let distances = family.distances.map(|name| tensors.distances(name, dims));
         let head = head(&tensors, dims)?;
-        let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
+        let checksum = tensors.checksum()?;
         let model = Self {
             dims,
             vocabulary: String::new(),
@@ -210,20 +207,28 @@ impl Checkpoint {
             positions,
             types,
             embedding_norm,
-            layers,
             keeps_sums: family.last_norm.is_some(),
             gate: family.gate,
             distances: distances.transpose()?,
             rotary,
             checksum,
+            tensors,
         };
         Ok((model, head))
+    }
+
+    /// The layer of number `i`, from 0; from any thread.
+    ///
+    /// # Errors
+    /// When the file lacks a part of it, or cannot be read.
+    pub(crate) fn layer(&self, i: usize) -> Result<LayerTensors, ModelError> {
+        self.tensors.layer(i, self.dims)
     }
 }
 
 /// The vectors that are added to words by their place, `[positions, hidden]`.
 fn learned_positions(
-    tensors: &Tensors<'_>,
+    tensors: &Tensors,
     dims: Dims,
     first_position: usize,
 ) -> Result<Vec<f32>, ModelError> {

@@ -213,7 +213,7 @@ fn read_head(
     folder: &Path,
     kind: FolderKind,
     (config, family): (&Config, &Family),
-    tensors: &Tensors<'_>,
+    tensors: &Tensors,
     dims: Dims,
 ) -> Result<Head, ModelError> {
     let hidden = dims.hidden;

@@ -4,7 +4,6 @@
 //! `config_sentence_transformers.json`).
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -165,7 +164,7 @@ struct DenseConfig {
 /// The layer that turns states of `hidden` values into vectors of tokens.
 pub(super) fn projection(
     folder: &Path,
-    tensors: &Tensors<'_>,
+    tensors: &Tensors,
     hidden: usize,
 ) -> Result<DenseTensors, ModelError> {
     if !is_of_steps(folder)? {
@@ -195,13 +194,12 @@ pub(super) fn projection(
         return unfit("only a step `Dense` without activation and residual is known");
     }
     let path = folder.join(DENSE).join("model.safetensors");
-    let bytes = fs::read(&path).map_err(ModelError::io(&path))?;
-    linear(&Tensors::new(&bytes, &path)?, hidden, None)
+    linear(&Tensors::open(&path)?, hidden, None)
 }
 
 /// `linear.weight`, `[dim, hidden]`, and `linear.bias` where there is one.
 fn linear(
-    tensors: &Tensors<'_>,
+    tensors: &Tensors,
     hidden: usize,
     dim: Option<usize>,
 ) -> Result<DenseTensors, ModelError> {

@@ -10,7 +10,7 @@ mod late;
 mod rotary;
 mod tensors;
 
-pub(crate) use checkpoint::{Checkpoint, Dims, LayerTensors};
+pub(crate) use checkpoint::{Checkpoint, Dims};
 pub(crate) use family::{Activation, Gate};
 pub(crate) use folder::{
     Folder, Head, OWN_SETTINGS, OwnSettings, Pooling, Prefixes, json, own_settings, settings,

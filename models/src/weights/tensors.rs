@@ -1,10 +1,14 @@
 //! The tensors of a published model: `model.safetensors`, read as 32-bit floats under the names of
 //! its family.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::checkpoint::{Dims, LayerTensors};
 use super::family::{self, Family, Order};
@@ -24,22 +28,59 @@ pub(crate) struct NormTensors {
     pub bias: Vec<f32>,
 }
 
-/// The tensors of a file.
-pub(super) struct Tensors<'a> {
-    file: SafeTensors<'a>,
+/// The tensors of a file, each read from it when it is asked for: the whole file may be larger than
+/// what is made of it.
+#[derive(Debug)]
+pub(super) struct Tensors {
+    file: Mutex<File>,
+    path: PathBuf,
     what: String,
+    metadata: Metadata,
+    /// Where the first tensor begins.
+    data: u64,
     family: &'static Family,
 }
 
-impl<'a> Tensors<'a> {
-    /// The tensors in `bytes`, which were read from `path`.
-    pub(super) fn new(bytes: &'a [u8], path: &Path) -> Result<Self, ModelError> {
+/// Headers of published models have some hundred bytes a tensor.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// Bytes of a file that are read at once; a multiple of any value's.
+const BLOCK: usize = 1 << 20;
+
+impl Tensors {
+    /// The tensors of the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its header does not describe it.
+    pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
+        let io = ModelError::io(path);
         let what = path.display().to_string();
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|error| ModelError::format(&what, error.to_string()))?;
+        let unfit = |reason: &str| ModelError::format(&what, reason);
+        let mut file = File::open(path).map_err(&io)?;
+        let length = file.metadata().map_err(&io)?.len();
+        let mut size = [0; 8];
+        if length < 8 {
+            return Err(unfit("it is too short for a header"));
+        }
+        file.read_exact(&mut size).map_err(&io)?;
+        let data = u64::from_le_bytes(size).saturating_add(8);
+        if data > length.min(MAX_HEADER_BYTES) {
+            return Err(unfit("its header is longer than it can be"));
+        }
+        let mut header = vec![0; (data - 8) as usize];
+        file.read_exact(&mut header).map_err(&io)?;
+        // This checks that tensors lie one behind the other, each as long as its shape says.
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|error| unfit(&error.to_string()))?;
+        if data.saturating_add(metadata.data_len() as u64) != length {
+            return Err(unfit("it is not as long as its header says"));
+        }
         Ok(Self {
-            file,
+            file: Mutex::new(file),
+            path: path.to_owned(),
             what,
+            metadata,
+            data,
             family: &family::BERT,
         })
     }
@@ -48,17 +89,36 @@ impl<'a> Tensors<'a> {
     pub(super) fn of_family(self, family: &'static Family) -> Self {
         Self { family, ..self }
     }
-}
 
-impl Tensors<'_> {
     /// The file they are in.
     pub(super) fn what(&self) -> &str {
         &self.what
     }
 
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// xxh3-64 of the whole file.
+    pub(super) fn checksum(&self) -> Result<u64, ModelError> {
+        let io = ModelError::io(&self.path);
+        let mut hash = Xxh3::new();
+        let mut file = self.file();
+        file.rewind().map_err(&io)?;
+        let mut block = vec![0; BLOCK];
+        loop {
+            match file.read(&mut block) {
+                Ok(0) => return Ok(hash.digest()),
+                Ok(n) => hash.update(&block[..n]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(io(error)),
+            }
+        }
+    }
+
     /// The shape of the tensor `name`; `None` when there is none.
     pub(super) fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        Some(self.file.tensor(name).ok()?.shape().to_vec())
+        Some(self.metadata.info(name)?.shape.clone())
     }
 
     /// Whether there is a tensor `name`.
@@ -67,10 +127,34 @@ impl Tensors<'_> {
     }
 
     /// The tensor `name`; some exports put the encoder under the name of its task.
-    fn find(&self, name: &str) -> Option<TensorView<'_>> {
-        let under = |prefix: &&str| self.file.tensor(&format!("{prefix}.{name}")).ok();
-        let plain = self.file.tensor(name).ok();
+    fn find(&self, name: &str) -> Option<&TensorInfo> {
+        let under = |prefix: &&str| self.metadata.info(&format!("{prefix}.{name}"));
+        let plain = self.metadata.info(name);
         plain.or_else(|| self.family.prefixes.iter().find_map(under))
+    }
+
+    /// The values of a tensor of `W` bytes each.
+    fn values<const W: usize>(
+        &self,
+        tensor: &TensorInfo,
+        value: impl Fn([u8; W]) -> f32,
+    ) -> Result<Vec<f32>, ModelError> {
+        let io = ModelError::io(&self.path);
+        let (begin, end) = tensor.data_offsets;
+        let mut file = self.file();
+        let at = self.data + begin as u64;
+        file.seek(SeekFrom::Start(at)).map_err(&io)?;
+        let mut values = Vec::with_capacity((end - begin) / W);
+        let mut block = vec![0; BLOCK.min(end - begin)];
+        let mut left = end - begin;
+        while left > 0 {
+            let block = &mut block[..left.min(BLOCK)];
+            file.read_exact(block).map_err(&io)?;
+            let (chunks, _) = block.as_chunks::<W>();
+            values.extend(chunks.iter().map(|chunk| value(*chunk)));
+            left -= block.len();
+        }
+        Ok(values)
     }
 
     /// The matrix `name` of `k` columns and any number of rows.
@@ -85,8 +169,8 @@ impl Tensors<'_> {
 
     /// Rows of the matrix `name`; 0 when there is none.
     pub(super) fn rows(&self, name: &str) -> usize {
-        let tensor = self.file.tensor(name);
-        tensor.map_or(0, |tensor| tensor.shape().first().copied().unwrap_or(0))
+        let shape = self.shape(name).unwrap_or_default();
+        shape.first().copied().unwrap_or(0)
     }
 
     /// The vector `name` of `n` values.
@@ -104,25 +188,21 @@ impl Tensors<'_> {
         let tensor = self
             .find(name)
             .ok_or_else(|| ModelError::format(&self.what, format!("it has no tensor `{name}`")))?;
-        let shape = tensor.shape();
+        let shape = tensor.shape.as_slice();
         let fits = match (shape, rows) {
             ([n], Some(1)) => *n == columns,
             ([_, k], None) => *k == columns,
             ([n, k], Some(rows)) => (*n, *k) == (rows, columns),
             _ => false,
         };
-        let (pairs, _) = tensor.data().as_chunks::<2>();
-        let (quads, _) = tensor.data().as_chunks::<4>();
-        let values: Vec<f32> = match tensor.dtype() {
-            Dtype::F32 if fits => quads.iter().map(|quad| f32::from_le_bytes(*quad)).collect(),
+        let values = match tensor.dtype {
+            Dtype::F32 if fits => self.values(tensor, f32::from_le_bytes)?,
             // The upper half of an f32.
             Dtype::BF16 if fits => {
-                let wide = |pair: &[u8; 2]| f32::from_le_bytes([0, 0, pair[0], pair[1]]);
-                pairs.iter().map(wide).collect()
+                self.values(tensor, |[low, high]| f32::from_le_bytes([0, 0, low, high]))?
             }
             Dtype::F16 if fits => {
-                let wide = |pair: &[u8; 2]| half::f16::from_le_bytes(*pair).to_f32();
-                pairs.iter().map(wide).collect()
+                self.values(tensor, |pair| half::f16::from_le_bytes(pair).to_f32())?
             }
             other => {
                 let reason = format!("`{name}` is {other:?} of shape {shape:?}");
