@@ -24,7 +24,7 @@ use super::update::Message;
 use super::{Options, journal, library};
 use crate::remote::NetworkConfig;
 use crate::report::Contexts;
-use crate::{Corpus, Error, Project, Runs};
+use crate::{Compute, Corpus, Error, Project, Runs};
 
 /// How often a run's record is looked at for news.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -47,8 +47,8 @@ struct Shared {
     vectors: bool,
     network: NetworkConfig,
     tell: SyncSender<Told>,
-    /// Open corpora by name.
-    corpora: Mutex<HashMap<String, Corpus>>,
+    /// Open corpora by name, each with the encoders that it was searched with.
+    corpora: Mutex<HashMap<String, (Corpus, Compute)>>,
     /// The journal, once there is one.
     journal: Mutex<Option<Arc<Runs>>>,
     /// Stops the watcher of the run that is shown.
@@ -232,8 +232,8 @@ impl Shared {
                 self.reply(Reply::Document(open));
             }
             Effect::Search { corpus, query } => {
-                let corpus = self.corpus(&corpus)?;
-                let lists = library::search(&corpus, &query, &Cancel::new());
+                let (corpus, compute) = self.opened(&corpus)?;
+                let lists = library::search(&corpus, &query, &compute, &Cancel::new());
                 self.reply(Reply::Hits(query, lists));
             }
             Effect::Index { corpus, paths } => self.index(corpus, paths)?,
@@ -271,12 +271,16 @@ impl Shared {
     }
 
     fn corpus(&self, name: &str) -> Result<Corpus, Error> {
+        self.opened(name).map(|(corpus, _)| corpus)
+    }
+
+    fn opened(&self, name: &str) -> Result<(Corpus, Compute), Error> {
         if let Some(known) = lock(&self.corpora).get(name) {
             return Ok(known.clone());
         }
-        let corpus = crate::open(&self.project, name)?;
-        lock(&self.corpora).insert(name.to_owned(), corpus.clone());
-        Ok(corpus)
+        let opened = (crate::open(&self.project, name)?, Compute::cpu());
+        lock(&self.corpora).insert(name.to_owned(), opened.clone());
+        Ok(opened)
     }
 
     /// Waits until a host has recorded its run, then watches it.

@@ -114,14 +114,17 @@ pub(super) fn passages(corpus: &Corpus, document: &str) -> Result<Vec<PassageRow
     Ok(rows.collect())
 }
 
-/// One query against every registered retriever.
-pub(super) fn search(corpus: &Corpus, query: &str, cancel: &Cancel) -> Vec<HitList> {
-    // One for all, so that an encoder of the user's is opened once.
-    let compute = Compute::cpu();
+/// One query against every registered retriever. `compute` keeps the encoders that it takes.
+pub(super) fn search(
+    corpus: &Corpus,
+    query: &str,
+    compute: &Compute,
+    cancel: &Cancel,
+) -> Vec<HitList> {
     indago_retriever::retrievers::names()
         .map(|name| {
             let since = Instant::now();
-            let hits = search_one(corpus, name, query, &compute, cancel);
+            let hits = search_one(corpus, name, query, compute, cancel);
             let hits = hits.map_err(|e| clean(&e.to_string()));
             HitList {
                 retriever: name.to_owned(),

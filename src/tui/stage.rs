@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use indago_core::ports::RunStatus;
-use indago_core::{Budget, Event, NodeId, Report, RunId};
+use indago_core::{Budget, Cancel, Event, NodeId, Report, RunId};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use super::screens::View;
 use super::theme::ThemeName;
 use super::update::{Message, update};
 use super::{journal, library};
-use crate::{Error, Project, Runs};
+use crate::{Compute, Error, Project, Runs};
 
 /// Hits of each retriever that are recorded, and bytes of each text.
 const HITS: usize = 8;
@@ -134,7 +134,7 @@ impl Recording {
             .ok_or_else(|| Error::NoDocument("any: the report quotes nothing".to_owned()))?;
         let place = (quote.start, quote.end);
         let document = quote.document.as_str().to_owned();
-        let mut lists = library::search(&corpus, query, &indago_core::Cancel::new());
+        let mut lists = library::search(&corpus, query, &Compute::cpu(), &Cancel::new());
         for list in &mut lists {
             // A time of this machine says nothing in a picture.
             list.took_ms = 1;
