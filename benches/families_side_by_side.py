@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Are encoders of other families, as users bring them, ahead of torch, and are their vectors the same?
 
-Models of published sizes with random weights: BERT (base), MPNet, ModernBERT (base), GTE 1.5 (base), Nomic's.
-Both engines run in f32 in processes of their own on all cores and take turns call by call; figures are
-medians. Ours includes tokenisation; torch gets ready-made token ids. Vectors are compared over 14
-pieces of the project's documents of 3 to 700 words, cut at 512 tokens: the least cosine.
+Models of published sizes with random weights: BERT (base), MPNet, ModernBERT (base), GTE 1.5 (base), Nomic's,
+DeBERTa (base). Both engines run in f32 in processes of their own on all cores and take turns call by call;
+figures are medians. Ours includes tokenisation; torch gets ready-made token ids. Vectors are compared over
+14 pieces of the project's documents of 3 to 700 words, cut at 512 tokens: the least cosine.
 
 Sets up its own environment, with torch (several gigabytes), and fetches a tokenizer:
 python3 benches/families_side_by_side.py [--rounds 5] [--batches 1 8] [--tokens 128 512]
@@ -26,7 +26,7 @@ import environment
 environment.enter(["torch", "transformers", "numpy"], ["torch", "transformers", "numpy"])
 import numpy as np
 
-FAMILIES = ["Bert", "MPNet", "ModernBert", "Gte", "NomicBert"]
+FAMILIES = ["Bert", "MPNet", "ModernBert", "Gte", "NomicBert", "DebertaV2"]
 
 
 def make(family, folder):
@@ -41,6 +41,10 @@ def make(family, folder):
         sizes |= {"pad_token_id": 1, "max_position_embeddings": 514}
     if family == "ModernBert":
         sizes |= {"cls_token_id": 101, "bos_token_id": 101, "sep_token_id": 102, "eos_token_id": 102}
+    if family == "DebertaV2":
+        sizes |= {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072,
+                  "relative_attention": True, "share_att_key": True, "position_biased_input": False,
+                  "pos_att_type": "p2c|c2p", "norm_rel_ebd": "layer_norm", "position_buckets": 256}
     config = getattr(transformers, f"{family}Config")(**sizes)
     getattr(transformers, f"{family}Model")(config).save_pretrained(folder)
     tokenizer = (environment.published_weights() / "tokenizer.json").read_text()

@@ -35,6 +35,8 @@ pub struct ByDistance<'a> {
     pub bias: Option<&'a [f32]>,
     /// Most tokens to each side that are attended to.
     pub reach: usize,
+    /// What a distance adds by what stands at both of its ends; all keys count then.
+    pub content: Option<ByContent<'a>>,
 }
 
 impl ByDistance<'_> {
@@ -42,7 +44,53 @@ impl ByDistance<'_> {
     pub const NOTHING: Self = Self {
         bias: None,
         reach: usize::MAX,
+        content: None,
     };
+}
+
+/// What queries and keys make of distances, each for itself: the two terms of disentangled attention
+/// (He et al., ICLR 2021, "DeBERTa", section 3.1). Added to products that are not scaled yet.
+#[derive(Clone, Copy, Debug)]
+pub struct ByContent<'a> {
+    /// `[heads, rows, buckets]`: what each query adds to keys by the bucket of their distance.
+    pub queries: &'a [f32],
+    /// `[heads, seen, buckets]`: what each key adds to its own scores by that bucket.
+    pub keys: &'a [f32],
+    /// How many buckets there are.
+    pub count: usize,
+    /// `[2 * n - 1]` for sequences of at most `n` tokens: the bucket of each distance, the key that
+    /// stands furthest before the query first.
+    pub buckets: &'a [u16],
+}
+
+impl ByContent<'_> {
+    /// Adds the terms of a query, the `row`th of all and at place `at` among the keys.
+    #[inline]
+    fn weigh(&self, heads: Heads, head: usize, (row, at): (usize, usize), scores: &mut [f32]) {
+        let (seen, count) = (scores.len(), self.count);
+        let n_rows = self.queries.len() / (heads.count * count);
+        let query = &self.queries[(head * n_rows + row) * count..][..count];
+        let keys = self.keys[head * seen * count..].chunks_exact(count);
+        // The key at 0 stands `at` before the query.
+        let buckets = &self.buckets[self.buckets.len() / 2 - at..];
+        for ((score, key), &bucket) in scores.iter_mut().zip(keys).zip(buckets) {
+            let bucket = usize::from(bucket);
+            *score += query[bucket] + key[bucket];
+        }
+    }
+
+    /// # Panics
+    /// When the shapes do not fit.
+    fn check(&self, heads: Heads, rows: usize, (seen, len): (usize, usize)) {
+        assert_eq!(
+            self.queries.len(),
+            heads.count * rows * self.count,
+            "queries"
+        );
+        assert_eq!(self.keys.len(), heads.count * seen * self.count, "keys");
+        let odd = self.buckets.len() % 2 == 1;
+        assert!(odd && self.buckets.len() / 2 + 1 >= len, "buckets");
+    }
 }
 
 /// Tokens that attend.
@@ -81,6 +129,9 @@ impl Queries<'_> {
                 *score += bias * unscaled;
             }
         }
+        if let Some(content) = &self.by.content {
+            content.weigh(heads, head, (row, at), scores);
+        }
         keys
     }
 }
@@ -97,7 +148,7 @@ const BLOCK: usize = 64;
 /// | `qkv`     | `[len, 3, heads, dim]`      | row-major: a row holds queries, keys, values   |
 /// | `seen`    | 1 to `len`                  | how many leading tokens are attended to        |
 /// | `rows`    | within `0..len`             | the tokens to compute                          |
-/// | `by`      | bias `[heads, 2 * n - 1]`   | `n` is at least `len`                          |
+/// | `by`      | bias `[heads, 2 * n - 1]`   | `n` is at least `len`; with content no `reach` |
 /// | `out`     | `[rows.len(), heads, dim]`  | row-major, overwritten                         |
 /// | `scratch` |                             | reused memory; content means nothing           |
 ///
@@ -140,6 +191,10 @@ pub fn attention(
             "bias"
         );
         assert!(distances / 2 + 1 >= len, "bias");
+    }
+    if let Some(content) = &by.content {
+        assert!(by.reach >= len, "reach");
+        content.check(heads, rows.len(), (seen, len));
     }
     let block = if by.reach < seen { BLOCK } else { rows.len() };
     let blocks = rows.clone().step_by(block.max(1));

@@ -34,7 +34,7 @@ pub mod sums;
 pub mod unpack;
 pub mod w8a8;
 
-pub use attention::{ByDistance, Heads, attention};
+pub use attention::{ByContent, ByDistance, Heads, attention};
 pub use device::{Device, DeviceChoice, Picked, UnknownDevice, pick, pick_gpus};
 pub use dot::{dot_f32, dot_i8};
 pub use isa::Isa;

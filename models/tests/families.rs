@@ -1,4 +1,5 @@
-//! BERT's relatives against transformers, on tiny random checkpoints (`tiny/make_families.py`).
+//! BERT's relatives against transformers, on tiny random checkpoints (`tiny/make_families.py`,
+//! `tiny/make_deberta.py`).
 
 #[path = "families/int8.rs"]
 mod int8;
@@ -71,6 +72,11 @@ fn vectors_of_an_mpnet_whose_attention_depends_on_distance() {
     vectors_are_those_of_transformers(&folder("mpnet"), "mpnet");
 }
 
+#[test]
+fn vectors_of_a_deberta_whose_buckets_of_distances_widen() {
+    vectors_are_those_of_transformers(&folder("deberta"), "deberta");
+}
+
 /// As `all-mpnet-base-v2` and `all-distilroberta-v1` are published.
 #[test]
 fn a_model_that_pools_is_a_sentence_encoder_whatever_it_was_trained_from() {
@@ -127,7 +133,7 @@ fn texts_that_are_put_in_lower_case_first_are_refused_where_case_counts() {
 
 #[test]
 fn scores_of_cross_encoders_of_every_family() {
-    for name in ["roberta", "distilbert-cross", "electra"] {
+    for name in ["roberta", "distilbert-cross", "electra", "deberta-cross"] {
         assert_eq!(
             FolderKind::of(&folder(name)).unwrap(),
             FolderKind::CrossEncoder
@@ -138,7 +144,7 @@ fn scores_of_cross_encoders_of_every_family() {
 
 #[test]
 fn weights_of_sparse_encoders_of_every_family() {
-    for name in ["distilbert", "roberta-sparse"] {
+    for name in ["distilbert", "roberta-sparse", "deberta-sparse"] {
         weights_are_those_of_transformers(name);
     }
 }
@@ -152,6 +158,8 @@ fn what_gpus_compute_is_told_by_the_folder() {
         ("mpnet", false),
         ("distilbert-cross", false),
         ("electra", false),
+        ("deberta", false),
+        ("deberta-cross", false),
         ("no-such-model", false),
     ] {
         assert_eq!(runs_on_devices(&folder(name)), runs, "{name}");
@@ -199,6 +207,17 @@ fn what_is_of_no_known_family_is_named() {
             json!({"embedding_size": 12}),
             "as wide as the layers",
         ),
+        (
+            "deberta",
+            json!({"pos_att_type": "c2p"}),
+            "both of `c2p|p2c`",
+        ),
+        (
+            "deberta",
+            json!({"conv_kernel_size": 3}),
+            "conv_kernel_size",
+        ),
+        ("deberta", json!({"position_buckets": 9}), "rel_embeddings"),
         (
             "xlm-roberta",
             json!({"position_embedding_type": "relative_key"}),

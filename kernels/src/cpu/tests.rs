@@ -2,10 +2,12 @@
 //!
 //! A set that the CPU lacks is not run and not claimed: the first test prints which ones ran.
 
+mod attention;
+
 use proptest::prelude::*;
 
+use self::attention::{check_attention, check_attention_by_content};
 use super::*;
-use crate::ByDistance;
 use crate::quantize::push_row_i8;
 use crate::reference;
 
@@ -292,74 +294,6 @@ fn f32_products_agree_on_awkward_shapes() {
     }
 }
 
-fn check_attention(len: usize, heads: Heads, seed: u64) {
-    let width = heads.width();
-    let qkv = values(len * 3 * width, seed);
-    let some = 1 + seed as usize % len.max(1);
-    let bias = values(heads.count * (2 * len + 5), !seed);
-    for (seen, bias, reach) in [
-        (len, None, usize::MAX),
-        (some, None, usize::MAX),
-        (len, Some(bias.as_slice()), usize::MAX),
-        (len, None, seed as usize % 7),
-        (some, Some(&bias), seed as usize % 30),
-    ] {
-        let (seen, by) = (seen.min(len), ByDistance { bias, reach });
-        let expected = reference::attention(&qkv, heads, seen, by);
-        let keys = &qkv[..seen * 3 * width];
-        for &isa in Isa::available() {
-            // Content left over from another call must not show.
-            let mut scratch = vec![f32::NAN; 7];
-            let mut of = |first: usize, rows: &[f32], out: &mut [f32]| {
-                attention(
-                    isa,
-                    Queries { rows, first, by },
-                    keys,
-                    heads,
-                    &mut scratch,
-                    out,
-                );
-            };
-            let mut out = vec![f32::NAN; len * width];
-            of(0, &qkv, &mut out);
-            close(&out, &expected, 3e-6, isa.name());
-            // Threads that share a sequence get the bits that one gets.
-            let split = seed as usize % (len + 1);
-            let mut parts = vec![f32::NAN; out.len()];
-            let (front, back) = parts.split_at_mut(split * width);
-            let (first, second) = qkv.split_at(split * 3 * width);
-            of(0, first, front);
-            of(split, second, back);
-            assert_eq!(parts, out, "{}", isa.name());
-        }
-        // In blocks, where not all keys count.
-        if seen > 0 {
-            let mut out = vec![f32::NAN; len * width];
-            crate::attention(&qkv, heads, seen, 0..len, by, &mut Vec::new(), &mut out);
-            close(&out, &expected, 3e-6, "in blocks");
-        }
-    }
-}
-
-#[test]
-fn attention_agrees_on_awkward_shapes() {
-    let heads = |count, dim| Heads { count, dim };
-    for (len, heads) in [
-        (0, heads(1, 1)),
-        (1, heads(2, 3)),
-        (5, heads(3, 16)),
-        (17, heads(2, 17)),
-        (128, heads(2, 32)),
-        (67, heads(12, 32)),
-        // More than two blocks of rows.
-        (150, heads(2, 16)),
-    ] {
-        for seed in [11, 27, 4] {
-            check_attention(len, heads, seed);
-        }
-    }
-}
-
 #[test]
 fn gelu_is_within_its_stated_error_everywhere() {
     let x: Vec<f32> = (-120_000..=120_000).map(|i| i as f32 / 10_000.0).collect();
@@ -552,6 +486,7 @@ proptest! {
     #[test]
     fn attention_agrees(len in 0_usize..40, count in 1_usize..4, dim in 1_usize..40, seed in any::<u64>()) {
         check_attention(len, Heads { count, dim }, seed);
+        check_attention_by_content(len.max(1), Heads { count, dim }, seed);
     }
 
     #[test]

@@ -74,7 +74,14 @@ pub fn attention(qkv: &[f32], heads: Heads, seen: usize, by: ByDistance<'_>) -> 
                     let distances = bias.len() / heads.count;
                     bias[head * distances + distances / 2 + j - i]
                 });
-                let product = dot_f32(part(i, 0, head), part(j, 1, head));
+                let content = by.content.map_or(0.0, |content| {
+                    let bucket = usize::from(content.buckets[content.buckets.len() / 2 + j - i]);
+                    let of = |values: &[f32], n: usize, at: usize| {
+                        f64::from(values[(head * n + at) * content.count + bucket])
+                    };
+                    of(content.queries, rows.len(), i) + of(content.keys, seen, j)
+                });
+                let product = dot_f32(part(i, 0, head), part(j, 1, head)) + content;
                 (product + f64::from(added) / f64::from(heads.scale())) as f32
             };
             let scores: Vec<f32> = keys.iter().map(score).collect();

@@ -84,7 +84,8 @@ impl CrossEncoder {
 
     /// Token ids of the query with each of `texts`.
     pub(super) fn pairs(&self, query: &str, texts: &[&str]) -> Vec<Sequence> {
-        let query = self.body.tokenizer.tokens(query, self.room());
+        // Whole, since the longer of two texts is cut more.
+        let query = self.body.tokenizer.tokens(query, usize::MAX);
         texts.iter().map(|text| self.pair(&query, text)).collect()
     }
 
@@ -98,7 +99,8 @@ impl CrossEncoder {
     fn pair(&self, query: &[u32], text: &str) -> Sequence {
         let tokenizer = &self.body.tokenizer;
         let room = self.room();
-        let text = tokenizer.tokens(text, room);
+        // As far as it takes to see which one is longer.
+        let text = tokenizer.tokens(text, room.max(query.len() + 1));
         let (query_room, text_room) = shares(query.len(), text.len(), room);
         let mut ids = vec![tokenizer.begin()];
         ids.extend(query.iter().take(query_room));

@@ -311,7 +311,11 @@ fn linear(layer: DenseTensors) -> Linear<Vec<f32>> {
 fn device_weights(
     model: &Checkpoint,
 ) -> Result<(EncoderShape, EncoderWeights<Vec<f32>>), ModelError> {
-    if model.distances.is_some() || model.rotary.is_some() || model.gate.is_some() {
+    if model.distances.is_some()
+        || model.relative.is_some()
+        || model.rotary.is_some()
+        || model.gate.is_some()
+    {
         let reason =
             "distances in attention, rotary positions and gated layers are computed on the CPU \
                       only; open it as a `SentenceEncoder` or `CrossEncoder`"

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 
 use super::gate::gated;
 use super::network::{Codes, Layer, Network, Norm};
+use super::relative::DistanceMemory;
 
 /// Rows per block: a multiple of the register tiles' 6 (and 12). Larger blocks read the weights less
 /// often from the third cache, smaller ones keep the inner activations (96 x 1536) nearer; 96 was a
@@ -46,6 +47,7 @@ struct ShareMemory {
     block: Vec<f32>,
     codes: Codes,
     attention: Vec<f32>,
+    distances: DistanceMemory,
 }
 
 /// Encodes `sequences` (each with its special tokens, at least one and at most `positions` ids,
@@ -260,6 +262,7 @@ fn attend(
         block,
         codes,
         attention: scratch,
+        distances,
         ..
     } = memory;
     context.resize(hidden.len(), 0.0);
@@ -267,9 +270,14 @@ fn attend(
     for part in parts {
         let qkv = &qkv[3 * width * part.sequence.start..3 * width * part.sequence.end];
         let out = &mut context[part.out.start * width..part.out.end * width];
+        let content = layer.distances.as_ref().map(|layer| {
+            let (buckets, own) = (&network.buckets, part.own.clone());
+            layer.terms(buckets, qkv, own, part.seen, heads, distances)
+        });
         let by = ByDistance {
             bias: network.distances.as_deref(),
             reach: layer.reach,
+            content,
         };
         attention(qkv, heads, part.seen, part.own, by, scratch, out);
     }

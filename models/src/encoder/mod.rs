@@ -10,6 +10,7 @@ mod forward;
 mod gate;
 mod minilm;
 mod network;
+mod relative;
 mod rotary;
 mod sentence;
 mod splade;

@@ -11,6 +11,7 @@ use indago_kernels::w8a8::{PackedW8, RowsU8, linear_w8a8};
 use indago_kernels::{Heads, RowsF32, ShapeError, gelu};
 use rayon::prelude::*;
 
+use super::relative::{Distances, scale_queries};
 use super::rotary::Turns;
 use crate::ModelError;
 use crate::weights::container::Container;
@@ -31,6 +32,9 @@ pub(super) struct Network {
     pub gate: Option<Gate>,
     /// What a key's distance adds to its score, [`Checkpoint::distances`].
     pub distances: Option<Vec<f32>>,
+    /// The bucket of each distance, [`crate::weights::Relative::buckets`], for layers with
+    /// [`Layer::distances`].
+    pub buckets: Vec<u16>,
 }
 
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub(super) struct Layer {
     pub qkv: Linear,
     /// Turns of queries and keys, for models with rotary positions.
     pub turns: Option<Arc<Turns>>,
+    /// What distances add by what stands at their ends.
+    pub distances: Option<Distances>,
     /// Most tokens to each side that a token attends to.
     pub reach: usize,
     pub out: Linear,
@@ -186,9 +192,7 @@ impl Linear {
 impl Network {
     /// How a token's values are shared among heads.
     pub(super) fn heads(&self) -> Heads {
-        let count = self.dims.heads;
-        let dim = self.dims.hidden / count;
-        Heads { count, dim }
+        self.dims.heads()
     }
 
     /// Packs a checkpoint.
@@ -209,11 +213,16 @@ impl Network {
         let turns = turns(model.rotary.as_deref(), model.dims.positions);
         let levels = (precision == Precision::Int8).then_some(Levels::USUAL);
         let layer = |i: usize| {
-            let layer = model.layer(i)?;
+            let mut layer = model.layer(i)?;
+            let distances = model.relative.as_ref().map(|relative| {
+                scale_queries(&mut layer.qkv);
+                Distances::new(relative, &layer.qkv, model.dims.heads())
+            });
             let (turns, reach) = turns.get(i).cloned().unzip();
             Ok(Layer {
                 qkv: pack(layer.qkv, levels.map(|levels| levels.qkv))?,
                 turns,
+                distances: distances.transpose()?,
                 reach: reach.unwrap_or(usize::MAX),
                 out: pack(layer.out, levels.map(|levels| levels.out))?,
                 out_norm: norm(layer.out_norm),
@@ -235,6 +244,10 @@ impl Network {
             keeps_sums: model.keeps_sums,
             gate: model.gate,
             distances: model.distances,
+            buckets: model
+                .relative
+                .map(|relative| relative.buckets)
+                .unwrap_or_default(),
         })
     }
 
@@ -260,6 +273,7 @@ impl Network {
             Ok(Layer {
                 qkv: dense("qkv", 3 * hidden, hidden, levels.map(|levels| levels.qkv))?,
                 turns: None,
+                distances: None,
                 reach: usize::MAX,
                 out: dense("out", hidden, hidden, levels.map(|levels| levels.out))?,
                 out_norm: read_norm(file, &format!("{i}.out_norm"), hidden)?,
@@ -280,6 +294,7 @@ impl Network {
             keeps_sums: false,
             gate: None,
             distances: None,
+            buckets: Vec::new(),
         })
     }
 }

@@ -4,8 +4,11 @@
 use std::fs;
 use std::path::Path;
 
+use indago_kernels::Heads;
+
 use super::config::Config;
 use super::family::{self, Family, Gate, Types};
+use super::relative::{self, Relative};
 use super::rotary::{self, RotaryLayer};
 use super::tensors::{DenseTensors, NormTensors, Tensors};
 use crate::ModelError;
@@ -30,6 +33,14 @@ pub(crate) struct Dims {
 }
 
 impl Dims {
+    /// How a token's values are shared among heads.
+    pub(crate) fn heads(self) -> Heads {
+        Heads {
+            count: self.heads,
+            dim: self.hidden / self.heads,
+        }
+    }
+
     /// The dims, if they are such as a real model could have.
     pub(crate) fn check(self, what: &str) -> Result<Self, ModelError> {
         let within = |value: usize, most: usize| (1..=most).contains(&value);
@@ -72,8 +83,8 @@ pub(crate) struct Checkpoint {
     pub vocabulary: String,
     /// `[vocabulary, hidden]`.
     pub words: Vec<f32>,
-    /// `[positions, hidden]`, the first token type's vector added; with [`Self::rotary`] one row, that
-    /// vector.
+    /// `[positions, hidden]`, the first token type's vector added; with [`Self::rotary`] or
+    /// [`Self::relative`] one row, that vector.
     pub positions: Vec<f32>,
     /// `[types, hidden]`.
     pub types: Vec<f32>,
@@ -86,6 +97,8 @@ pub(crate) struct Checkpoint {
     /// What attention adds to the score of a key by its distance from the query, `[heads,
     /// 2 * positions - 1]`, the most distant before it first; for models with relative positions.
     pub distances: Option<Vec<f32>>,
+    /// What distances mean by what stands at their ends, for models that have no other positions.
+    pub relative: Option<Relative>,
     /// Positions of each layer, for models that turn queries and keys.
     pub rotary: Option<Vec<RotaryLayer>>,
     /// Hash of the weights' file, for fingerprints.
@@ -187,9 +200,13 @@ impl Checkpoint {
             Types::IfStored if tensors.has(types_name) => tensors.rows_of(types_name, hidden)?,
             Types::IfStored | Types::None => vec![0.0; hidden],
         };
-        let mut positions = match rotary {
-            Some(_) => vec![0.0; hidden],
-            None => learned_positions(&tensors, dims, first_position)?,
+        let relative = family
+            .is_disentangled
+            .then(|| relative::read(config, &tensors, dims).map_err(unfit)?)
+            .transpose()?;
+        let mut positions = match (&rotary, &relative) {
+            (None, None) => learned_positions(&tensors, dims, first_position)?,
+            _ => vec![0.0; hidden],
         };
         for row in positions.chunks_exact_mut(hidden) {
             row.iter_mut().zip(&types).for_each(|(x, y)| *x += y);
@@ -210,6 +227,7 @@ impl Checkpoint {
             keeps_sums: family.last_norm.is_some(),
             gate: family.gate,
             distances: distances.transpose()?,
+            relative,
             rotary,
             checksum,
             tensors,

@@ -7,6 +7,7 @@ pub mod container;
 mod family;
 mod folder;
 mod late;
+mod relative;
 mod rotary;
 mod tensors;
 
@@ -17,5 +18,6 @@ pub(crate) use folder::{
 };
 pub use folder::{FolderKind, Precision, runs_on_devices};
 pub(crate) use late::LateInteraction;
+pub(crate) use relative::Relative;
 pub(crate) use rotary::RotaryLayer;
 pub(crate) use tensors::{DenseTensors, NormTensors};

@@ -39,6 +39,7 @@ fn vectors_of_every_family_are_near_those_in_f32() {
         "cased",
         "xlm-roberta",
         "mpnet",
+        "deberta",
         "gte",
         "modernbert",
         "nomic",

@@ -19,7 +19,7 @@ pub(in crate::cli) enum ModelsCommand {
     List,
     /// Add published weights from a folder: an encoder, cross-encoder, sparse encoder or
     /// late-interaction model (ColBERT) of BERT's families (RoBERTa, XLM-R, MPNet, DistilBERT, ELECTRA,
-    /// ModernBERT, GTE 1.5, Nomic)
+    /// ModernBERT, GTE 1.5, Nomic, DeBERTa)
     Add {
         /// Folder with config.json, tokenizer.json (or vocab.txt) and model.safetensors
         path: PathBuf,

@@ -22,6 +22,8 @@ pub(crate) struct Family {
     counts_from_padding: bool,
     /// Name of the weights by which attention depends on the distance of two tokens.
     pub distances: Option<&'static str>,
+    /// Whether what a distance adds to attention depends on what stands at its ends.
+    pub is_disentangled: bool,
     /// Where positions turn queries and keys instead of being added to words.
     pub rotary: Option<Rotary>,
     /// Where one half of the wide layer's values is multiplied with the other.
@@ -134,8 +136,9 @@ pub(crate) enum Activation {
 }
 
 /// Settings under which a model computes something else than is known here.
-const NOT_KNOWN: [&str; 8] = [
+const NOT_KNOWN: [&str; 9] = [
     "causal",
+    "conv_kernel_size",
     "logn_attention_scale",
     "num_experts",
     "parallel_block",
@@ -200,7 +203,10 @@ impl Family {
 
     /// Whether its layers are those of the first BERT, which GPUs compute too.
     pub(super) fn has_plain_layers(&self) -> bool {
-        self.distances.is_none() && self.rotary.is_none() && self.gate.is_none()
+        self.distances.is_none()
+            && self.rotary.is_none()
+            && self.gate.is_none()
+            && !self.is_disentangled
     }
 }
 

@@ -64,6 +64,7 @@ pub(crate) const BERT: Family = Family {
     layer: BERT_LAYER,
     counts_from_padding: false,
     distances: None,
+    is_disentangled: false,
     rotary: None,
     gate: None,
     activations: &["gelu"],
@@ -271,6 +272,31 @@ const NOMIC: Family = Family {
     ..BERT
 };
 
-pub(super) static FAMILIES: [Family; 8] = [
-    BERT, ROBERTA, MPNET, DISTILBERT, ELECTRA, MODERNBERT, GTE, NOMIC,
+/// DeBERTa's second and third version (He et al., ICLR 2021 and 2023): rerankers, entailment.
+const DEBERTA: Family = Family {
+    types: &["deberta-v2"],
+    classes: &["DebertaV2"],
+    prefixes: &["deberta"],
+    embeddings: EmbeddingNames {
+        types: Types::IfStored,
+        ..BERT_EMBEDDINGS
+    },
+    layer: LayerNames {
+        qkv: &[
+            "attention.self.query_proj",
+            "attention.self.key_proj",
+            "attention.self.value_proj",
+        ],
+        ..BERT_LAYER
+    },
+    is_disentangled: true,
+    classifier: ClassifierNames {
+        activation: Activation::Gelu,
+        ..BERT.classifier
+    },
+    ..BERT
+};
+
+pub(super) static FAMILIES: [Family; 9] = [
+    BERT, ROBERTA, MPNET, DISTILBERT, ELECTRA, MODERNBERT, GTE, NOMIC, DEBERTA,
 ];
