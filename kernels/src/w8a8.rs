@@ -15,7 +15,7 @@
 //! Activations ([`RowsU8`]) take `0..=levels` with a scale and a zero point per row.
 
 use crate::product::{MAX_INPUTS, PANEL, check_inputs};
-use crate::quantize::{MAX_CODE, scale_for};
+use crate::quantize::{MAX_CODE, nearest, scale_for};
 use crate::{Isa, ShapeError, cpu};
 
 /// Inputs that an output takes in one step: the bytes of a 32-bit lane.
@@ -254,7 +254,7 @@ impl Fit {
     /// Makes the codes of the values times `by`.
     fn round_all(&mut self, by: f32) {
         for (code, value) in self.codes.iter_mut().zip(&self.values) {
-            *code = round(value * by);
+            *code = nearest(value * by) as i8;
         }
     }
 }
@@ -285,12 +285,6 @@ fn members(block: [i8; BLOCK], lane: usize, sign: i8) -> impl Iterator<Item = us
     (0..BLOCK)
         .filter(of_group)
         .filter(move |&i| block[i].signum() == sign)
-}
-
-/// Nearest integer of a value between -128 and 127, without a call into the C library.
-fn round(x: f32) -> i8 {
-    const ROUNDER: f32 = 12_582_912.0; // 1.5 * 2^23: leaves the integer in the low bits
-    (x + ROUNDER).to_bits() as i8
 }
 
 /// Takes 1 from every code that pulls a group above the limit, until none is: the nearest point
