@@ -45,9 +45,12 @@ pub struct FolderOptions {
 impl FolderOptions {
     /// What goes into the settings beside the model.
     fn settings(&self) -> OwnSettings {
+        // Who says one of the prefixes says that there is no other.
+        let says = self.query_prefix.is_some() || self.passage_prefix.is_some();
+        let prefix = |own: &Option<String>| says.then(|| own.clone().unwrap_or_default());
         OwnSettings {
-            query: self.query_prefix.clone(),
-            passage: self.passage_prefix.clone(),
+            query: prefix(&self.query_prefix),
+            passage: prefix(&self.passage_prefix),
             precision: self
                 .precision
                 .filter(|precision| *precision != Precision::F32),

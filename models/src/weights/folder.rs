@@ -388,15 +388,15 @@ fn prefixes(folder: &Path, own: &OwnSettings) -> Result<Prefixes, ModelError> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct OwnSettings {
-    /// What stands before queries.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
     /// What stands before passages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passage: Option<String>,
     /// In what it is computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
+    /// What stands before queries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
 }
 
 /// The file of [`OwnSettings`].
