@@ -8,10 +8,9 @@ distance up to one that is shorter than the texts.
 """
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import DebertaV2Config, DebertaV2ForMaskedLM, DebertaV2ForSequenceClassification, DebertaV2Model
 
-from make_families import BERTS, SIZES, SMALL, TEXTS, cross, encoder, framed, randomise, sparse
+from make_families import BERTS, SIZES, cross, encoder, randomise, sparse, unigrams
 
 PLAIN = {"query": "", "passage": ""}
 DISENTANGLED = SIZES | {
@@ -20,27 +19,21 @@ DISENTANGLED = SIZES | {
 }
 
 
-def unigrams():
-    """Pieces as the third version has them, in the frame of BERT."""
-    tok = Tokenizer(models.Unigram())
-    tok.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(" {2,}", " ")])
-    tok.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(special_tokens=BERTS, unk_token="[UNK]", **SMALL)
-    tok.train_from_iterator(TEXTS[:4], trainer)
-    return framed(tok, "[CLS]", "[SEP]", 1)
+def settings(tok, **more):
+    return DebertaV2Config(vocab_size=len(tok), **(DISENTANGLED | more))
 
 
 @torch.no_grad()
 def main():
-    tok = unigrams()
-    of = lambda **more: DebertaV2Config(vocab_size=len(tok), **(DISENTANGLED | more))
+    # Pieces as the third version has them, in the frame of BERT.
+    tok = unigrams(BERTS, "[UNK]", ("[CLS]", "[SEP]", 1))
     torch.manual_seed(41)
-    encoder("deberta", randomise(DebertaV2Model(of())), tok, PLAIN)
+    encoder("deberta", randomise(DebertaV2Model(settings(tok))), tok, PLAIN)
     torch.manual_seed(42)
-    alone = of(num_labels=1, position_buckets=-1, max_relative_positions=20, norm_rel_ebd="none")
+    alone = settings(tok, num_labels=1, position_buckets=-1, max_relative_positions=20, norm_rel_ebd="none")
     cross("deberta-cross", randomise(DebertaV2ForSequenceClassification(alone)), tok)
     torch.manual_seed(43)
-    sparse("deberta-sparse", randomise(DebertaV2ForMaskedLM(of())), tok)
+    sparse("deberta-sparse", randomise(DebertaV2ForMaskedLM(settings(tok))), tok)
 
 
 main()

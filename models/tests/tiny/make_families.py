@@ -92,13 +92,13 @@ def byte_pairs():
     return framed(tok, "<s>", "</s>", 2)
 
 
-def unigrams():
+def unigrams(special=FAIRSEQ, unknown="<unk>", frame=("<s>", "</s>", 2)):
     tok = Tokenizer(models.Unigram())
     tok.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(" {2,}", " ")])
     tok.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(special_tokens=FAIRSEQ, unk_token="<unk>", **SMALL)
+    trainer = trainers.UnigramTrainer(special_tokens=special, unk_token=unknown, **SMALL)
     tok.train_from_iterator(TEXTS[:4], trainer)
-    return framed(tok, "<s>", "</s>", 2)
+    return framed(tok, *frame)
 
 
 def randomise(model):
