@@ -9,9 +9,9 @@ use indago_scripted::{Call, Server};
 use serde_json::Value;
 
 use crate::model::{QUESTION, oracle};
-use crate::pull::Web;
 use crate::support::Sandbox;
 use crate::tui::Window;
+use crate::web::Web;
 
 /// A model that answers some calls at once and holds the others until it is let go.
 struct Held {

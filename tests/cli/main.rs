@@ -31,3 +31,4 @@ mod support;
 mod sweep;
 mod terminal;
 mod tui;
+mod web;

@@ -1,16 +1,17 @@
 //! What speaks for a span being the answer.
 
-use std::collections::BTreeMap;
+mod question;
+
 use std::ops::Range;
 
-use indago_core::{AnswerKind, PassageId};
-use indago_text::NameKind;
+use indago_core::AnswerKind;
 
 use super::candidates::{Form, Found};
-use super::relation::path;
-use super::{chain, countries, kinds};
+use super::{countries, kinds};
 use crate::asked::{Asked, TermSet, contains_phrase};
-use crate::pool::{Candidate, Pool};
+use crate::pool::Candidate;
+
+pub(super) use question::Question;
 
 /// Bytes between a relation word and a span that a preposition may bridge.
 const PATTERN_REACH: usize = 48;
@@ -104,68 +105,6 @@ pub(super) const AGREED_BY_SOURCES: usize = 29;
 
 /// Values of [`SPAN_FEATURES`].
 pub(crate) type SpanFeatures = [f64; SPAN_FEATURES.len()];
-
-/// What all spans of a question share.
-pub(super) struct Question<'a> {
-    asked: &'a Asked,
-    pool: &'a Pool,
-    selected: &'a [PassageId],
-    kind: AnswerKind,
-    outer: TermSet,
-    relation: TermSet,
-    chained: bool,
-    /// Normalised names of the question.
-    names: Vec<String>,
-    /// Passages by the names that they are about.
-    about: BTreeMap<&'a str, &'a Candidate>,
-    /// What the pattern of the last relation reads.
-    stated: Option<(PassageId, String)>,
-    focus: Option<String>,
-}
-
-impl<'a> Question<'a> {
-    pub(super) fn new(
-        asked: &'a Asked,
-        pool: &'a Pool,
-        selected: &'a [PassageId],
-        kind: AnswerKind,
-    ) -> Self {
-        let mut about: BTreeMap<&str, &Candidate> = BTreeMap::new();
-        for candidate in pool.iter() {
-            for name in &candidate.names {
-                let best = about.entry(name).or_insert(candidate);
-                if best.p < candidate.p {
-                    *best = candidate;
-                }
-            }
-        }
-        let single = asked
-            .analysis
-            .names
-            .iter()
-            .filter(|n| n.kind != NameKind::Joined);
-        let path = path(&asked.analysis);
-        let stated = chain::last_step(asked, pool, selected, &path)
-            .and_then(|found| Some((found.from.first()?.0, found.answer.text)));
-        let focus = asked.analysis.focus.as_deref();
-        Self {
-            names: single
-                .map(|n| indago_text::normalize_name(&n.text))
-                .filter(|n| !n.is_empty())
-                .collect(),
-            focus: focus.and_then(|f| indago_text::terms(f).into_iter().next()),
-            outer: asked.outermost(),
-            relation: asked.relation(),
-            chained: asked.analysis.hops.len() >= 2,
-            asked,
-            pool,
-            selected,
-            kind,
-            about,
-            stated,
-        }
-    }
-}
 
 /// A word of the passage.
 struct Word {
