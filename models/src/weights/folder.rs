@@ -98,8 +98,8 @@ pub enum Precision {
     /// As the model is published.
     #[default]
     F32,
-    /// Weights, word vectors and activations in 8 bits: more than twice as fast, in a quarter of the
-    /// memory, and nearly the same vectors (`docs/guide/encoders.md`).
+    /// Weights, word vectors and activations in 8 bits: about twice as fast or more, in less than half
+    /// of the memory, and nearly the same vectors (`docs/guide/encoders.md`).
     Int8,
 }
 

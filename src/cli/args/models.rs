@@ -79,8 +79,8 @@ pub(in crate::cli) struct About {
     /// What the model wants before passages, such as `passage: `
     #[arg(long, value_name = "TEXT")]
     passage_prefix: Option<String>,
-    /// What to compute it in: `f32`, as published, or `int8`, faster and in a quarter of the memory
-    /// [default: f32]
+    /// What to compute it in: `f32`, as published, or `int8`, about twice as fast and in
+    /// less than half of the memory [default: f32]
     #[arg(long)]
     precision: Option<Precision>,
 }
