@@ -6,7 +6,8 @@ DATA holds folders with `corpus.jsonl.gz` and `queries.jsonl`. From each, passag
 percentile and the mean of the cosines. The embedded model is measured, or a model file or folder of the
 same weights (`--model`), or another published model as one that was added in 8 bits (`--weights`).
 
-Sets up its own environment: python3 benches/encoding_closeness.py --data DATA [--texts 60] [--weights all-mpnet-base-v2]
+Sets up its own environment:
+python3 benches/encoding_closeness.py --data DATA [--texts 60] [--weights all-mpnet-base-v2]
 """
 
 import argparse

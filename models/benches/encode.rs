@@ -6,7 +6,8 @@
 //! linear layers a passage, at the rate that `cargo bench -p indago-kernels` shows for a core.
 //!
 //! Run: `cargo bench -p indago-models --bench encode [-- MODEL]`, where MODEL is a folder with
-//! published weights of any family, or a model file; without it the embedded int8 model is measured. With the argument `serve` it reads batch sizes,
+//! published weights of any family, or a model file; without it the embedded int8 model is
+//! measured. With the argument `serve` it reads batch sizes,
 //! each with another number of tokens behind it or without, from its input and answers with the
 //! seconds that one call took: how `benches/encoding_side_by_side.py` and
 //! `benches/families_side_by_side.py` take turns with other programs. With the argument

@@ -200,10 +200,12 @@ impl Checkpoint {
             Types::IfStored if tensors.has(types_name) => tensors.rows_of(types_name, hidden)?,
             Types::IfStored | Types::None => vec![0.0; hidden],
         };
-        let relative = family
-            .is_disentangled
-            .then(|| relative::read(config, &tensors, dims).map_err(unfit)?)
-            .transpose()?;
+        let relative = if family.is_disentangled {
+            let settings = relative::Settings::of(config).map_err(unfit)?;
+            Some(settings.read(&tensors, dims)?)
+        } else {
+            None
+        };
         let mut positions = match (&rotary, &relative) {
             (None, None) => learned_positions(&tensors, dims, first_position)?,
             _ => vec![0.0; hidden],

@@ -31,10 +31,10 @@ pub enum FolderKind {
 }
 
 impl FolderKind {
-    /// Of the model in `folder`: by the steps behind the network that its files state, and else by
-    /// the class that its configuration names. The class alone would mislead: that of published
-    /// sentence encoders is often the one that they were trained from, as `MPNetForMaskedLM` is
-    /// that of `all-mpnet-base-v2`.
+    /// Of the model in `folder`: by the files that late-interaction models have beside it, and else by
+    /// the class that its configuration names. That of `ForMaskedLM` is a sentence encoder where the
+    /// files state that it pools: published ones often name the class that they were trained from,
+    /// as `all-mpnet-base-v2` does `MPNetForMaskedLM`.
     ///
     /// # Errors
     /// When there is no configuration of a BERT-type model.

@@ -20,7 +20,7 @@ pub(crate) struct Relative {
 
 /// How a configuration says distances share vectors.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Settings {
+pub(super) struct Settings {
     /// Buckets to each side.
     span: usize,
     /// Where the last bucket ends, if they widen with the distance.
@@ -32,7 +32,9 @@ struct Settings {
 const MAX_SPAN: usize = 4096;
 
 impl Settings {
-    fn of(config: &Config) -> Result<Self, String> {
+    /// # Errors
+    /// Why they are not known.
+    pub(super) fn of(config: &Config) -> Result<Self, String> {
         let on = |name: &str| config.is_on(name);
         let named = |name: &str| config.get::<String>(&[name]);
         let terms = match config.get::<Vec<String>>(&["pos_att_type"]) {
@@ -115,21 +117,12 @@ fn widening(distance: i64, buckets: usize, widest: usize) -> i64 {
     place as i64 * distance.signum()
 }
 
-/// What the model's files hold of it.
-///
-/// # Errors
-/// When its configuration is not known, or a tensor is missing.
-pub(super) fn read(
-    config: &Config,
-    tensors: &Tensors,
-    dims: Dims,
-) -> Result<Result<Relative, ModelError>, String> {
-    let settings = Settings::of(config)?;
-    Ok(settings.read(tensors, dims))
-}
-
 impl Settings {
-    fn read(self, tensors: &Tensors, dims: Dims) -> Result<Relative, ModelError> {
+    /// What the model's file holds of it.
+    ///
+    /// # Errors
+    /// When a tensor is missing or of another shape.
+    pub(super) fn read(self, tensors: &Tensors, dims: Dims) -> Result<Relative, ModelError> {
         let (name, hidden) = ("encoder.rel_embeddings.weight", dims.hidden);
         let mut vectors = tensors.matrix(name, 2 * self.span, hidden)?;
         if self.is_normed {

@@ -58,7 +58,7 @@ fn vectors_of_every_family_are_near_those_in_f32() {
             let (coarse, full) = (encode(&coarse), encode(&full));
             assert_ne!(coarse, full, "{name}");
             let least = least_cosine(&coarse, &full);
-            // Rounding shows more in vectors of 32 values than in published ones of several hundred.
+            // Rounding shows more in vectors of 24 values than in published ones of several hundred.
             assert!(least > 0.98, "{name}: {least}");
         }
     }
