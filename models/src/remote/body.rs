@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::config::{ModelConfig, Structured};
 use super::layout::add_to_user;
+use super::ordered::Ordered;
 
 /// Name of the tool that stands for a schema.
 pub(super) const ANSWER_TOOL: &str = "answer";
@@ -85,6 +86,6 @@ pub(super) fn chat(
 fn in_words(schema: &OutputSchema) -> String {
     format!(
         "Answer with one JSON value that fits this JSON schema, and nothing else: no explanation, no code fence.\n{}",
-        schema.schema
+        Ordered(&schema.schema)
     )
 }

@@ -18,6 +18,7 @@ use super::body::{self, ANSWER_TOOL};
 use super::config::{ModelConfig, Structured};
 use super::endpoint::{Endpoint, from_egress};
 use super::layout;
+use super::ordered::Ordered;
 use super::reading::{Reading, ServerError};
 use super::stream::Events;
 use super::structured;
@@ -193,6 +194,15 @@ impl RemoteModel {
                 }
                 Err(problem) => {
                     if answer.finish == FinishReason::Length {
+                        if let Some(value) = structured::read_cut(&answer.text, &schema.schema) {
+                            tracing::warn!(
+                                model = self.name,
+                                schema = schema.name,
+                                "JSON cut off at the most tokens it may write: its complete parts are used"
+                            );
+                            answer.text = value.to_string();
+                            return Ok(answer);
+                        }
                         return Err(self.malformed(format!(
                             "JSON cut off at the most tokens it may write: {problem}"
                         )));
@@ -242,7 +252,8 @@ impl RemoteModel {
                 fixed => fixed,
             };
             let body = body::chat(&self.config, request, messages.to_vec(), form);
-            let bytes = serde_json::to_vec(&body).map_err(|e| self.malformed(e.to_string()))?;
+            let bytes =
+                serde_json::to_vec(&Ordered(&body)).map_err(|e| self.malformed(e.to_string()))?;
             let retry = Retry {
                 model: &self.name,
                 patience: self.config.patience(),
@@ -503,6 +514,8 @@ fn about_format(reason: &str) -> bool {
             "schema",
             "tool",
             "grammar",
+            // llama.cpp, of a grammar that does not fit the model's vocabulary.
+            "samplers",
         ]
         .iter()
         .any(|word| reason.contains(word))

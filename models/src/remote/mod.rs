@@ -2,9 +2,10 @@
 //! llama.cpp, Ollama and the like.
 //!
 //! One call goes through these files in this order: `layout` turns segments into messages, `body`
-//! into a request of the endpoint's dialect, `attempt` sends it and tries again where that helps,
-//! `stream` and `reading` take the answer apart, `think` keeps reasoning out of it, `structured`
-//! checks it against its schema. `client` holds them together behind `LanguageModel`.
+//! into a request of the endpoint's dialect, `ordered` into bytes with a schema's properties in
+//! order, `attempt` sends it and tries again where that helps, `stream` and `reading` take the
+//! answer apart, `think` keeps reasoning out of it, `structured` checks it against its schema,
+//! `mend` saves what nearly fits. `client` holds them together behind `LanguageModel`.
 
 mod attempt;
 mod body;
@@ -15,6 +16,8 @@ mod config;
 mod embed;
 mod endpoint;
 mod layout;
+mod mend;
+mod ordered;
 mod reading;
 mod registry;
 mod rerank;

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::mend;
+
 /// Most problems that a model is told of at once.
 const TOLD: usize = 5;
 
@@ -10,7 +12,8 @@ pub(super) fn read(text: &str, schema: &Value) -> Result<Value, String> {
     let validator = jsonschema::validator_for(schema)
         .map_err(|e| format!("the schema itself is wrong: {e}"))?;
     let mut problem = None;
-    for value in candidates(text) {
+    for mut value in candidates(text) {
+        mend::shorten(&mut value, schema);
         let problems: Vec<String> = validator
             .iter_errors(&value)
             .take(TOLD)
@@ -22,6 +25,17 @@ pub(super) fn read(text: &str, schema: &Value) -> Result<Value, String> {
         problem.get_or_insert(problems.join("; "));
     }
     Err(problem.unwrap_or_else(|| "there is no complete JSON value in it".to_owned()))
+}
+
+/// The same of a text that was cut off before its end: what was complete of its first value.
+pub(super) fn read_cut(text: &str, schema: &Value) -> Option<Value> {
+    let validator = jsonschema::validator_for(schema).ok()?;
+    mend::completed(text, schema)
+        .map(|mut value| {
+            mend::shorten(&mut value, schema);
+            value
+        })
+        .find(|value| validator.is_valid(value))
 }
 
 /// An error repeats the value it is about, which may be the whole answer.

@@ -57,6 +57,54 @@ fn every_dialect_is_brought_to_write_json() {
 }
 
 #[test]
+fn members_are_asked_for_in_the_order_in_which_they_are_required() {
+    let schema = json!({
+        "type": "object", "required": ["quotes", "answer"], "additionalProperties": false,
+        "properties": { "answer": { "type": "string" }, "quotes": { "type": "array" } }
+    });
+    let request = Request {
+        schema: Some(OutputSchema {
+            name: "reading".into(),
+            schema,
+        }),
+        ..words("x")
+    };
+    let plain = r#""properties":{"quotes":{"type":"array"},"answer":{"type":"string"}}"#;
+    for form in [
+        Structured::JsonSchema,
+        Structured::JsonObject,
+        Structured::Tool,
+        Structured::Prompt,
+    ] {
+        let answer = json!({ "quotes": [], "answer": "Paris" });
+        let server = Server::start(move |call: &Call| match call.tools().as_slice() {
+            [tool] => Reply::tool(tool.clone(), &answer),
+            _ => Reply::json(&answer),
+        });
+        let config = ModelConfig {
+            structured: form,
+            ..quick(&server)
+        };
+        ask(&model(config), request.clone()).unwrap();
+        let sent = server.chats().remove(0).sent.replace('\\', "");
+        assert!(sent.contains(plain), "{form:?}: {sent}");
+    }
+}
+
+#[test]
+fn of_json_that_was_cut_off_the_complete_parts_are_used() {
+    let server = Server::start(|_: &Call| Reply {
+        finish: Some("length"),
+        ..Reply::text(r#"{"sure": true, "answer": "Paris", "why": "beca"#)
+    });
+    let answer = ask(&model(quick(&server)), shaped("x")).unwrap();
+    let value: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(value, json!({ "answer": "Paris", "sure": true }));
+    assert_eq!(answer.finish, FinishReason::Length);
+    assert_eq!(server.chats().len(), 1, "nothing is asked again");
+}
+
+#[test]
 fn json_is_mended_within_its_rounds_and_then_given_up() {
     let server = Server::start(|call: &Call| {
         let told = call.last_user().contains("does not fit the schema");

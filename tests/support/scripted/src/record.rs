@@ -24,6 +24,8 @@ pub struct Recorded {
     pub path: String,
     /// `Authorization` as sent.
     pub authorization: Option<String>,
+    /// The body as it came, for what depends on the order of members.
+    pub sent: String,
     /// The body; null when it was no JSON.
     pub body: Value,
     /// The prompt as one text, tools first: what a model reads.
@@ -50,7 +52,8 @@ pub(crate) struct Log(Mutex<Vec<Recorded>>);
 
 impl Log {
     /// Records a request and counts its tokens.
-    pub(crate) fn add(&self, path: &str, authorization: Option<String>, body: Value) -> Recorded {
+    pub(crate) fn add(&self, path: &str, authorization: Option<String>, sent: &[u8]) -> Recorded {
+        let body = serde_json::from_slice(sent).unwrap_or(Value::Null);
         let prompt = rendered(&body);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let common = all
@@ -61,6 +64,7 @@ impl Log {
         let recorded = Recorded {
             path: path.to_owned(),
             authorization,
+            sent: String::from_utf8_lossy(sent).into_owned(),
             body,
             prompt_tokens: tokens_of(&prompt),
             cached_tokens: common / BYTES_PER_TOKEN / BLOCK * BLOCK,
@@ -119,14 +123,16 @@ mod tests {
     fn cached_tokens_are_the_whole_blocks_of_the_longest_common_prefix() {
         let log = Log::default();
         let shared = "x".repeat(640);
-        let ask = |tail: &str| json!({ "messages": [{ "role": "user", "content": format!("{shared}{tail}") }] });
-        assert_eq!(log.add("/", None, ask("a")).cached_tokens, 0);
-        let second = log.add("/", None, ask("b"));
+        let ask = |tail: &str| {
+            let content = format!("{shared}{tail}");
+            let sent = json!({ "messages": [{ "role": "user", "content": content }] });
+            log.add("/", None, sent.to_string().as_bytes())
+        };
+        assert_eq!(ask("a").cached_tokens, 0);
+        let second = ask("b");
         // `<|user|>\n` and 640 letters: 649 bytes, 162 tokens, 10 blocks.
         assert_eq!(second.cached_tokens, 160);
-        assert_eq!(
-            log.add("/", None, json!({ "messages": [] })).cached_tokens,
-            0
-        );
+        let empty = log.add("/", None, br#"{"messages": []}"#);
+        assert_eq!(empty.cached_tokens, 0);
     }
 }

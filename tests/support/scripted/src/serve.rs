@@ -234,8 +234,7 @@ async fn answer(request: Request<Incoming>, shared: &Arc<Shared>) -> Answer {
         Ok(body) => body.to_bytes(),
         Err(_gone) => return json_answer(400, &Value::Null),
     };
-    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    let recorded = shared.log.add(&path, authorization.clone(), body);
+    let recorded = shared.log.add(&path, authorization.clone(), &bytes);
     if let Some(key) = &shared.settings.key
         && authorization.as_deref() != Some(&format!("Bearer {key}"))
     {
