@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use indago::AskSettings;
 use indago::core::Cancel;
 use indago::eval::data::{self, Changes};
 use indago::eval::{Half, Workplace, ask, retrieval};
@@ -77,16 +78,15 @@ fn retrieval_and_answers_do_not_fall_on_the_regression_set() {
     // Links bring in passages that share no word with the question.
     assert!(of("graph", "recall@5") > of("fused", "recall@5") + 3.0);
 
-    let asked = ask::ask_all(
-        &project,
-        set,
-        Half::All,
-        None,
-        false,
-        2,
-        &mut |_, _| {},
-        &cancel,
-    );
+    let asking = ask::Asking {
+        half: Half::All,
+        limit: None,
+        gone: false,
+        threads: 2,
+        reasoner: None,
+        settings: AskSettings::default(),
+    };
+    let asked = ask::ask_all(&project, set, &asking, &mut |_, _| {}, &cancel);
     let summary = ask::summarise("quality", &asked.expect("answers"));
     println!("{}", ask::table(std::slice::from_ref(&summary)));
     // In memory, without the parts of a question: 81 complete, 14 turned away.

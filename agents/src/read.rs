@@ -17,16 +17,16 @@ pub(crate) struct Selected {
 }
 
 impl Selected {
-    /// The quote as a claim: its own words, white space folded.
+    /// The quote as a claim.
     pub(crate) fn into_claim(self) -> Option<Claim> {
-        let text = self
-            .quote
-            .text
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
-        Claim::new(text, vec![self.quote])
+        in_its_own_words(self.quote)
     }
+}
+
+/// A quote as a claim: its own words, white space folded.
+pub(crate) fn in_its_own_words(quote: Quote) -> Option<Claim> {
+    let text = quote.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Claim::new(text, vec![quote])
 }
 
 /// Longest quote, in bytes; longer sentences are cut at a word.

@@ -171,8 +171,14 @@ fn auto_rag_elicits_at_the_end_of_its_budget_and_never_cites_that() {
     let (found, events) = run("auto_rag", &model, &wide);
     // Nothing new after the corpus is exhausted: the no-progress guard ends it before T = 10.
     assert!(searches(&events) <= 10);
-    assert!(found.finding.claims.is_empty());
-    assert_eq!(found.finding.stop, StopReason::NoProgress);
+    // What it made up is never quoted: its reading is left out, and the finding says so.
+    let quotes = found.finding.claims.iter().flat_map(Claim::quotes);
+    assert!(
+        quotes
+            .into_iter()
+            .all(|quote| !quote.text.contains("Imagined"))
+    );
+    assert!(found.finding.open.last().unwrap().contains("left out"));
 
     wide.limits.rounds = 2;
     let (found, events) = run(
@@ -296,6 +302,59 @@ fn react_repeats_what_it_saw_and_finishes() {
             .count()
             >= 2
     );
+}
+
+#[test]
+fn following_needs_no_call_before_the_reading() {
+    // Counts its quotes from 1, as small models do.
+    let read = r#"{"quotes": [{"passage": 9, "text": "Zarnow was an engineer who came from Hamar"}],
+        "claims": [{"text": "Zarnow came from Hamar.", "quotes": [1]}], "answer": "Hamar",
+        "missing": []}"#;
+    let model = Script::new(&[("Task: read-quotes", &[read])]);
+    let strategy = registry::strategy("follow", &Models::one(Arc::clone(&model) as _)).unwrap();
+    let (mut cx, library) = (PlainCtx::default(), tower());
+    let found = block_on(strategy.search(&mut cx, &library, &input(QUESTION))).unwrap();
+    assert_eq!(found.usage.lm_calls, 1);
+    assert_eq!(found.finding.answer.unwrap().text, "Hamar");
+    // The designer's passage shares no word with the question; his name led there.
+    assert_eq!(found.finding.claims[0].quotes()[0].document.as_str(), "z");
+    assert_eq!(found.finding.stop, StopReason::Answered);
+}
+
+#[test]
+fn a_reading_of_which_nothing_stands_gives_way_to_one_without_the_model() {
+    let read = r#"{"quotes": [{"passage": 1, "text": "designed by Somebody Else"}],
+        "claims": [{"text": "Somebody Else designed it.", "quotes": [0]}], "answer": "Else",
+        "missing": []}"#;
+    let question = "Who designed the Harbour Tower?";
+    let model = || Script::new(&[("Task: read-quotes", &[read])]);
+    let (found, events) = run("single_shot", &model(), &input(question));
+    assert!(warned(&events, "read without it"), "{events:?}");
+    assert!(!found.finding.claims.is_empty());
+    assert_ne!(found.finding.answer.unwrap().text, "Else");
+    assert!(found.finding.open.last().unwrap().contains("left out"));
+    assert_eq!(found.usage.lm_calls, 1);
+
+    // Within the limits: what the loop has used up is not there for this.
+    let mut narrow = input(question);
+    narrow.limits.rounds = 1;
+    let (found, _) = run("single_shot", &model(), &narrow);
+    assert_eq!((found.usage.rounds, found.finding.claims.len()), (1, 0));
+    assert!(
+        found
+            .finding
+            .open
+            .iter()
+            .any(|open| open.contains("left out"))
+    );
+
+    // A model that says that nothing is there is believed.
+    let (found, _) = run(
+        "single_shot",
+        &Script::new(&[("Task: read-quotes", &[NOTHING_READ])]),
+        &input(question),
+    );
+    assert!(found.finding.claims.is_empty());
 }
 
 #[test]

@@ -9,15 +9,17 @@ use indago_retriever::metrics::Measure;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Exit;
 use super::args::{EvalArgs, EvalCommand, EvalData};
+use super::ask::suit_models;
 use super::printer::Printer;
 use super::progress::{Meter, Unit};
 use super::settings::Settings;
+use super::{Exit, reasoner};
+use crate::eval::ask::Asking;
 use crate::eval::data::{self, Changes, Dataset};
 use crate::eval::retrieval::Comparing;
 use crate::eval::{Half, Workplace, ask, retrieval};
-use crate::{Error, Progress, wire};
+use crate::{AskSettings, Error, ModelReasoner, Progress, wire};
 
 pub(super) fn run(
     args: &EvalArgs,
@@ -38,7 +40,31 @@ pub(super) fn run(
     };
     match &args.command {
         EvalCommand::Retrieval { measure, .. } => evaluation.retrieval(*measure),
-        EvalCommand::Ask { without_gold, .. } => evaluation.ask(*without_gold),
+        EvalCommand::Ask {
+            without_gold,
+            model,
+            search_loop,
+            lm_calls,
+            ..
+        } => {
+            let mut ask = AskSettings::default();
+            let mut open = None;
+            // Only where it is asked for here: each question may cost money.
+            if let Some(model) = model {
+                let name = search_loop.as_deref().unwrap_or(crate::DEFAULT_LOOP);
+                let chosen = reasoner::named(model, name, None)?;
+                ask.plan = chosen.plan;
+                ask.budget.lm_calls = *lm_calls;
+                suit_models(&mut ask, settings);
+                open = Some(reasoner::open(settings, chosen.choice, true)?);
+            }
+            let answered_by = open.as_ref().map(|open| open.reasoner.clone());
+            let exit = evaluation.ask(*without_gold, answered_by, &ask);
+            if let Some(open) = &open {
+                open.note(printer);
+            }
+            exit
+        }
     }
 }
 
@@ -91,7 +117,20 @@ impl Evaluation<'_> {
         self.publish("retrieval", &all, &retrieval::table(&all, comparing))
     }
 
-    fn ask(&self, without_gold: bool) -> anyhow::Result<Exit> {
+    fn ask(
+        &self,
+        without_gold: bool,
+        reasoner: Option<ModelReasoner>,
+        settings: &AskSettings,
+    ) -> anyhow::Result<Exit> {
+        let mut asking = Asking {
+            half: self.data.half,
+            limit: self.data.limit,
+            gone: false,
+            threads: self.threads,
+            reasoner,
+            settings: settings.clone(),
+        };
         let mut all = Vec::new();
         let mut lines = Vec::new();
         for set in &self.sets {
@@ -110,17 +149,14 @@ impl Evaluation<'_> {
                 ));
             }
             for (name, without) in variants {
-                let gone = !without.is_empty();
+                asking.gone = !without.is_empty();
                 let project = self.prepare(set, &without)?;
                 let unit = Unit::Things("questions");
                 let mut meter: Option<Meter> = None;
                 let asked = ask::ask_all(
                     &project,
                     set,
-                    self.data.half,
-                    self.data.limit,
-                    gone,
-                    self.threads,
+                    &asking,
                     &mut |done, of| {
                         meter
                             .get_or_insert_with(|| {

@@ -20,16 +20,20 @@ pub(super) fn chosen(settings: &Settings, words: Option<u32>) -> Result<Option<C
     if model.is_empty() || model == NONE {
         return Ok(None);
     }
-    let name = settings.ask_loop.value.trim();
+    named(model, settings.ask_loop.value.trim(), words).map(Some)
+}
+
+/// A model with the loop of this name.
+pub(super) fn named(model: &str, name: &str, words: Option<u32>) -> Result<Chosen, Error> {
     let (strategy, plan) = crate::loop_named(name).ok_or_else(|| Error::NoLoop(name.to_owned()))?;
-    Ok(Some(Chosen {
+    Ok(Chosen {
         choice: ModelChoice {
             model: model.to_owned(),
             strategy: strategy.to_owned(),
             words: words.unwrap_or(crate::DEFAULT_WORDS),
         },
         plan: plan.map(str::to_owned),
-    }))
+    })
 }
 
 /// A choice, and the plan policy that belongs to its loop.

@@ -12,7 +12,7 @@ use super::SEED;
 use super::answers::{exact_match, f1, normalize};
 use super::data::{Dataset, Half, Question};
 use super::workplace::CORPUS;
-use crate::{AskSettings, Asker, Error, Project, wire};
+use crate::{AskSettings, Asker, Error, ModelReasoner, Project, wire};
 
 /// Documents of single-shot search among which gold counts as retrieved.
 const RETRIEVED: usize = 10;
@@ -41,6 +41,10 @@ pub struct Asked {
     pub all_gold_retrieved: bool,
     /// Whether the corpus has no answer.
     pub unanswerable: bool,
+    /// Calls of language models.
+    pub lm_calls: u64,
+    /// Their tokens, in and out.
+    pub lm_tokens: u64,
     /// Milliseconds from question to report.
     pub ms: f64,
 }
@@ -85,6 +89,10 @@ pub struct Summary {
     pub false_abstention: Option<Estimate>,
     /// Share of abstentions among questions without an answer in the corpus.
     pub right_abstention: Option<Estimate>,
+    /// Mean calls of language models for a question.
+    pub lm_calls: f64,
+    /// Mean tokens of these, in and out.
+    pub lm_tokens: f64,
     /// Median milliseconds.
     pub p50_ms: f64,
     /// 99th percentile of milliseconds.
@@ -104,41 +112,50 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// Asks every question of `half`. `gone` says that the gold documents are not in the corpus, so that
-/// every question is unanswerable.
+/// Which questions are asked, and how.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// Of this half.
+    pub half: Half,
+    /// The first so many, where that is limited.
+    pub limit: Option<usize>,
+    /// The gold documents are not in the corpus, so that every question is unanswerable.
+    pub gone: bool,
+    /// Threads that search.
+    pub threads: usize,
+    /// Language models that answer; the extractive reasoner where there are none.
+    pub reasoner: Option<ModelReasoner>,
+    /// How each question is asked.
+    pub settings: AskSettings,
+}
+
+/// Asks the questions of a data set one by one.
 ///
 /// # Errors
 /// When a run fails, or `cancel` is set.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call site, each a different thing to say"
-)]
 pub fn ask_all(
     project: &Project,
     dataset: &Dataset,
-    half: Half,
-    limit: Option<usize>,
-    gone: bool,
-    threads: usize,
+    asking: &Asking,
     progress: &mut dyn FnMut(usize, usize),
     cancel: &Cancel,
 ) -> Result<Vec<Asked>, Error> {
-    let asker = Asker::open(project, CORPUS, threads)?;
+    let Asking { half, limit, .. } = *asking;
+    let asker = Asker::open_with(project, CORPUS, asking.threads, asking.reasoner.clone())?;
     let retriever = wire::retriever(asker.corpus(), "fused")?;
     let runtime = crate::asking::runtime()?;
-    let settings = AskSettings::default();
     let questions: Vec<&Question> = dataset
         .questions
         .iter()
         .filter(|q| q.is_in(half))
-        .filter(|q| !gone || (!q.gold.is_empty() && !q.unanswerable))
+        .filter(|q| !asking.gone || (!q.gold.is_empty() && !q.unanswerable))
         .take(limit.unwrap_or(usize::MAX))
         .collect();
     let mut asked = Vec::with_capacity(questions.len());
     for (i, question) in questions.iter().enumerate() {
         cancel.check()?;
         let began = Instant::now();
-        let report = runtime.block_on(asker.ask(&question.text, &settings, cancel))?;
+        let report = runtime.block_on(asker.ask(&question.text, &asking.settings, cancel))?;
         let ms = began.elapsed().as_secs_f64() * 1e3;
         let query = Query::new(question.text.clone());
         let ranked = crate::documents(
@@ -159,7 +176,9 @@ pub fn ask_all(
             documents: documents(&report),
             gold: question.gold.iter().cloned().collect(),
             all_gold_retrieved: !question.gold.is_empty() && question.gold.iter().all(found),
-            unanswerable: gone || question.unanswerable,
+            unanswerable: asking.gone || question.unanswerable,
+            lm_calls: report.usage.lm_calls,
+            lm_tokens: report.usage.lm_tokens,
             ms,
         });
         progress(i + 1, questions.len());
@@ -242,6 +261,8 @@ pub fn summarise(set: &str, asked: &[Asked]) -> Summary {
         majority_exact: majority(&answered),
         false_abstention: share(answerable.map(|a| (*a, a.abstained)).collect()),
         right_abstention: share(unanswerable.map(|a| (a, a.abstained)).collect()),
+        lm_calls: mean(asked.iter().map(|a| a.lm_calls as f64).collect()).unwrap_or_default(),
+        lm_tokens: mean(asked.iter().map(|a| a.lm_tokens as f64).collect()).unwrap_or_default(),
         p50_ms: percentile(0.5),
         p99_ms: percentile(0.99),
     }
@@ -265,8 +286,8 @@ fn majority(answered: &[&Asked]) -> Option<f64> {
 pub fn table(summaries: &[Summary]) -> String {
     let mut out = String::from(
         "| set | n | AllR@10 (95%) | precision | sources | EM (95%) | F1 | majority EM | false \
-         abstention | abstention without answer | p50 ms | p99 ms |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         abstention | abstention without answer | calls | tokens | p50 ms | p99 ms |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let share = |e: Option<Estimate>| {
         e.map_or_else(
@@ -282,7 +303,7 @@ pub fn table(summaries: &[Summary]) -> String {
     };
     for s in summaries {
         out.push_str(&format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {:.0} |\n",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.1} | {:.0} | {:.0} | {:.0} |\n",
             s.set,
             s.questions,
             share(s.all_recall),
@@ -293,6 +314,8 @@ pub fn table(summaries: &[Summary]) -> String {
             plain(s.majority_exact, 100.0),
             share(s.false_abstention),
             share(s.right_abstention),
+            s.lm_calls,
+            s.lm_tokens,
             s.p50_ms,
             s.p99_ms,
         ));
@@ -316,6 +339,8 @@ mod tests {
             gold: vec!["a".into(), "b".into()],
             all_gold_retrieved: true,
             unanswerable: false,
+            lm_calls: 0,
+            lm_tokens: 0,
             ms: 1.0,
         }
     }

@@ -27,13 +27,17 @@ use crate::verify::Verifier;
 use crate::{WriteInput, drop_claim, write_from};
 
 mod forms;
+mod said;
 
 use forms::{Planned, PlannedSection, Sentence, Sentences, outline_schema, section_schema};
+use said::Said;
 
 /// Sections at most, claims of the ledger that the outline sees, and sentences of a section.
 const MAX_SECTIONS: usize = 6;
 const MAX_LEDGER: usize = 60;
 const MAX_SENTENCES: usize = 30;
+/// Confidence from which an answer is right more often than not.
+const LIKELY: f32 = 0.5;
 
 /// Writes with a language model.
 #[derive(Clone)]
@@ -162,25 +166,22 @@ impl ModelAuthor {
         let mut answer = root.and_then(|f| f.answer.clone());
         let mut sections: Vec<(NodeId, String, Vec<Claim>)> = Vec::new();
         if !may_call {
-            let said = said_by(library, &ledger).await?;
-            answer = answer.filter(|answer| carried(&answer.text, &said));
+            let said = Said::by(library, &ledger).await?;
+            answer = answer.and_then(|answer| carried(&said, answer, &input.question));
             sections = assembled(&ledger);
         } else if !ledger.is_empty() {
-            let said = said_by(library, &ledger).await?;
-            // An answer that no verified quote carries is the model's own word, or that of a
-            // document it obeyed.
-            answer = answer.filter(|answer| carried(&answer.text, &said));
+            let said = Said::by(library, &ledger).await?;
+            answer = answer.and_then(|answer| carried(&said, answer, &input.question));
             let planned = self
                 .outline(cx, library, &input, &ledger, &mut usage)
                 .await?;
-            if answer.is_none() {
-                answer = planned
-                    .answer
-                    .filter(|text| carried(text, &said))
-                    .map(|text| Answer {
-                        kind: crate::operators::kind(&text),
-                        text,
-                    });
+            // The outline has seen everything: its answer comes before one that is more often wrong
+            // than right.
+            let unsure = root.is_none_or(|finding| finding.confidence < LIKELY);
+            if answer.is_none() || unsure {
+                let text = planned.answer;
+                let text = text.and_then(|text| said.carried(&text, &input.question));
+                answer = text.map(short).or(answer);
             }
             sections = self
                 .write_sections(
@@ -525,29 +526,22 @@ fn request(prompt: Prompt, max_tokens: u32) -> Request {
     }
 }
 
-/// What verified claims rest on, as phrases are looked up in it: their quotes, and the titles of the
-/// passages these stand in.
-async fn said_by(
-    library: &dyn Library,
-    ledger: &[(NodeId, Claim)],
-) -> Result<Vec<String>, TaskError> {
-    let quotes: Vec<_> = ledger.iter().flat_map(|(_, c)| c.quotes()).collect();
-    let ids: BTreeSet<_> = quotes.iter().map(|quote| quote.passage).collect();
-    let passages = library.passages(ids.into_iter().collect()).await?;
-    let titles = passages.iter().map(|passage| passage.title.as_str());
-    let texts = quotes.iter().map(|quote| quote.text.as_str());
-    Ok(texts
-        .chain(titles)
-        .map(indago_text::normalize_name)
-        .collect())
+/// The answer of a finding, as far as what was said carries it.
+fn carried(said: &Said, answer: Answer, question: &str) -> Option<Answer> {
+    let text = said.carried(&answer.text, question)?;
+    Some(if text == answer.text {
+        answer
+    } else {
+        short(text)
+    })
 }
 
-/// Whether the words of an answer stand in what was said, or it is a verdict on that.
-fn carried(answer: &str, said: &[String]) -> bool {
-    let key = indago_text::normalize_name(answer);
-    let verdict = matches!(key.as_str(), "yes" | "no");
-    let stands = |text: &String| crate::asked::contains_phrase(text, &key);
-    !key.is_empty() && (verdict || said.iter().any(stands))
+/// An answer in these words.
+fn short(text: String) -> Answer {
+    Answer {
+        kind: crate::operators::kind(&text),
+        text,
+    }
 }
 
 /// One section for each node that has claims.

@@ -18,6 +18,9 @@ const MAX_OUTPUT_BYTES: usize = 256 * 1024;
 /// What the refusal of a call begins with that there is no budget for.
 const NO_BUDGET: &str = "the budget for language models is used up";
 
+/// What the failure of a call begins with whose answer could not be used, whatever was tried.
+const UNUSABLE: &str = "the model's answer cannot be used";
+
 /// What a model is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -195,6 +198,16 @@ pub(crate) fn is_unaffordable(error: &TaskError) -> bool {
     matches!(error, TaskError::Terminal(reason) if reason.starts_with(NO_BUDGET))
 }
 
+/// Whether a model answered, and what it wrote could not be used.
+pub(crate) fn is_unusable(error: &TaskError) -> bool {
+    matches!(error, TaskError::Terminal(reason) if reason.starts_with(UNUSABLE))
+}
+
+/// The failure of a call whose answer could not be used.
+pub(super) fn unusable(why: impl fmt::Display) -> TaskError {
+    TaskError::Terminal(format!("{UNUSABLE}: {why}"))
+}
+
 impl fmt::Debug for Ports<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Ports({:?})", self.models)
@@ -301,6 +314,7 @@ pub(super) fn checked(done: Completion) -> Result<Completion, TaskError> {
 pub(super) fn task_error(error: &LanguageModelError) -> TaskError {
     match error {
         LanguageModelError::Cancelled => TaskError::Cancelled,
+        LanguageModelError::Malformed { .. } => unusable(error),
         transient if transient.is_transient() => TaskError::Retryable(transient.to_string()),
         lasting => TaskError::Terminal(lasting.to_string()),
     }

@@ -6,7 +6,7 @@ use indago_core::{Reuse, Segment, SegmentKind, Speaker, Usage};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::call::{Ask, Ports, complete};
+use super::call::{Ask, Ports, complete, unusable};
 use super::prompts::Repair;
 
 /// Repairs after the first try.
@@ -37,8 +37,8 @@ pub async fn complete_json<T: DeserializeOwned>(
             Err(wrong) => wrong,
         };
         if tried == REPAIRS {
-            return Err(TaskError::Terminal(format!(
-                "{purpose}: the model's JSON does not fit after {REPAIRS} repairs: {wrong}"
+            return Err(unusable(format!(
+                "{purpose}: its JSON does not fit after {REPAIRS} repairs: {wrong}"
             )));
         }
         tried += 1;

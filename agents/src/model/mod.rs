@@ -10,8 +10,8 @@ mod support;
 
 pub use author::ModelAuthor;
 pub(crate) use author::stop_reason;
-pub(crate) use call::is_unaffordable;
 pub use call::{Ask, Models, Ports, Role, complete, complete_expecting};
+pub(crate) use call::{is_unaffordable, is_unusable};
 pub(crate) use json::clipped;
 pub use json::{complete_json, parse_json};
 pub use parallel::complete_all;

@@ -56,7 +56,9 @@ pub(crate) fn turn(text: &str) -> Turn {
         let after = |marker: &str| {
             let head = line.get(..marker.len())?;
             head.eq_ignore_ascii_case(marker)
-                .then(|| line[marker.len()..].trim().to_owned())
+                .then(|| line[marker.len()..].trim())
+                // The prompt's own marks of what is to be filled in.
+                .map(|text| text.trim_matches(['<', '>']).trim().to_owned())
         };
         if let Some(query) = after("Refined Query:").or_else(|| after("Query:")) {
             if !query.is_empty() {
@@ -268,6 +270,7 @@ mod tests {
             Turn::Query("Ada Quill born".into())
         );
         assert_eq!(turn("Query:\nFinal Answer: x"), Turn::Answer("x".into()));
+        assert_eq!(turn("Final Answer: <Hamar>"), Turn::Answer("Hamar".into()));
         assert_eq!(turn("é"), Turn::Unmarked);
     }
 }

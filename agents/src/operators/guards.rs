@@ -45,6 +45,26 @@ impl Guards {
         }
     }
 
+    /// What is bounded.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What is left of the limits; `None` when no further round may begin.
+    pub fn left(&self, cx: &mut dyn TaskCtx, state: &SearchState) -> Option<Limits> {
+        if self.check(cx, state).is_some() {
+            return None;
+        }
+        let queries = u32::try_from(state.usage.queries).unwrap_or(u32::MAX);
+        let spent_ms = cx.now_ms().saturating_sub(self.started_ms);
+        Some(Limits {
+            rounds: self.limits.rounds.saturating_sub(state.round),
+            queries: self.limits.queries.saturating_sub(queries),
+            wall_ms: self.limits.wall_ms.map(|ms| ms.saturating_sub(spent_ms)),
+            ..self.limits
+        })
+    }
+
     /// Why no further round may begin; `None` when it may.
     pub fn check(&self, cx: &mut dyn TaskCtx, state: &SearchState) -> Option<Stop> {
         if let Some(limit) = self.limits.wall_ms

@@ -1,12 +1,12 @@
 //! What all strategies share: state in, reading at the end, a finding out.
 
 use indago_core::ports::{BoxFuture, Library, TaskCtx, TaskError};
-use indago_core::{Allowance, Answer, AnswerKind, Event, Finding};
+use indago_core::{Allowance, Answer, AnswerKind, Event, Finding, StopReason};
 
 use super::state::{SearchState, Stop};
 use super::{Guards, Strategy, is_fatal, read};
-use crate::model::{Models, Ports, is_unaffordable};
-use crate::{SearchInput, Searched};
+use crate::model::{Models, Ports, is_unaffordable, is_unusable};
+use crate::{SearchInput, Searched, search_sub_question};
 
 /// Confidence of an answer that stands on at least one exact quote, and of quotes without an
 /// answer. Stated, not fitted: a remote model's own figures are no probabilities.
@@ -96,22 +96,71 @@ impl<L: Loop> Strategy for Searcher<L> {
                 });
             }
             ports.allowance = whole;
-            if let Err(error) = read::quotes_first(&mut ports, &mut state).await {
-                if is_fatal(&error) {
-                    return Err(error);
+            match read::quotes_first(&mut ports, &mut state).await {
+                Ok(read::Outcome::Read) => {}
+                Ok(read::Outcome::Unusable) => {
+                    let why = "no claim that it wrote stands in the passages";
+                    return without_the_model(&mut ports, state, input, &guards, why).await;
                 }
-                state
-                    .missing
-                    .push(format!("the passages could not be read: {error}"));
-                state.stop = Some(if is_unaffordable(&error) {
-                    Stop::BudgetTokens
-                } else {
-                    Stop::ModelFailed(error.to_string())
-                });
+                Err(error) if is_fatal(&error) => return Err(error),
+                Err(error) if is_unusable(&error) => {
+                    let why = error.to_string();
+                    return without_the_model(&mut ports, state, input, &guards, &why).await;
+                }
+                Err(error) => {
+                    state
+                        .missing
+                        .push(format!("the passages could not be read: {error}"));
+                    state.stop = Some(if is_unaffordable(&error) {
+                        Stop::BudgetTokens
+                    } else {
+                        Stop::ModelFailed(error.to_string())
+                    });
+                }
             }
             Ok(conclude(&mut ports, state))
         })
     }
+}
+
+/// The finding of the extractive reader, where the model answered and nothing of its reading can be
+/// used: a model that cannot keep to a format should not cost what is found without one. It searches
+/// with what is left of the limits.
+async fn without_the_model(
+    ports: &mut Ports<'_>,
+    mut state: SearchState,
+    input: &SearchInput,
+    guards: &Guards,
+    why: &str,
+) -> Result<Searched, TaskError> {
+    let why = format!("the model's reading was left out ({why})");
+    ports.cx.emit(Event::Warned {
+        message: format!("{}: {why}: read without it", state.node),
+    });
+    if let Some(limits) = guards.left(ports.cx, &state) {
+        let input = SearchInput {
+            limits,
+            ..input.clone()
+        };
+        let mut read = search_sub_question(ports.cx, ports.library, &input).await?;
+        for query in &read.finding.tried {
+            if !state.tried.contains(query) {
+                state.tried.push(query.clone());
+            }
+        }
+        state.usage += read.usage;
+        if read.finding.stop != StopReason::NothingFound {
+            read.finding.tried = state.tried;
+            read.finding.open.push(why);
+            return Ok(Searched {
+                finding: read.finding,
+                usage: state.usage,
+            });
+        }
+        state.stop = Some(Stop::NothingFound);
+    }
+    state.missing.push(why);
+    Ok(conclude(ports, state))
 }
 
 /// What is left to search with when the reading has its part: without it nothing that was found
@@ -167,9 +216,7 @@ fn conclude(ports: &mut Ports<'_>, state: SearchState) -> Searched {
         tried: state.tried,
         rounds: state.round,
         stop: match stop.reason() {
-            indago_core::StopReason::Answered if state.claims.is_empty() => {
-                indago_core::StopReason::NothingFound
-            }
+            StopReason::Answered if state.claims.is_empty() => StopReason::NothingFound,
             reason => reason,
         },
         claims: state.claims,

@@ -9,13 +9,19 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::loops::is_not_found;
+use super::resting::Quoted;
 use super::state::{Draft, Origin, SearchState};
 use crate::model::prompts::{Read, SubQuestionPart, note, opening, passage, role};
 use crate::model::{Ask, Ports, Role, complete_json};
+use crate::verify::{Standing, Verifier};
 
-/// Quotes and claims of one reading; what is beyond is ignored.
-const MAX_QUOTES: usize = 40;
-const MAX_CLAIMS: usize = 20;
+/// Quotes and claims of one reading, and texts of what is missing. The schema says so, or a model
+/// that repeats itself would go on to the last token it may write.
+const MAX_QUOTES: usize = 24;
+const MAX_CLAIMS: usize = 16;
+const MAX_MISSING: usize = 8;
+/// Fewest words that are looked for in passages that the model does not name.
+const COPIED_WORDS: usize = 4;
 
 #[derive(Debug, Default, Deserialize)]
 struct Reading {
@@ -90,15 +96,27 @@ pub async fn adopt_parents(
     Ok(())
 }
 
+/// What came of a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It can be gone on from, also where it found nothing.
+    Read,
+    /// The model wrote quotes or claims, and not one claim stands in the passages.
+    Unusable,
+}
+
 /// Reads the evidence: sets claims, what is missing, and the short answer. Without evidence nothing
 /// is asked and nothing is claimed.
 ///
 /// # Errors
 /// As [`complete_json`].
-pub async fn quotes_first(ports: &mut Ports<'_>, state: &mut SearchState) -> Result<(), TaskError> {
+pub async fn quotes_first(
+    ports: &mut Ports<'_>,
+    state: &mut SearchState,
+) -> Result<Outcome, TaskError> {
     let read = state.reading();
     if read.is_empty() {
-        return Ok(());
+        return Ok(Outcome::Read);
     }
     let prompt = match state.dialogue.take() {
         Some(dialogue) => role(dialogue, Read::new().render()),
@@ -128,20 +146,34 @@ pub async fn quotes_first(ports: &mut Ports<'_>, state: &mut SearchState) -> Res
         },
     };
     let reading: Reading = complete_json(ports, ask, "reading", schema(), &mut state.usage).await?;
-    let quotes: Vec<Option<Quote>> = reading
+    let wrote = !(reading.quotes.is_empty() && reading.claims.is_empty());
+    let quotes = reading
         .quotes
         .iter()
         .take(MAX_QUOTES)
-        .map(|raw| locate(state.cited(raw.passage)?, &raw.text))
+        .map(|raw| {
+            let stands = |passage| locate(passage, &raw.text);
+            let named = state.cited(raw.passage).and_then(stands);
+            // Words that stand in another passage than the one it names are that one's.
+            (raw.passage, named.or_else(|| found(state, &raw.text)))
+        })
         .collect();
-    for raw in reading.claims.into_iter().take(MAX_CLAIMS) {
-        let mut resting: Vec<Quote> = Vec::new();
-        for quote in raw.quotes.iter().filter_map(|i| quotes.get(*i)?.clone()) {
-            if !resting.contains(&quote) {
-                resting.push(quote);
-            }
+    let claims = &reading.claims[..reading.claims.len().min(MAX_CLAIMS)];
+    let quoted = Quoted::new(quotes, claims.iter().flat_map(|raw| &raw.quotes).copied());
+    for raw in claims {
+        let mut resting = quoted.named(&raw.quotes);
+        if resting.is_empty() {
+            // A claim in a passage's own words is a quote.
+            resting.extend(found(state, &raw.text));
         }
         state.claims.extend(Claim::new(raw.text.trim(), resting));
+    }
+    if state.claims.is_empty() && !claims.is_empty() {
+        // Quotes that stand there are evidence, also where no claim could be bound to them.
+        let quotes = quoted.into_quotes().take(MAX_CLAIMS);
+        state
+            .claims
+            .extend(quotes.filter_map(crate::read::in_its_own_words));
     }
     let answer = reading
         .answer
@@ -149,8 +181,29 @@ pub async fn quotes_first(ports: &mut Ports<'_>, state: &mut SearchState) -> Res
         .filter(|a| !is_not_found(a));
     let draft = state.draft.get_or_insert_with(Draft::default);
     draft.answer = answer.or(draft.answer.take());
-    state.missing = reading.missing.into_iter().take(10).collect();
-    Ok(())
+    state.missing = reading.missing.into_iter().take(MAX_MISSING).collect();
+    if !wrote {
+        return Ok(Outcome::Read);
+    }
+    let verifier = Verifier::strict();
+    let looked = verifier.look(ports.library, state.claims.clone()).await?;
+    let refused = |(_, standing): &(Claim, Standing)| matches!(standing, Standing::Dropped(_));
+    Ok(if looked.iter().all(refused) {
+        Outcome::Unusable
+    } else {
+        Outcome::Read
+    })
+}
+
+/// Where words stand, in the first of the passages read that has them; not for so few that they may
+/// stand anywhere.
+fn found(state: &SearchState, words: &str) -> Option<Quote> {
+    if words.split_whitespace().count() < COPIED_WORDS {
+        return None;
+    }
+    let read = state.reading().into_iter();
+    read.filter_map(|n| state.cited(n))
+        .find_map(|passage| locate(passage, words))
 }
 
 /// A passage of which only parts are shown. Its id stays: what is quoted is looked up in the whole.
@@ -170,12 +223,12 @@ fn schema() -> serde_json::Value {
     json!({
         "type": "object",
         "properties": {
-            "quotes": {"type": "array", "items": {
+            "quotes": {"type": "array", "maxItems": MAX_QUOTES, "items": {
                 "type": "object",
                 "properties": {"passage": {"type": "integer"}, "text": {"type": "string"}},
                 "required": ["passage", "text"], "additionalProperties": false
             }},
-            "claims": {"type": "array", "items": {
+            "claims": {"type": "array", "maxItems": MAX_CLAIMS, "items": {
                 "type": "object",
                 "properties": {
                     "text": {"type": "string"},
@@ -184,7 +237,7 @@ fn schema() -> serde_json::Value {
                 "required": ["text", "quotes"], "additionalProperties": false
             }},
             "answer": {"type": ["string", "null"]},
-            "missing": {"type": "array", "items": {"type": "string"}}
+            "missing": {"type": "array", "maxItems": MAX_MISSING, "items": {"type": "string"}}
         },
         "required": ["quotes", "claims", "answer", "missing"],
         "additionalProperties": false

@@ -9,9 +9,9 @@ use super::loops::Searcher;
 use super::proof::Proved;
 use super::rewrite::{AsIs, Beams, Decompose, Ensemble, Hyde, StepBack};
 use super::{
-    AutoRag, Chain, Cutoff, Edges, Interleave, IterRetGen, KnowledgeFilter, MindSearch, OneRound,
-    Operator, Pipeline, React, Reservoir, RetrievalPolicy, RetroRag, Rewrite, SelectSentences,
-    SelfJudged, SingleShot, StopPolicy, Strategy, ToolCalls,
+    AutoRag, Chain, Cutoff, Edges, Follow, Interleave, IterRetGen, KnowledgeFilter, MindSearch,
+    OneRound, Operator, Pipeline, React, Reservoir, RetrievalPolicy, RetroRag, Rewrite,
+    SelectSentences, SelfJudged, SingleShot, StopPolicy, Strategy, ToolCalls,
 };
 use crate::model::Models;
 use crate::planning::{BreadthDepth, Opposing, Perspectives};
@@ -20,6 +20,7 @@ use crate::planning::{BreadthDepth, Opposing, Perspectives};
 /// its tools.
 pub const STRATEGIES: &[&str] = &[
     "single_shot",
+    "follow",
     "iter_retgen",
     "interleave",
     "auto_rag",
@@ -53,6 +54,12 @@ pub fn reading(name: &str, models: &Models, k: Option<usize>) -> Option<Box<dyn 
         "single_shot" => Box::new(Searcher::new(
             SingleShot {
                 k: k.unwrap_or(SingleShot::default().k),
+            },
+            models,
+        )),
+        "follow" => Box::new(Searcher::new(
+            Follow {
+                k: k.unwrap_or(Follow::default().k),
             },
             models,
         )),

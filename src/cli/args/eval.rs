@@ -33,6 +33,16 @@ pub(in crate::cli) enum EvalCommand {
         /// Also ask with the gold documents removed, where it should abstain
         #[arg(long)]
         without_gold: bool,
+        /// Answer with this language model, a `[models.NAME]` of indago.toml [default: the extractive
+        /// reasoner]
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
+        /// How the model searches [default: interleave]
+        #[arg(long = "loop", value_name = "NAME", requires = "model", value_parser = clap::builder::PossibleValuesParser::new(crate::loops()))]
+        search_loop: Option<String>,
+        /// Most language-model calls for a question [default: 100]
+        #[arg(long, value_name = "N", requires = "model", value_parser = clap::value_parser!(u64).range(1..))]
+        lm_calls: Option<u64>,
     },
 }
 
