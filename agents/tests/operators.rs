@@ -335,6 +335,20 @@ fn a_reading_of_which_nothing_stands_gives_way_to_one_without_the_model() {
     assert!(found.finding.open.last().unwrap().contains("left out"));
     assert_eq!(found.usage.lm_calls, 1);
 
+    // What was refused stays behind it, for the report's list of what was taken out.
+    let refused = read.replace(
+        "designed by Somebody Else",
+        "The Harbour Tower was designed",
+    );
+    let (found, _) = run(
+        "single_shot",
+        &Script::new(&[("Task: read-quotes", &[&refused])]),
+        &input(question),
+    );
+    let claims: Vec<&str> = found.finding.claims.iter().map(Claim::text).collect();
+    assert!(claims.len() > 1, "{claims:?}");
+    assert_eq!(claims.last(), Some(&"Somebody Else designed it."));
+
     // Within the limits: what the loop has used up is not there for this.
     let mut narrow = input(question);
     narrow.limits.rounds = 1;
@@ -348,13 +362,17 @@ fn a_reading_of_which_nothing_stands_gives_way_to_one_without_the_model() {
             .any(|open| open.contains("left out"))
     );
 
-    // A model that says that nothing is there is believed.
-    let (found, _) = run(
-        "single_shot",
-        &Script::new(&[("Task: read-quotes", &[NOTHING_READ])]),
-        &input(question),
+    // A model that says that nothing is there is believed, also where it shows what it looked at.
+    let looked_at = NOTHING_READ.replace(
+        r#""quotes": []"#,
+        r#""quotes": [{"passage": 1, "text": "It was built in 1910."}]"#,
     );
-    assert!(found.finding.claims.is_empty());
+    assert_ne!(looked_at, NOTHING_READ);
+    for nothing in [NOTHING_READ, &looked_at] {
+        let model = Script::new(&[("Task: read-quotes", &[nothing])]);
+        let (found, _) = run("single_shot", &model, &input(question));
+        assert!(found.finding.claims.is_empty());
+    }
 }
 
 #[test]

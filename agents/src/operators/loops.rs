@@ -152,6 +152,8 @@ async fn without_the_model(
         if read.finding.stop != StopReason::NothingFound {
             read.finding.tried = state.tried;
             read.finding.open.push(why);
+            // The report lists what was refused, with the reason.
+            read.finding.claims.extend(state.claims);
             return Ok(Searched {
                 finding: read.finding,
                 usage: state.usage,

@@ -101,7 +101,7 @@ pub async fn adopt_parents(
 pub enum Outcome {
     /// It can be gone on from, also where it found nothing.
     Read,
-    /// The model wrote quotes or claims, and not one claim stands in the passages.
+    /// The model said something, and nothing of it stands in the passages.
     Unusable,
 }
 
@@ -146,7 +146,9 @@ pub async fn quotes_first(
         },
     };
     let reading: Reading = complete_json(ports, ask, "reading", schema(), &mut state.usage).await?;
-    let wrote = !(reading.quotes.is_empty() && reading.claims.is_empty());
+    // Quotes alone say that nothing follows from them: that is believed.
+    let answers = reading.answer.as_deref().is_some_and(|a| !is_not_found(a));
+    let says = !reading.claims.is_empty() || answers && !reading.quotes.is_empty();
     let quotes = reading
         .quotes
         .iter()
@@ -168,7 +170,7 @@ pub async fn quotes_first(
         }
         state.claims.extend(Claim::new(raw.text.trim(), resting));
     }
-    if state.claims.is_empty() && !claims.is_empty() {
+    if state.claims.is_empty() && says {
         // Quotes that stand there are evidence, also where no claim could be bound to them.
         let quotes = quoted.into_quotes().take(MAX_CLAIMS);
         state
@@ -182,7 +184,7 @@ pub async fn quotes_first(
     let draft = state.draft.get_or_insert_with(Draft::default);
     draft.answer = answer.or(draft.answer.take());
     state.missing = reading.missing.into_iter().take(MAX_MISSING).collect();
-    if !wrote {
+    if !says {
         return Ok(Outcome::Read);
     }
     let verifier = Verifier::strict();

@@ -17,6 +17,10 @@ use crate::rerank::Complete;
 const MAX_PASSAGE: usize = 8000;
 /// Most tokens of an answer.
 const MAX_TOKENS: u32 = 2048;
+/// Words of a text for each name or fact that it may have, and how many it may have at least. Of
+/// HippoRAG 2's passages each has twelve facts on average.
+const WORDS_A_FACT: usize = 4;
+const FEWEST: usize = 8;
 /// Changes with the prompts below; part of the fingerprint.
 const PROMPTS: &str = "names and facts 1";
 /// Words of the program that every call begins with.
@@ -47,8 +51,14 @@ struct Triples {
     triples: Vec<Triple>,
 }
 
-fn schema(name: &str, field: &str, items: &Value) -> OutputSchema {
-    let list = json!({ "type": "array", "items": items, "maxItems": MOST });
+/// Most names, and most facts, that are asked of a text: one for every few of its words. A small
+/// model that repeats itself would go on to the last token it may write.
+fn most(text: &str) -> usize {
+    (text.split_whitespace().count() / WORDS_A_FACT).clamp(FEWEST, MOST)
+}
+
+fn schema(name: &str, field: &str, items: &Value, most: usize) -> OutputSchema {
+    let list = json!({ "type": "array", "items": items, "maxItems": most });
     OutputSchema {
         name: name.to_owned(),
         schema: json!({
@@ -118,6 +128,7 @@ impl FactExtractor for LanguageExtractor {
             "" => text.to_owned(),
             title => format!("{title}\n{text}"),
         };
+        let most = most(&whole);
         let begin = || {
             Prompt::default()
                 .system(ROLE)
@@ -132,6 +143,7 @@ impl FactExtractor for LanguageExtractor {
             "named_entities",
             "named_entities",
             &json!({ "type": "string" }),
+            most,
         );
         let Names { named_entities } = self.ask(prompt, wanted, cancel)?;
         let names = named_entities.iter().take(MOST);
@@ -151,10 +163,22 @@ impl FactExtractor for LanguageExtractor {
             "additionalProperties": false,
         });
         let Triples { triples } =
-            self.ask(prompt, schema("triples", "triples", &triple), cancel)?;
+            self.ask(prompt, schema("triples", "triples", &triple, most), cancel)?;
         Ok(Facts {
             names: named_entities,
             triples,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_asked_for_as_many_facts_as_it_may_have() {
+        assert_eq!(most("Copper was found in Falun."), FEWEST);
+        assert_eq!(most(&"word ".repeat(100)), 25);
+        assert_eq!(most(&"word ".repeat(5000)), MOST);
     }
 }
