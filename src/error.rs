@@ -93,6 +93,9 @@ pub enum Error {
     /// The network is closed, and the model is behind it.
     #[error("the network is closed (`offline`), and the model `{0}` is not on this machine")]
     Offline(String),
+    /// The model failed before anything was answered.
+    #[error("the model failed at the first question: {0}")]
+    ModelFailed(String),
     /// A plan policy asks a model, and none is chosen.
     #[error("the plan `{0}` is made by a language model, and none is chosen")]
     PlanNeedsModel(String),
@@ -285,6 +288,7 @@ impl Error {
                               this machine; `--model none` asks without one"
                     .to_owned()
             }
+            Self::ModelFailed(_) => "`indago models test` checks the model".to_owned(),
             Self::PlanNeedsModel(_) => "choose one with --model NAME".to_owned(),
             Self::NoLoop(_) => format!("there are {}", crate::loops().join(", ")),
             Self::Config(_) => "`indago models test` checks every configured model; \

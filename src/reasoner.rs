@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indago_agents::model::{Models, Role};
 use indago_agents::operators::registry;
 use indago_core::ports::LanguageModel;
+use indago_core::{Report, StopReason};
 use indago_models::remote::{ModelRole, ModelTask};
 use indago_planner::Profile;
 pub use indago_workflows::deep_research::ModelChoice;
@@ -42,6 +43,16 @@ pub fn loop_named(name: &str) -> Option<(&'static str, Option<&'static str>)> {
                 .map(|name| (*name, None))
         }
     }
+}
+
+/// Why a run that reports nothing failed; `None` where it did not, or where it reports something.
+pub(crate) fn failure(report: &Report) -> Option<&str> {
+    if report.stop_reason != StopReason::Failed || !report.sections.is_empty() {
+        return None;
+    }
+    let mut missing = report.not_found.iter().flat_map(|open| &open.missing);
+    let reason = missing.find_map(|reason| Some(reason.split_once("model_failed: ")?.1));
+    Some(reason.unwrap_or("its events say why"))
 }
 
 /// Language models that answer questions, within the run engine's records and budgets.

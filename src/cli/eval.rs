@@ -177,7 +177,16 @@ impl Evaluation<'_> {
             }
         }
         self.per_question(&lines)?;
-        self.publish("ask", &all, &ask::table(&all))
+        let exit = self.publish("ask", &all, &ask::table(&all))?;
+        let failed: usize = all.iter().map(|summary| summary.failed).sum();
+        if failed == 0 {
+            return Ok(exit);
+        }
+        self.printer.note(&format!(
+            "{failed} questions were not worked on because the model failed; the same command asks \
+             these again, and takes what was answered from its kept answers"
+        ));
+        Ok(Exit::Partial)
     }
 
     fn prepare(&self, set: &Dataset, without: &BTreeSet<String>) -> Result<crate::Project, Error> {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use indago_core::{Report, StopReason};
+use indago_core::Report;
 use indago_models::remote::{ModelConfig, ModelTask};
 
 use super::printer::Printer;
 use super::project;
 use super::settings::Settings;
+use crate::reasoner::failure;
 use crate::remote::Remote;
 use crate::{Error, ModelChoice, ModelReasoner};
 
@@ -124,14 +125,9 @@ impl Open {
 
 /// Says on stderr why a run without a result failed; gives whether it did.
 pub(super) fn complain(report: &Report, printer: Printer) -> bool {
-    if report.stop_reason != StopReason::Failed || !report.sections.is_empty() {
+    let Some(reason) = failure(report) else {
         return false;
-    }
-    let mut missing = report.not_found.iter().flat_map(|open| &open.missing);
-    let mark = "model_failed: ";
-    let reason = missing
-        .find_map(|reason| reason.split_once(mark).map(|(_, reason)| reason))
-        .unwrap_or("its events say why");
+    };
     let hint = report.reasoner.strip_prefix("model:").and_then(|name| {
         let (model, _) = name.rsplit_once('/')?;
         Some(format!(

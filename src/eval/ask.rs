@@ -12,6 +12,7 @@ use super::SEED;
 use super::answers::{exact_match, f1, normalize};
 use super::data::{Dataset, Half, Question};
 use super::workplace::CORPUS;
+use crate::reasoner::failure;
 use crate::{AskSettings, Asker, Error, ModelReasoner, Project, wire};
 
 /// Documents of single-shot search among which gold counts as retrieved.
@@ -41,6 +42,8 @@ pub struct Asked {
     pub all_gold_retrieved: bool,
     /// Whether the corpus has no answer.
     pub unanswerable: bool,
+    /// Whether it was not worked on because the model failed.
+    pub failed: bool,
     /// Calls of language models.
     pub lm_calls: u64,
     /// Their tokens, in and out.
@@ -89,6 +92,8 @@ pub struct Summary {
     pub false_abstention: Option<Estimate>,
     /// Share of abstentions among questions without an answer in the corpus.
     pub right_abstention: Option<Estimate>,
+    /// Questions that were not worked on because the model failed; they count as turned away.
+    pub failed: usize,
     /// Mean calls of language models for a question.
     pub lm_calls: f64,
     /// Mean tokens of these, in and out.
@@ -132,7 +137,7 @@ pub struct Asking {
 /// Asks the questions of a data set one by one.
 ///
 /// # Errors
-/// When a run fails, or `cancel` is set.
+/// When a run fails, or the model at the first question, or `cancel` is set.
 pub fn ask_all(
     project: &Project,
     dataset: &Dataset,
@@ -157,6 +162,10 @@ pub fn ask_all(
         let began = Instant::now();
         let report = runtime.block_on(asker.ask(&question.text, &asking.settings, cancel))?;
         let ms = began.elapsed().as_secs_f64() * 1e3;
+        let failed = failure(&report);
+        if let (Some(reason), true) = (failed, asked.is_empty()) {
+            return Err(Error::ModelFailed(reason.to_owned()));
+        }
         let query = Query::new(question.text.clone());
         let ranked = crate::documents(
             asker.corpus(),
@@ -177,6 +186,7 @@ pub fn ask_all(
             gold: question.gold.iter().cloned().collect(),
             all_gold_retrieved: !question.gold.is_empty() && question.gold.iter().all(found),
             unanswerable: asking.gone || question.unanswerable,
+            failed: failed.is_some(),
             lm_calls: report.usage.lm_calls,
             lm_tokens: report.usage.lm_tokens,
             ms,
@@ -261,6 +271,7 @@ pub fn summarise(set: &str, asked: &[Asked]) -> Summary {
         majority_exact: majority(&answered),
         false_abstention: share(answerable.map(|a| (*a, a.abstained)).collect()),
         right_abstention: share(unanswerable.map(|a| (a, a.abstained)).collect()),
+        failed: asked.iter().filter(|a| a.failed).count(),
         lm_calls: mean(asked.iter().map(|a| a.lm_calls as f64).collect()).unwrap_or_default(),
         lm_tokens: mean(asked.iter().map(|a| a.lm_tokens as f64).collect()).unwrap_or_default(),
         p50_ms: percentile(0.5),
@@ -339,6 +350,7 @@ mod tests {
             gold: vec!["a".into(), "b".into()],
             all_gold_retrieved: true,
             unanswerable: false,
+            failed: false,
             lm_calls: 0,
             lm_tokens: 0,
             ms: 1.0,

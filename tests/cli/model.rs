@@ -348,6 +348,10 @@ fn answers_of_a_model_are_scored_with_what_they_cost() {
     let without = report(&run(&sandbox, &line));
     assert_eq!(without["rows"][0]["lm_calls"], 0.0);
 
+    drop(server);
+    let gone = run(&sandbox, &[&line[..], &["--model", "small"]].concat());
+    assert_eq!(gone.code, Some(1), "{gone:?}");
+    assert!(gone.stderr.contains("at the first question"), "{gone:?}");
     let unknown = run(&sandbox, &[&line[..], &["--model", "huge"]].concat());
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(unknown.stderr.contains("small"), "{unknown:?}");
