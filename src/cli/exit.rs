@@ -13,7 +13,7 @@ pub enum Exit {
     Usage,
     /// 3: the job ran, and this corpus holds nothing for it: `ask` abstained, `search` had no hit.
     NotFound,
-    /// 4: part of the job is done: some items of a batch failed, or, with `index --strict`, some
+    /// 4: part of the job is done: some items of a batch or of an evaluation failed, or, with `index --strict`, some
     /// files could not be read.
     Partial,
     /// 5: another process holds what this one needs; try again later.
@@ -40,7 +40,7 @@ impl Exit {
         ),
         (
             Self::Partial,
-            "part of the job is done: items of a batch failed, or files could not be read under \
+            "part of the job is done: items of a batch or of an evaluation failed, or files could not be read under \
              `index --strict`",
         ),
         (
