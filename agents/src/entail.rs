@@ -90,7 +90,7 @@ pub(crate) fn bound_to(claim: &str, quotes: &[&str], about: &[&str]) -> Verdict 
     }
     let together = quotes.join(" \n");
     let context = format!("{together} \n{}", about.join(" \n"));
-    let said: Vec<f64> = indago_text::numbers(&context)
+    let mut said: Vec<f64> = indago_text::numbers(&context)
         .into_iter()
         .map(|n| n.value)
         .collect();
@@ -111,12 +111,17 @@ pub(crate) fn bound_to(claim: &str, quotes: &[&str], about: &[&str]) -> Verdict 
     }
     let mut known: Vec<std::ops::Range<usize>> = Vec::new();
     for number in indago_text::numbers(claim) {
-        if !said.contains(&number.value) {
-            return Verdict::Contradicted(format!(
-                "no quote has the number {}",
-                &claim[number.range]
-            ));
-        }
+        // As often as the quotes have it: `778/778` is not what `775/778` says.
+        let Some(at) = said.iter().position(|value| *value == number.value) else {
+            let text = &claim[number.range.clone()];
+            let reason = if known.iter().any(|range| claim[range.clone()] == *text) {
+                format!("the quotes have the number {text} less often")
+            } else {
+                format!("no quote has the number {text}")
+            };
+            return Verdict::Contradicted(reason);
+        };
+        said.swap_remove(at);
         known.push(number.range);
     }
     // Digits inside words (`1920s`, `18th-century`) are no numbers of the text, and count as well.
@@ -222,6 +227,17 @@ mod tests {
             verdict("Ada Quill enjoyed sailing round distant islands."),
             Verdict::Unknown(_)
         ));
+    }
+
+    #[test]
+    fn a_number_stands_as_often_as_its_quotes_have_it() {
+        let quote = ["Rotrude (775/778 to 810) was a princess, born before 778."];
+        let verdict = |claim: &str| bound_to(claim, &quote, &[]);
+        let wrong = verdict("Rotrude (775/775 to 810) was a princess.");
+        let reason = "the quotes have the number 775 less often".to_owned();
+        assert_eq!(wrong, Verdict::Contradicted(reason));
+        let right = verdict("Rotrude (775/778), born before 778, was a princess.");
+        assert!(!matches!(right, Verdict::Contradicted(_)), "{right:?}");
     }
 
     const QUOTE: &str = "Ada Quill (born 4 May 1970) led Harbour Works with 250 people.";
