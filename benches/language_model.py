@@ -95,10 +95,10 @@ def measure(args, project, work):
         command += ["--per-question", asked]
         if loop:
             command += ["--model", "local", "--loop", loop]
-        done = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
+        done = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True)
+        lines = [json.loads(line) for line in asked.read_text().splitlines()]
         for row in json.loads(done.stdout)["rows"]:
-            turned_away = [json.loads(line)["abstained"] for line in asked.read_text().splitlines()
-                           if json.loads(line)["set"] == row["set"]]
+            turned_away = [line["abstained"] for line in lines if line["set"] == row["set"]]
             share = lambda estimate: f"{100 * estimate['mean']:.0f}" if estimate else "-"
             print("|", " | ".join([
                 row["set"], loop or "no model", str(row["questions"]), share(row["all_recall"]),

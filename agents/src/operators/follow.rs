@@ -3,9 +3,9 @@
 //!
 //! For models too small to steer a search, and wherever calls are dear.
 
-use indago_core::Claim;
 use indago_core::ports::{BoxFuture, TaskError};
 
+use super::read::passages_of;
 use super::state::{Origin, SearchState, Stop};
 use super::{Guards, Loop};
 use crate::model::Ports;
@@ -53,13 +53,7 @@ impl Loop for Follow {
             state.usage += found.usage;
             state.round = found.finding.rounds;
             state.tried = found.finding.tried;
-            let quotes = found.finding.claims.iter().flat_map(Claim::quotes);
-            let mut ids = Vec::new();
-            for quote in quotes {
-                if !ids.contains(&quote.passage) {
-                    ids.push(quote.passage);
-                }
-            }
+            let mut ids = passages_of(found.finding.claims.iter());
             ids.truncate(self.k);
             let passages = ports.library.passages(ids).await?;
             let shown = state.show(passages, Origin::Retrieved);

@@ -4,7 +4,7 @@
 //! not stand there, letter for letter up to typography, never becomes part of a claim.
 
 use indago_core::ports::{Request, TaskError};
-use indago_core::{Claim, Finding, Passage, Prompt, Quote};
+use indago_core::{Claim, Finding, Passage, PassageId, Prompt, Quote};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -80,20 +80,21 @@ pub async fn adopt_parents(
     ports: &mut Ports<'_>,
     state: &mut SearchState,
 ) -> Result<(), TaskError> {
+    let ids = passages_of(state.parents.iter().flat_map(|finding| &finding.claims));
+    let passages = ports.library.passages(ids).await?;
+    state.show(passages, Origin::Retrieved);
+    Ok(())
+}
+
+/// The passages that the quotes of claims stand in, each once and in the order of the quotes.
+pub(super) fn passages_of<'a>(claims: impl Iterator<Item = &'a Claim>) -> Vec<PassageId> {
     let mut ids = Vec::new();
-    for quote in state
-        .parents
-        .iter()
-        .flat_map(|f| &f.claims)
-        .flat_map(Claim::quotes)
-    {
+    for quote in claims.flat_map(Claim::quotes) {
         if !ids.contains(&quote.passage) {
             ids.push(quote.passage);
         }
     }
-    let passages = ports.library.passages(ids).await?;
-    state.show(passages, Origin::Retrieved);
-    Ok(())
+    ids
 }
 
 /// What came of a reading.
@@ -297,7 +298,7 @@ fn loosely(text: &str, needle: &str) -> Option<std::ops::Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use indago_core::{DocumentId, Location, PassageId};
+    use indago_core::{DocumentId, Location};
 
     use super::*;
 

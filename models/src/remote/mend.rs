@@ -5,6 +5,8 @@ use serde_json::Value;
 
 /// Places tried at which an answer that was cut off can be closed, from the last.
 const TRIES: usize = 8;
+/// Depth beyond which nothing is read: `serde_json` reads no deeper, and each place keeps what is open.
+const DEEPEST: usize = 128;
 
 /// Leaves out what lists hold beyond `maxItems` of their schema.
 pub(super) fn shorten(value: &mut Value, schema: &Value) {
@@ -70,6 +72,9 @@ fn places(text: &str) -> Vec<Place> {
                 continue;
             }
             '{' | '[' => {
+                if open.len() == DEEPEST {
+                    break;
+                }
                 open.push(if c == '{' { '}' } else { ']' });
                 at + 1
             }
@@ -172,6 +177,7 @@ mod tests {
             assert_eq!(first_that_fits(cut), Some(whole.clone()), "{cut}");
         }
         assert_eq!(first_that_fits("no JSON"), None);
+        assert_eq!(first_that_fits(&"[".repeat(1_000_000)), None);
         assert_eq!(
             first_that_fits(r#"{"quotes": ["#).unwrap()["quotes"],
             json!([])
