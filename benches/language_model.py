@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 from environment import QWEN, ROOT, enter, published_decoder
@@ -23,19 +24,36 @@ PACKAGES = ["xllamacpp==2026.10.11549"]
 WINDOW = 8192
 
 
-def serve(model, port, threads):
+def serve(model, port, threads, slots):
     """Serves `model` until it is killed; runs in a process of its own."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
     params.hostnames, params.port = ["127.0.0.1"], port
-    params.n_ctx, params.n_parallel = WINDOW, 1
+    params.n_ctx, params.n_parallel = WINDOW * slots, slots
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     while True:
         time.sleep(60)
+
+
+@contextmanager
+def served(port, threads, slots=1):
+    """A published decoder behind a server of its own, which answers `slots` requests at a time: the settings of
+    a project that asks it as `local`."""
+    url = f"http://127.0.0.1:{port}/v1"
+    command = [sys.executable, Path(__file__).with_name("language_model.py"), "--serve", published_decoder(),
+               "--port", port, "--threads", threads, "--slots", slots]
+    with tempfile.TemporaryFile() as log:
+        server = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log)
+        try:
+            wait_for(url, server)
+            yield (f'[models.local]\nbase_url = "{url}"\nmodel = "{QWEN}"\nwindow = {WINDOW}\n'
+                   f'concurrent = {slots}\n')
+        finally:
+            server.kill()
 
 
 def wait_for(url, server):
@@ -61,26 +79,17 @@ def main():
     options.add_argument("--port", type=int, default=8791)
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--slots", type=int, default=1, help=argparse.SUPPRESS)
     args = options.parse_args()
     if args.serve:
-        serve(args.serve, args.port, args.threads)
+        serve(args.serve, args.port, args.threads, args.slots)
     if args.data is None:
         options.error("--data DIR is needed: a folder of data sets")
-    weights = published_decoder()
-    url = f"http://127.0.0.1:{args.port}/v1"
-    command = [sys.executable, __file__, "--serve", weights, "--port", args.port, "--threads", args.threads]
-    with tempfile.TemporaryDirectory() as scratch:
-        log = open(Path(scratch) / "server.log", "w")
-        server = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log)
-        try:
-            wait_for(url, server)
-            project = Path(scratch) / "project"
-            project.mkdir()
-            settings = f'[models.local]\nbase_url = "{url}"\nmodel = "{QWEN}"\nwindow = {WINDOW}\n'
-            (project / "indago.toml").write_text(settings)
-            measure(args, project, args.work or Path(scratch) / "work")
-        finally:
-            server.kill()
+    with served(args.port, args.threads) as settings, tempfile.TemporaryDirectory() as scratch:
+        project = Path(scratch) / "project"
+        project.mkdir()
+        (project / "indago.toml").write_text(settings)
+        measure(args, project, args.work or Path(scratch) / "work")
 
 
 def measure(args, project, work):

@@ -8,12 +8,13 @@ use indago_agents::model::ModelAuthor;
 use indago_agents::operators::registry;
 use indago_core::ports::{
     EncodeError, Encoder, FactExtractor, LanguageModel, Library, PairScorer, PlanPolicy, Reranker,
-    Retriever, Role, SparseEncoder,
+    Retriever, Role, SpanReader, SparseEncoder,
 };
 use indago_core::{Cancel, IndexCoverage};
 use indago_models::registry::Registry;
 use indago_models::{
-    ColBert, CrossEncoder, FolderKind, MiniLm, SentenceEncoder, Splade, StaticEncoder, Truncated,
+    ColBert, CrossEncoder, FolderKind, MiniLm, Reader, SentenceEncoder, Splade, StaticEncoder,
+    Truncated,
 };
 use indago_planner::policy;
 use indago_retriever::facts::LanguageExtractor;
@@ -31,6 +32,7 @@ use crate::{Compute, Error, ModelReasoner, Project};
 
 /// The model of the fast tier.
 const FAST_TIER: &str = "static-minilm/int8";
+const READER_NAME: &str = "reader/int8";
 
 /// The embedded encoder; unpacked once per process.
 ///
@@ -63,6 +65,24 @@ pub fn fast_encoder() -> Result<Arc<dyn Encoder>, Error> {
     made.clone().map_err(|reason| {
         Error::Encode(EncodeError::Model {
             model: FAST_TIER.to_owned(),
+            reason,
+        })
+    })
+}
+
+/// The embedded reader.
+///
+/// # Errors
+/// When its bytes are damaged.
+pub fn reader() -> Result<Arc<dyn SpanReader>, Error> {
+    static READER: OnceLock<Result<Arc<dyn SpanReader>, String>> = OnceLock::new();
+    let made = READER.get_or_init(|| match Reader::embedded() {
+        Ok(reader) => Ok(Arc::new(reader)),
+        Err(error) => Err(error.to_string()),
+    });
+    made.clone().map_err(|reason| {
+        Error::Encode(EncodeError::Model {
+            model: READER_NAME.to_owned(),
             reason,
         })
     })
@@ -382,6 +402,7 @@ pub fn library_on(
         stats: Arc::new(corpus.clone()),
         names: Arc::new(corpus.clone()),
         similarity: Similarity::Encoder(fast_encoder()?),
+        reader: Some(reader()?),
         coverage: coverage(corpus, compute).unwrap_or_default(),
     };
     let library = CpuLibrary::new(parts, threads).map_err(|e| Error::Threads(e.to_string()))?;
@@ -400,12 +421,12 @@ pub struct Carried {
     pub name: &'static str,
     /// What it is used for.
     pub purpose: &'static str,
-    /// Length of its vectors.
+    /// Length of its vectors: of texts, or of the tokens of a reader.
     pub dim: usize,
     /// Licence of its weights.
     pub licence: &'static str,
     #[serde(skip)]
-    open: fn() -> Result<Arc<dyn Encoder>, EncodeError>,
+    check: fn() -> Option<String>,
 }
 
 /// Every model that is part of the program.
@@ -416,14 +437,21 @@ pub fn carried() -> Vec<Carried> {
             purpose: "vectors of passages and questions",
             dim: 384,
             licence: "Apache-2.0",
-            open: || Ok(Arc::new(MiniLm::embedded()?)),
+            check: || problem_of_encoder(MiniLm::embedded(), 384),
         },
         Carried {
             name: FAST_TIER,
             purpose: "comparing sentences with a question; distilled from the former",
             dim: 256,
             licence: "Apache-2.0",
-            open: || Ok(Arc::new(StaticEncoder::embedded()?)),
+            check: || problem_of_encoder(StaticEncoder::embedded(), 256),
+        },
+        Carried {
+            name: READER_NAME,
+            purpose: "where in a passage a short answer stands; trained from the first",
+            dim: 384,
+            licence: "Apache-2.0",
+            check: problem_of_reader,
         },
     ]
 }
@@ -435,36 +463,61 @@ const PROBE: [&str; 3] = [
     "Bread needs yeast.",
 ];
 
+/// A question, its answer and the sentence around it.
+const READ: (&str, &str, &str) = (
+    "When was the lighthouse built?",
+    "1888",
+    "Engineers from Port Selwyn built the lighthouse in 1888 and painted it white.",
+);
+
 impl Carried {
     /// What is wrong with the model's bytes or with what it computes here; `None` when it is sound.
     pub fn problem(&self) -> Option<String> {
-        let encoder = match (self.open)() {
-            Ok(encoder) => encoder,
-            Err(error) => return Some(error.to_string()),
-        };
-        if encoder.dim() != self.dim {
-            return Some(format!(
-                "vectors have {} dimensions, not {}",
-                encoder.dim(),
-                self.dim
-            ));
-        }
-        let vectors = match encoder.encode(&PROBE, Role::Passage, &Cancel::new()) {
-            Ok(vectors) => vectors,
-            Err(error) => return Some(error.to_string()),
-        };
-        let cosine = |a: usize, b: usize| -> f32 {
-            vectors
-                .row(a)
-                .iter()
-                .zip(vectors.row(b))
-                .map(|(x, y)| x * y)
-                .sum()
-        };
-        let (alike, unlike) = (cosine(0, 1), cosine(0, 2));
-        let sane = alike > unlike + 0.3 && (cosine(0, 0) - 1.0).abs() < 1e-3;
-        (!sane).then(|| format!("wrong vectors on this CPU: {alike:.3} against {unlike:.3}"))
+        (self.check)()
     }
+}
+
+fn problem_of_encoder<E: Encoder>(opened: Result<E, EncodeError>, dim: usize) -> Option<String> {
+    let encoder = match opened {
+        Ok(encoder) => encoder,
+        Err(error) => return Some(error.to_string()),
+    };
+    if encoder.dim() != dim {
+        return Some(format!(
+            "vectors have {} dimensions, not {dim}",
+            encoder.dim()
+        ));
+    }
+    let vectors = match encoder.encode(&PROBE, Role::Passage, &Cancel::new()) {
+        Ok(vectors) => vectors,
+        Err(error) => return Some(error.to_string()),
+    };
+    let cosine = |a: usize, b: usize| -> f32 {
+        vectors
+            .row(a)
+            .iter()
+            .zip(vectors.row(b))
+            .map(|(x, y)| x * y)
+            .sum()
+    };
+    let (alike, unlike) = (cosine(0, 1), cosine(0, 2));
+    let sane = alike > unlike + 0.3 && (cosine(0, 0) - 1.0).abs() < 1e-3;
+    (!sane).then(|| format!("wrong vectors on this CPU: {alike:.3} against {unlike:.3}"))
+}
+
+fn problem_of_reader() -> Option<String> {
+    let (question, answer, text) = READ;
+    let read =
+        Reader::embedded().and_then(|reader| reader.read(question, &[("", text)], &Cancel::new()));
+    let scores = match read {
+        Ok(scores) => scores,
+        Err(error) => return Some(error.to_string()),
+    };
+    let best = scores.first().and_then(|passage| passage.best(1).pop());
+    let found = best
+        .and_then(|(range, _)| text.get(range))
+        .unwrap_or_default();
+    (found != answer).then(|| format!("wrong answers on this CPU: `{found}` for `{answer}`"))
 }
 
 #[cfg(test)]

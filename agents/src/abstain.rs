@@ -8,13 +8,13 @@
 use indago_core::{AnswerKind, PassageId};
 use indago_text::NameKind;
 
-use crate::answer::Answered;
+use crate::answer::{Answered, Seen};
 use crate::asked::{Asked, TermSet, contains_phrase};
 use crate::pool::{Candidate, Pool};
 use crate::weights;
 
 /// What the evidence is judged by, in the order of the coefficients.
-pub const EVIDENCE: [&str; 48] = [
+pub const EVIDENCE: [&str; 52] = [
     "best probability of a passage",
     "second best",
     "third best",
@@ -63,6 +63,10 @@ pub const EVIDENCE: [&str; 48] = [
     "names sources: least share of a clause in a passage of its source",
     "names sources: mean share of a clause in a passage of its source",
     "names sources: certainty of the short answer",
+    "the reader's best odds in a passage",
+    "the reader's odds of the short answer",
+    "guessed: the reader's odds of the short answer",
+    "plain question: the reader's best odds in a passage",
 ];
 
 /// Values of [`EVIDENCE`].
@@ -83,6 +87,7 @@ pub(crate) fn evidence(
     pool: &Pool,
     selected: &[PassageId],
     answered: Option<&Answered>,
+    seen: &Seen,
 ) -> Evidence {
     let chosen: Vec<&Candidate> = selected.iter().filter_map(|&id| pool.get(id)).collect();
     let p = |i: usize| chosen.get(i).map_or(0.0, |c| c.p);
@@ -138,6 +143,8 @@ pub(crate) fn evidence(
     let there = flag(said.named || said.connected);
     let guessed = if reasoned { 0.0 } else { 1.0 };
     let plain = flag(is_plain(asked));
+    let place = answered.and_then(|a| a.from.last());
+    let seen_there = place.map_or(0.0, |(id, range)| seen.odds(*id, range));
     let nameless = flag(names.is_empty());
     let from_sources = flag(!asked.analysis.sources.is_empty());
     let best_passage = chosen
@@ -197,6 +204,10 @@ pub(crate) fn evidence(
         from_sources * least,
         from_sources * mean,
         from_sources * certainty,
+        seen.best(),
+        seen_there,
+        guessed * seen_there,
+        plain * seen.best(),
     ]
 }
 

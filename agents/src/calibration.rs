@@ -6,6 +6,7 @@ use indago_core::{DocumentId, PassageId};
 use crate::SearchInput;
 pub use crate::abstain::EVIDENCE;
 pub use crate::answer::SPAN_FEATURES;
+use crate::answer::Seen;
 pub use crate::judge::FEATURES;
 
 /// One candidate in one round.
@@ -58,10 +59,11 @@ pub async fn examine(
         input.limits.sources as usize,
         crate::search::CONSIDERED,
     );
-    let answered = crate::answer::answer(&trail.asked, &trail.pool, &selected);
-    let evidence =
-        crate::abstain::evidence(&trail.asked, &trail.pool, &selected, answered.as_ref());
-    let spans = crate::answer::spans(&trail.asked, &trail.pool, &selected)
+    let (asked, pool) = (&trail.asked, &trail.pool);
+    let seen = Seen::read(library, &asked.text, &selected).await?;
+    let answered = crate::answer::answer(asked, pool, &selected, &seen);
+    let evidence = crate::abstain::evidence(asked, pool, &selected, answered.as_ref(), &seen);
+    let spans = crate::answer::spans(asked, pool, &selected, &seen)
         .into_iter()
         .map(|s| (s.text, s.features.to_vec()))
         .collect();

@@ -132,6 +132,20 @@ fn a_bridge_is_followed_to_the_answer() {
 }
 
 #[test]
+fn a_reader_has_a_say_in_which_span_is_the_answer() {
+    let text = "The harbour museum shows a brass sextant, an oak wheel and a signal lamp. It opens at noon.";
+    let doc = Doc::new("museum", "Harbour museum", text);
+    for sees in ["brass sextant", "oak wheel", "signal lamp"] {
+        let mut library = MemoryLibrary::of(std::slice::from_ref(&doc));
+        library.sees = Some(sees.to_owned());
+        let (searched, _) = ask(&library, "What does the harbour museum show?");
+        let found = answer(&searched.finding).unwrap_or_default();
+        assert!(found.contains(sees), "{found:?} where {sees:?} is seen");
+        assert_exact(&library, &searched.finding);
+    }
+}
+
+#[test]
 fn two_relations_are_followed_in_turn() {
     let library = MemoryLibrary::of(&films(true));
     let (searched, _) = ask(

@@ -17,7 +17,7 @@ pub mod weights;
 
 pub use build::{distill, quantize};
 pub use encoder::{
-    ColBert, CrossEncoder, DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, MiniLm,
+    ColBert, CrossEncoder, DeviceCrossEncoder, DeviceMiniLm, DeviceSentenceEncoder, MiniLm, Reader,
     SentenceEncoder, Splade, StaticEncoder, Truncated,
 };
 pub use error::ModelError;

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::encoder::{MINILM_BYTES, TABLE_BYTES};
+use crate::encoder::{MINILM_BYTES, READER_BYTES, TABLE_BYTES};
 use crate::weights::container::Container;
 use crate::{FolderKind, ModelError, Precision};
 
@@ -24,6 +24,9 @@ pub enum ModelKind {
     Encoder,
     /// A table of word-piece vectors: [`crate::StaticEncoder`].
     Table,
+    /// What finds answers in passages: [`crate::Reader`]. Only the one that is part of the program is
+    /// used.
+    Reader,
     /// A folder of published weights.
     Folder(FolderKind),
 }
@@ -88,6 +91,7 @@ impl Registry {
         let mut entries = vec![
             embedded("all-MiniLM-L6-v2/int8", MINILM_BYTES),
             embedded("static-minilm/int8", TABLE_BYTES),
+            embedded("reader/int8", READER_BYTES),
         ];
         for path in self.files()? {
             let name = path
@@ -126,7 +130,11 @@ impl Registry {
     pub fn add(&self, path: &Path) -> Result<PathBuf, ModelError> {
         let bytes = fs::read(path).map_err(ModelError::io(path))?;
         let what = path.display().to_string();
-        let checksum = verify(Container::read(&what, bytes.clone())?)?.checksum;
+        let Verified { kind, checksum, .. } = verify(Container::read(&what, bytes.clone())?)?;
+        if kind == ModelKind::Reader {
+            let reason = "it is a reader, and only the one that is part of the program is used";
+            return Err(ModelError::format(&what, reason));
+        }
         let name = path
             .file_name()
             .ok_or_else(|| ModelError::format(&what, "it has no file name"))?
@@ -247,10 +255,12 @@ fn verify(file: Container) -> Result<Verified, ModelError> {
         ModelKind::Encoder
     } else if has("codes") {
         ModelKind::Table
+    } else if has("spans") {
+        ModelKind::Reader
     } else {
         return Err(ModelError::format(
             file.what(),
-            "it holds neither an encoder nor a table",
+            "it holds neither an encoder nor a table nor a reader",
         ));
     };
     let about = file.text("about")?.into_owned();
@@ -281,7 +291,10 @@ mod tests {
             .iter()
             .map(|e| e.state.as_ref().unwrap().kind)
             .collect();
-        assert_eq!(kinds, [ModelKind::Encoder, ModelKind::Table]);
+        assert_eq!(
+            kinds,
+            [ModelKind::Encoder, ModelKind::Table, ModelKind::Reader]
+        );
         assert!(entries.iter().all(|entry| entry.place == Place::Embedded));
         assert!(entries[0].bytes <= 24_000_000 && entries[1].bytes <= 8_000_000);
     }
@@ -294,7 +307,7 @@ mod tests {
         let registry = Registry::new(folder.path().join("models"));
         let target = registry.add(&source).unwrap();
         assert_eq!(registry.add(&source).unwrap(), target);
-        assert_eq!(registry.list().unwrap().len(), 3);
+        assert_eq!(registry.list().unwrap().len(), 4);
         assert_eq!(registry.verify("mine.int8").unwrap().about, "mine");
         let error = registry.verify("other").unwrap_err().to_string();
         assert_eq!(error, "model `other` cannot be used: it is not there");
@@ -303,6 +316,17 @@ mod tests {
         let error = registry.add(&source).unwrap_err().to_string();
         assert!(error.contains("other content"), "{error}");
         assert_eq!(registry.verify("mine.int8").unwrap().about, "mine");
+    }
+
+    #[test]
+    fn a_reader_is_not_added() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("reader.int8");
+        fs::write(&source, READER_BYTES).unwrap();
+        let registry = Registry::new(folder.path().join("models"));
+        let error = registry.add(&source).unwrap_err().to_string();
+        assert!(error.contains("it is a reader"), "{error}");
+        assert!(!folder.path().join("models").exists());
     }
 
     #[test]

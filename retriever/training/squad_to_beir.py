@@ -4,13 +4,19 @@
     squad_to_beir.py [--reading] OUT_DIR FILE.json[.gz]...
 
 With --reading the questions have their answers, and those that their paragraph does not answer are
-kept, marked as unanswerable (for `agents/calibration`).
+kept, marked as unanswerable (for `agents/calibration`); questions are then only asked of paragraphs that the
+reader was not trained on (`models/training/train_reader.py` has the same rule).
 """
 
 import gzip
+import hashlib
 import json
 import pathlib
 import sys
+
+
+def held_out(text):
+    return hashlib.blake2b(" ".join(text.split()).encode()).digest()[0] % 2 == 1
 
 
 def main():
@@ -38,6 +44,8 @@ def main():
                         title = "" if "." in title or title.isdigit() else title.replace("_", " ")
                         corpus.write(json.dumps({"_id": seen[text], "title": title, "text": text}) + "\n")
                     elif not reading:
+                        continue
+                    if reading and not held_out(text):
                         continue
                     document = seen[text]
                     for asked in paragraph["qas"]:

@@ -158,6 +158,7 @@ pub(super) fn what_it_is(kind: ModelKind) -> &'static str {
     match kind {
         ModelKind::Encoder | ModelKind::Folder(FolderKind::Encoder) => "sentence encoder",
         ModelKind::Table => "table of word pieces",
+        ModelKind::Reader => "reader",
         ModelKind::Folder(FolderKind::CrossEncoder) => "cross-encoder",
         ModelKind::Folder(FolderKind::SparseEncoder) => "sparse encoder",
         ModelKind::Folder(FolderKind::TokenEncoder) => "token encoder (late interaction)",

@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indago_core::ports::{
-    BoxFuture, Library, NameHit, Output, RetrieveError, RetryPolicy, StepKey, StepWork, TaskCtx,
-    TaskError, TaskKey, TaskSet,
+    BoxFuture, Library, NameHit, Output, RetrieveError, RetryPolicy, SpanScores, StepKey, StepWork,
+    TaskCtx, TaskError, TaskKey, TaskSet,
 };
 use indago_core::{
     Cancel, ContentHash, Event, Hit, IndexCoverage, NodeId, Passage, PassageId, Query, Quote, RunId,
@@ -46,6 +46,7 @@ enum Answer {
     Names(Vec<Vec<NameHit>>),
     Counts(Vec<u64>),
     Scores(Vec<f32>),
+    Spans(Vec<(PassageId, SpanScores)>),
     Text(Option<String>),
 }
 
@@ -221,6 +222,14 @@ impl Library for KnowingLibrary {
         texts: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<f32>, RetrieveError>> {
         ask!(self, Scores, similarity(query, texts))
+    }
+
+    fn read_spans(
+        &self,
+        question: String,
+        passages: Vec<PassageId>,
+    ) -> BoxFuture<'_, Result<Vec<(PassageId, SpanScores)>, RetrieveError>> {
+        ask!(self, Spans, read_spans(question, passages))
     }
 
     fn reread(&self, quote: Quote) -> BoxFuture<'_, Result<Option<String>, RetrieveError>> {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use indago_core::ports::{BoxFuture, Library, NameHit, RetrieveError};
+use indago_core::ports::{BoxFuture, Library, NameHit, RetrieveError, SpanScores};
 use indago_core::{Hit, IndexCoverage, NodeId, Passage, PassageId, Query, Quote, RunId};
 use indago_planner::slots::{Call, Resource, RunNumber, SlotLimits, Slots, Ticket};
 use tokio::sync::oneshot;
@@ -243,6 +243,16 @@ impl Library for GatedLibrary {
     ) -> BoxFuture<'_, Result<Vec<f32>, RetrieveError>> {
         let call: BoxFuture<'_, _> =
             Box::pin(async move { self.inner.similarity(query, texts).await });
+        self.on(Resource::Cpu, call)
+    }
+
+    fn read_spans(
+        &self,
+        question: String,
+        passages: Vec<PassageId>,
+    ) -> BoxFuture<'_, Result<Vec<(PassageId, SpanScores)>, RetrieveError>> {
+        let call: BoxFuture<'_, _> =
+            Box::pin(async move { self.inner.read_spans(question, passages).await });
         self.on(Resource::Cpu, call)
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use indago_core::ports::{
     BoxFuture, CorpusStats, DocumentStore, Encoder, Library, NameHit, NameIndex, PairScorer,
-    RetrieveError, Retriever, Role,
+    RetrieveError, Retriever, Role, SpanReader, SpanScores,
 };
 use indago_core::{Cancel, Hit, IndexCoverage, Passage, PassageId, Query, Quote};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
@@ -47,6 +47,8 @@ pub struct CpuLibraryParts {
     pub names: Arc<dyn NameIndex>,
     /// Compares sentences with a query.
     pub similarity: Similarity,
+    /// Says where in a passage an answer may stand; none for a library that does not.
+    pub reader: Option<Arc<dyn SpanReader>>,
     /// How far the vectors are.
     pub coverage: IndexCoverage,
 }
@@ -219,6 +221,25 @@ impl Library for CpuLibrary {
                         .collect())
                 }
             }
+        })
+    }
+
+    fn read_spans(
+        &self,
+        question: String,
+        passages: Vec<PassageId>,
+    ) -> BoxFuture<'_, Result<Vec<(PassageId, SpanScores)>, RetrieveError>> {
+        self.run(move |parts, cancel| {
+            let Some(reader) = &parts.reader else {
+                return Ok(Vec::new());
+            };
+            let read = parts.store.passages(&passages)?;
+            let texts: Vec<(&str, &str)> = read
+                .iter()
+                .map(|p| (p.title.as_str(), p.text.as_str()))
+                .collect();
+            let scores = reader.read(&question, &texts, cancel)?;
+            Ok(read.iter().map(|p| p.id).zip(scores).collect())
         })
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use indago_core::AnswerKind;
+use indago_core::ports::SpanScores;
 
 use super::{countries, kinds};
 use crate::asked::{Asked, contains_phrase};
@@ -14,6 +15,10 @@ const PHRASE_SENTENCES: usize = 3;
 /// Longest common phrase, in bytes and in words.
 const PHRASE_BYTES: usize = 60;
 const PHRASE_WORDS: usize = 8;
+
+/// Spans that a reader may add in a passage, and the longest of them in bytes.
+const READ_SPANS: usize = 3;
+const READ_BYTES: usize = 80;
 
 /// What a span looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub(super) enum Form {
     Tail,
     /// Two phrases with a small word between them.
     Joined,
+    /// What a reader sees and nothing else found.
+    Read,
 }
 
 /// A possible answer before it is judged.
@@ -215,6 +222,34 @@ pub(super) fn found(
         !f.text.is_empty() && !asked.mentions(&f.text) && (exact || !asked.has_all(&f.text))
     });
     found
+}
+
+/// Adds to `found` what a reader that gave `scores` sees in `candidate` beside it.
+pub(super) fn read(
+    asked: &Asked,
+    candidate: &Candidate,
+    scores: &SpanScores,
+    found: &mut Vec<Found>,
+) {
+    let text = candidate.passage.text.as_str();
+    for (range, _) in scores.best(READ_SPANS) {
+        let Some(words) = text.get(range.clone()) else {
+            continue;
+        };
+        let bare =
+            words.trim_matches(|c: char| !c.is_alphanumeric() && !"%$\u{20ac}\u{a3}".contains(c));
+        let start = range.start + (bare.as_ptr() as usize - words.as_ptr() as usize);
+        let range = start..start + bare.len();
+        let known = found.iter().any(|f| f.range == range);
+        if bare.is_empty() || bare.len() > READ_BYTES || known || asked.mentions(bare) {
+            continue;
+        }
+        found.push(Found {
+            text: bare.to_owned(),
+            range,
+            form: Form::Read,
+        });
+    }
 }
 
 fn dates(text: &str, add: &mut dyn FnMut(Range<usize>, Form)) {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use indago_core::AnswerKind;
 
 use super::candidates::{Form, Found};
-use super::{countries, kinds};
+use super::{Seen, countries, kinds};
 use crate::asked::{Asked, TermSet, contains_phrase};
 use crate::pool::Candidate;
 
@@ -20,7 +20,7 @@ const PATTERN_REACH: usize = 48;
 const WINDOW: usize = 8;
 
 /// What a span is judged by, in the order of the coefficients.
-pub const SPAN_FEATURES: [&str; 76] = [
+pub const SPAN_FEATURES: [&str; 82] = [
     "log of the passage's probability",
     "one over the passage's rank",
     "share of the question in its sentence",
@@ -97,6 +97,12 @@ pub const SPAN_FEATURES: [&str; 76] = [
     "phrase in the best sentence of the best passage",
     "its sentence has a negation",
     "share of the question's names in its passage",
+    "the reader's odds of it against there being no answer",
+    "the same, in a chain",
+    "how far the reader puts it behind the best of its passage",
+    "how far the reader puts it behind the best of all passages",
+    "the same, in a chain",
+    "only the reader sees it",
 ];
 
 /// Places of features that are set by looking at all spans together.
@@ -117,6 +123,7 @@ pub(super) struct Around<'a> {
     question: &'a Question<'a>,
     candidate: &'a Candidate,
     rank: usize,
+    seen: &'a Seen,
     words: Vec<Word>,
     /// Where terms of the outermost relation stand.
     cues: Vec<Range<usize>>,
@@ -132,7 +139,12 @@ pub(super) struct Around<'a> {
 }
 
 impl<'a> Around<'a> {
-    pub(super) fn new(question: &'a Question<'a>, candidate: &'a Candidate, rank: usize) -> Self {
+    pub(super) fn new(
+        question: &'a Question<'a>,
+        candidate: &'a Candidate,
+        rank: usize,
+        seen: &'a Seen,
+    ) -> Self {
         let asked = question.asked;
         let text = candidate.passage.text.as_str();
         let mut words: Vec<Word> = indago_text::words(text)
@@ -180,6 +192,7 @@ impl<'a> Around<'a> {
             question.names.iter().filter(has).count() as f64 / question.names.len().max(1) as f64;
         Self {
             rank,
+            seen,
             words,
             cues,
             entries,
@@ -344,6 +357,18 @@ impl<'a> Around<'a> {
         put(flag(phrase && best && self.rank == 0));
         put(flag(indago_text::polarity::negated(sentence_text)));
         put(self.named);
+        if !self.seen.is_empty() {
+            let id = candidate.passage.id;
+            let odds = self.seen.odds(id, &found.range);
+            let behind = odds - self.seen.best();
+            let chained = if question.chained { 1.0 } else { 0.0 };
+            put(odds);
+            put(chained * odds);
+            put(odds - self.seen.best_of(id));
+            put(behind);
+            put(chained * behind);
+            put(flag(found.form == Form::Read));
+        }
         x
     }
 

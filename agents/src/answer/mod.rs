@@ -9,6 +9,7 @@ mod facts;
 mod features;
 mod kinds;
 mod relation;
+mod seen;
 mod several;
 mod span;
 mod stated;
@@ -21,6 +22,7 @@ pub(crate) use facts::Reading;
 pub use features::SPAN_FEATURES;
 pub(crate) use relation::Attribute;
 use relation::path;
+pub(crate) use seen::Seen;
 pub(crate) use span::spans;
 
 /// A passage and the bytes of its text that matter.
@@ -37,8 +39,13 @@ pub(crate) struct Answered {
 }
 
 /// The short answer to `asked` from the passages `selected`.
-pub(crate) fn answer(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> {
-    let mut found = find(asked, pool, selected)?;
+pub(crate) fn answer(
+    asked: &Asked,
+    pool: &Pool,
+    selected: &[PassageId],
+    seen: &Seen,
+) -> Option<Answered> {
+    let mut found = find(asked, pool, selected, seen)?;
     let focus = asked.analysis.focus.as_deref();
     if focus == Some("year") && found.answer.kind == AnswerKind::Time {
         let dates = indago_text::dates(&found.answer.text);
@@ -49,7 +56,7 @@ pub(crate) fn answer(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Opti
     Some(found)
 }
 
-fn find(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> {
+fn find(asked: &Asked, pool: &Pool, selected: &[PassageId], seen: &Seen) -> Option<Answered> {
     let question = &asked.analysis;
     if selected.is_empty() {
         return None;
@@ -82,7 +89,7 @@ fn find(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> 
     {
         return Some(found);
     }
-    span::best_span(asked, pool, selected)
+    span::best_span(asked, pool, selected, seen)
 }
 
 /// Candidates about `name`, most probable first.

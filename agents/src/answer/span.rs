@@ -8,15 +8,15 @@ use std::ops::Range;
 
 use indago_core::{Answer, AnswerKind, PassageId};
 
-use super::Answered;
-use super::candidates::found;
+use super::candidates::{found, read};
 use super::features::{AGREED, AGREED_BY_SOURCES, Around, Question, SpanFeatures};
+use super::{Answered, Seen};
 use crate::asked::Asked;
 use crate::pool::Pool;
 use crate::weights;
 
 /// Passages that spans are taken from, and those that common phrases are taken from.
-const PASSAGES: usize = 8;
+pub(super) const PASSAGES: usize = 8;
 const PHRASE_PASSAGES: usize = 5;
 
 /// Least certainty of a span, and what the probability of being the best adds to it.
@@ -36,8 +36,13 @@ pub(crate) struct Span {
 }
 
 /// The best span among `selected`.
-pub(super) fn best_span(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> {
-    let spans = spans(asked, pool, selected);
+pub(super) fn best_span(
+    asked: &Asked,
+    pool: &Pool,
+    selected: &[PassageId],
+    seen: &Seen,
+) -> Option<Answered> {
+    let spans = spans(asked, pool, selected, seen);
     let best = best(&spans)?;
     let probability = probability(&spans, best);
     Some(Answered {
@@ -67,8 +72,9 @@ fn probability(spans: &[Span], chosen: &Span) -> f64 {
     same.map(weight).sum::<f64>() / all.max(f64::MIN_POSITIVE)
 }
 
-/// Every span of the wanted kind in the first of `selected`, with its features.
-pub(crate) fn spans(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Vec<Span> {
+/// Every span of the wanted kind in the first of `selected`, and what a reader sees there, with its
+/// features.
+pub(crate) fn spans(asked: &Asked, pool: &Pool, selected: &[PassageId], seen: &Seen) -> Vec<Span> {
     let kind = match asked.analysis.answer {
         AnswerKind::YesNo | AnswerKind::Choice => AnswerKind::Entity,
         kind => kind,
@@ -79,8 +85,12 @@ pub(crate) fn spans(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Vec<S
         let Some(candidate) = pool.get(id) else {
             continue;
         };
-        let around = Around::new(&question, candidate, rank);
-        for found in found(asked, candidate, kind, rank < PHRASE_PASSAGES) {
+        let around = Around::new(&question, candidate, rank, seen);
+        let mut found = found(asked, candidate, kind, rank < PHRASE_PASSAGES);
+        if let Some(scores) = seen.passage(id) {
+            read(asked, candidate, scores, &mut found);
+        }
+        for found in found {
             spans.push(Span {
                 key: indago_text::normalize_name(&found.text),
                 features: around.features(&found),

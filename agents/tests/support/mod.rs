@@ -8,13 +8,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use indago_core::ports::{
-    BoxFuture, Library, NameHit, Output, RetrieveError, RetryPolicy, StepKey, StepWork, TaskCtx,
-    TaskError, TaskKey, TaskSet,
+    BoxFuture, Library, NameHit, Output, RetrieveError, RetryPolicy, SpanScores, StepKey, StepWork,
+    TaskCtx, TaskError, TaskKey, TaskSet, TokenScore,
 };
 use indago_core::{
     DocumentId, Event, Hit, IndexCoverage, Location, Passage, PassageId, Provenance, Query, Quote,
@@ -250,6 +251,8 @@ pub struct MemoryLibrary {
     pub without: BTreeSet<String>,
     /// What `reread` gives instead of the stored text, by document.
     pub changed: BTreeMap<String, String>,
+    /// What its reader takes for the answer wherever it stands; it has no reader without.
+    pub sees: Option<String>,
 }
 
 impl MemoryLibrary {
@@ -258,6 +261,7 @@ impl MemoryLibrary {
             corpus,
             without: BTreeSet::new(),
             changed: BTreeMap::new(),
+            sees: None,
         }
     }
 
@@ -298,6 +302,20 @@ impl MemoryLibrary {
         hits.sort_by(Hit::best_first);
         hits.truncate(k);
         hits
+    }
+
+    /// Scores of one passage: high where `seen` stands, low everywhere else.
+    fn read_one(text: &str, seen: &str) -> SpanScores {
+        let at = text.find(seen).map(|start| start..start + seen.len());
+        let logit = |here: bool| if here { 6.0 } else { -6.0 };
+        let token = |word: Range<usize>| TokenScore {
+            start: logit(at.as_ref().is_some_and(|at| at.start == word.start)),
+            end: logit(at.as_ref().is_some_and(|at| at.end == word.end)),
+            range: word,
+        };
+        SpanScores {
+            tokens: indago_text::words(text).into_iter().map(token).collect(),
+        }
     }
 
     fn defining_one(&self, name: &str, k: usize) -> Vec<NameHit> {
@@ -343,6 +361,20 @@ impl MemoryLibrary {
 }
 
 impl Library for MemoryLibrary {
+    fn read_spans(
+        &self,
+        _question: String,
+        passages: Vec<PassageId>,
+    ) -> BoxFuture<'_, Result<Vec<(PassageId, SpanScores)>, RetrieveError>> {
+        let read = |id: PassageId| {
+            let passage = self.corpus.passages.iter().find(|p| p.id == id)?;
+            let seen = self.sees.as_ref()?;
+            Some((id, Self::read_one(&passage.text, seen)))
+        };
+        let read = passages.into_iter().filter_map(read).collect();
+        Box::pin(std::future::ready(Ok(read)))
+    }
+
     fn search(
         &self,
         queries: Vec<Query>,

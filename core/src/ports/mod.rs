@@ -8,6 +8,7 @@ mod entail;
 mod extract;
 mod language;
 mod plan;
+mod read;
 mod retrieve;
 mod task;
 mod tool;
@@ -24,6 +25,7 @@ pub use language::{
     Request, TokenLogprob, TokenUsage,
 };
 pub use plan::{PlanPolicy, Purse};
+pub use read::{SpanReader, SpanScores, TokenScore};
 pub use retrieve::{Candidate, Library, PairScorer, Reranker, RetrieveError, Retriever};
 pub use task::{
     BoxFuture, Output, RetryPolicy, RunEngine, RunError, RunSpec, RunStatus, Started, StepKey,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::corpus::NameHit;
-use super::{BoxFuture, EncodeError, StoreError};
+use super::{BoxFuture, EncodeError, SpanScores, StoreError};
 use crate::{Cancel, Cancelled, Hit, IndexCoverage, Passage, PassageId, Query};
 
 /// Retrieval failed. Sorted by what the caller can do.
@@ -152,6 +152,16 @@ pub trait Library: Send + Sync {
         query: String,
         texts: Vec<String>,
     ) -> BoxFuture<'_, Result<Vec<f32>, RetrieveError>>;
+
+    /// Where in each of `passages` the answer to `question` may stand; nothing without a reader, and
+    /// unknown ids are left out.
+    fn read_spans(
+        &self,
+        _question: String,
+        _passages: Vec<PassageId>,
+    ) -> BoxFuture<'_, Result<Vec<(PassageId, SpanScores)>, RetrieveError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// The bytes `start..end` of a stored document, for checking a quote; `None` when the document
     /// is gone or the range does not fall on its characters.

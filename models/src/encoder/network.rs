@@ -257,15 +257,25 @@ impl Network {
         dims: Dims,
         activations: Activations,
     ) -> Result<Self, ModelError> {
+        Self::from_containers(file, file, dims, activations)
+    }
+
+    /// Unpacks the layers of `file` behind the word vectors and positions of `shared`.
+    pub(super) fn from_containers(
+        file: &Container,
+        shared: &Container,
+        dims: Dims,
+        activations: Activations,
+    ) -> Result<Self, ModelError> {
         let (hidden, inner) = (dims.hidden, dims.inner);
         let levels = match activations {
             Activations::Bits16 => None,
             Activations::Bits8(levels) => Some(levels),
         };
-        file.exact("words.codes", dims.vocabulary * hidden)?;
+        shared.exact("words.codes", dims.vocabulary * hidden)?;
         let words = Words::I8 {
-            codes: file.shared_bytes("words.codes")?,
-            scales: file.floats("words.scales", dims.vocabulary)?,
+            codes: shared.shared_bytes("words.codes")?,
+            scales: shared.floats("words.scales", dims.vocabulary)?,
         };
         let layer = |i: usize| -> Result<Layer, ModelError> {
             let dense =
@@ -285,7 +295,7 @@ impl Network {
         Ok(Self {
             dims,
             words,
-            positions: file.floats("positions", dims.positions * hidden)?,
+            positions: shared.floats("positions", dims.positions * hidden)?,
             embedding_norm: read_norm(file, "norm", hidden)?,
             layers: (0..dims.layers)
                 .into_par_iter()

@@ -1,5 +1,7 @@
 //! Word pieces: each word is cut greedily into the longest pieces of the vocabulary.
 
+use std::ops::Range;
+
 use super::normalize::{Kind, normalize};
 use super::vocabulary::Vocabulary;
 use crate::ModelError;
@@ -64,7 +66,7 @@ impl WordPiece {
     /// Ids of `text` without special tokens, at most `limit`. Reads no further than needed.
     pub fn tokens(&self, text: &str, limit: usize) -> Vec<u32> {
         let mut ids = Vec::new();
-        self.for_each(text, |id| {
+        self.for_each(text, |id, _| {
             if ids.len() < limit {
                 ids.push(id);
             }
@@ -73,32 +75,43 @@ impl WordPiece {
         ids
     }
 
+    /// As [`Self::tokens`] of the whole text, each with the bytes of the word that it is of.
+    pub fn tokens_in_place(&self, text: &str) -> Vec<(u32, Range<usize>)> {
+        let mut tokens = Vec::new();
+        self.for_each(text, |id, word| {
+            tokens.push((id, word.clone()));
+            true
+        });
+        tokens
+    }
+
     /// Number of tokens in `text`, without special tokens.
     pub fn count(&self, text: &str) -> usize {
         let mut n = 0;
-        self.for_each(text, |_| {
+        self.for_each(text, |_, _| {
             n += 1;
             true
         });
         n
     }
 
-    /// Calls `take` for each id until it returns false.
-    fn for_each(&self, text: &str, mut take: impl FnMut(u32) -> bool) {
+    /// Calls `take` for each id, with the bytes of its word, until it returns false.
+    fn for_each(&self, text: &str, mut take: impl FnMut(u32, &Range<usize>) -> bool) {
         let mut word = Word::default();
-        for c in text.chars() {
+        for (at, c) in text.char_indices() {
+            let bytes = at..at + c.len_utf8();
             let mut wants_more = true;
             normalize(c, |kind, c| {
                 if !wants_more {
                     return;
                 }
                 if kind == Kind::Letter {
-                    word.push(c);
+                    word.push(c, &bytes);
                     return;
                 }
                 wants_more = self.flush(&mut word, &mut take);
                 if wants_more && kind == Kind::Alone {
-                    word.push(c);
+                    word.push(c, &bytes);
                     wants_more = self.flush(&mut word, &mut take);
                 }
             });
@@ -110,15 +123,15 @@ impl WordPiece {
     }
 
     /// Hands out the pieces of `word` and clears it. False once `take` wants no more.
-    fn flush(&self, word: &mut Word, take: &mut impl FnMut(u32) -> bool) -> bool {
+    fn flush(&self, word: &mut Word, take: &mut impl FnMut(u32, &Range<usize>) -> bool) -> bool {
         if word.n_chars == 0 {
             return true;
         }
         let whole = word.n_chars <= MAX_WORD_CHARS && self.cut(word);
         let wants_more = if whole {
-            word.pieces.iter().all(|&id| take(id))
+            word.pieces.iter().all(|&id| take(id, &word.bytes))
         } else {
-            take(self.unknown)
+            take(self.unknown, &word.bytes)
         };
         word.text.clear();
         word.n_chars = 0;
@@ -145,11 +158,18 @@ impl WordPiece {
 struct Word {
     text: String,
     n_chars: usize,
+    /// Where it stands.
+    bytes: Range<usize>,
     pieces: Vec<u32>,
 }
 
 impl Word {
-    fn push(&mut self, c: char) {
+    /// Takes in `c`, which was made of what stands at `bytes`.
+    fn push(&mut self, c: char, bytes: &Range<usize>) {
+        if self.n_chars == 0 {
+            self.bytes.start = bytes.start;
+        }
+        self.bytes.end = bytes.end;
         self.n_chars += 1;
         // A longer word is unknown whatever it is: keep no more of it.
         if self.n_chars <= MAX_WORD_CHARS {
@@ -187,6 +207,21 @@ mod tests {
     fn a_word_with_an_unknown_part_is_one_unknown_token() {
         check("unx un", &[0, 3]);
         check(&"un".repeat(51), &[0]);
+    }
+
+    #[test]
+    fn tokens_know_the_bytes_of_their_word() {
+        let tokens = tokenizer().tokens_in_place("Unable!  caf\u{e9}s \u{4e2d}unx");
+        let expected = [
+            (3, 0..6),
+            (5, 0..6),
+            (6, 6..7),
+            (7, 9..15),
+            (9, 9..15),
+            (8, 16..19),
+            (0, 19..22),
+        ];
+        assert_eq!(tokens, expected);
     }
 
     #[test]

@@ -109,6 +109,9 @@ pub(crate) struct Checkpoint {
 /// Longest sequence of sentence-transformers' all-MiniLM-L6-v2 (its `sentence_bert_config.json`).
 const MAX_POSITIONS: usize = 256;
 
+/// What published models call the head that finds answers.
+const READER_HEAD: &str = "qa_outputs";
+
 impl Dims {
     /// The sizes in a configuration of `family`, under the names of any.
     fn of(config: &Config, first_position: usize, max_positions: usize) -> Result<Self, String> {
@@ -148,6 +151,26 @@ impl Checkpoint {
             vocabulary,
             ..model
         })
+    }
+
+    /// Reads a folder with a model that was trained to find answers in passages
+    /// (`BertForQuestionAnswering`), and its head: `[2, hidden]`, starts and ends.
+    ///
+    /// # Errors
+    /// As [`Self::read`], or when it has no such head.
+    pub(crate) fn read_reader(folder: &Path) -> Result<(Self, DenseTensors), ModelError> {
+        let config = Config::read(folder)?;
+        let head = |tensors: &Tensors, dims: Dims| tensors.dense(READER_HEAD, 2, dims.hidden);
+        Self::read_with(folder, &config, &family::BERT, MAX_POSITIONS, head)
+    }
+
+    /// Whether the folder holds what [`Self::read_reader`] reads.
+    ///
+    /// # Errors
+    /// When its weights cannot be opened.
+    pub(crate) fn is_reader(folder: &Path) -> Result<bool, ModelError> {
+        let tensors = Tensors::open(&folder.join("model.safetensors"))?;
+        Ok(tensors.has(&format!("{READER_HEAD}.weight")))
     }
 
     /// Reads a folder of a family and, with `head`, what its file holds beside the encoder, but no

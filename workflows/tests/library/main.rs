@@ -152,6 +152,7 @@ fn library(fake: &Arc<Fake>, threads: usize) -> CpuLibrary {
         stats: fake.clone(),
         names: fake.clone(),
         similarity: Similarity::Encoder(fake.clone()),
+        reader: None,
         coverage: IndexCoverage {
             passages: 1,
             embedded: 0,

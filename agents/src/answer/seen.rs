@@ -1,0 +1,74 @@
+//! What a reader sees in the passages that answers are looked for in.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use indago_core::PassageId;
+use indago_core::ports::{Library, RetrieveError, SpanScores};
+
+/// Passages that are read: those that spans are taken from.
+const PASSAGES: usize = super::span::PASSAGES;
+
+/// Odds beyond which it does not matter how large they are, as logarithms, and the unit that
+/// features have them in.
+const MOST: f64 = 20.0;
+const UNIT: f64 = 10.0;
+
+/// Where in each passage the answer may stand. Empty without a reader.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    passages: BTreeMap<PassageId, SpanScores>,
+}
+
+impl Seen {
+    /// Has the first of `selected` read for `question`.
+    pub(crate) async fn read(
+        library: &dyn Library,
+        question: &str,
+        selected: &[PassageId],
+    ) -> Result<Self, RetrieveError> {
+        let first = selected.iter().take(PASSAGES).copied().collect();
+        let passages = library.read_spans(question.to_owned(), first).await?;
+        Ok(Self {
+            passages: passages.into_iter().collect(),
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.passages.is_empty()
+    }
+
+    pub(super) fn passage(&self, id: PassageId) -> Option<&SpanScores> {
+        self.passages.get(&id)
+    }
+
+    /// The odds of `range` of passage `id` against the answer's not being there, as a feature. What
+    /// stands in no text (a title) is as likely as that.
+    pub(crate) fn odds(&self, id: PassageId, range: &Range<usize>) -> f64 {
+        let odds = self.passages.get(&id).and_then(|p| p.log_odds(range));
+        odds.map_or(0.0, feature)
+    }
+
+    /// The best odds in passage `id`.
+    pub(super) fn best_of(&self, id: PassageId) -> f64 {
+        self.passages.get(&id).map_or(0.0, best)
+    }
+
+    /// The best odds in any passage.
+    pub(crate) fn best(&self) -> f64 {
+        self.passages
+            .values()
+            .map(best)
+            .reduce(f64::max)
+            .unwrap_or(0.0)
+    }
+}
+
+fn best(scores: &SpanScores) -> f64 {
+    let best = scores.best(1);
+    best.first().map_or(0.0, |(_, odds)| feature(*odds))
+}
+
+fn feature(odds: f32) -> f64 {
+    f64::from(odds).clamp(-MOST, MOST) / UNIT
+}
