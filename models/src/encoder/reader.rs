@@ -10,7 +10,7 @@ use indago_kernels::dot_f32;
 use super::batch::{for_each, groups};
 use super::forward::{Workspace, states};
 use super::minilm::EMBEDDED as ENCODER;
-use super::network::{Activations, Network, read_dims};
+use super::network::{Activations, Levels, Network, read_dims};
 use crate::ModelError;
 use crate::tokenizer::{Vocabulary, WordPiece};
 use crate::weights::Dims;
@@ -18,6 +18,9 @@ use crate::weights::container::Container;
 
 /// Its weights, without those that it shares with the encoder. Their README says how they were trained.
 pub(crate) static EMBEDDED: &[u8] = include_bytes!("../../weights/reader.int8");
+
+/// As in the encoder that its words are shared with.
+const ACTIVATIONS: Activations = Activations::Bits8(Levels::USUAL);
 
 /// Tokens of a question and of a title that are read; the rest is cut off. The same numbers stand in
 /// `models/training/train_reader.py`.
@@ -99,7 +102,7 @@ impl Reader {
         }
         let (file, dims) = (&self.file, self.dims);
         let unpacked = Unpacked {
-            network: Network::from_containers(file, &self.encoder, dims, Activations::Bits16)?,
+            network: Network::from_containers(file, &self.encoder, dims, ACTIVATIONS)?,
             spans: file.floats("spans", 2 * dims.hidden)?,
         };
         // Two threads may have unpacked at once; both results are the same.
