@@ -17,7 +17,9 @@ const UNIT: f64 = 10.0;
 /// Where in each passage the answer may stand. Empty without a reader.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    passages: BTreeMap<PassageId, SpanScores>,
+    /// With the best odds in each, as a feature.
+    passages: BTreeMap<PassageId, (SpanScores, f64)>,
+    best: f64,
 }
 
 impl Seen {
@@ -29,8 +31,18 @@ impl Seen {
     ) -> Result<Self, RetrieveError> {
         let first = selected.iter().take(PASSAGES).copied().collect();
         let passages = library.read_spans(question.to_owned(), first).await?;
+        // Found once: hundreds of spans are compared with it.
+        let passages: BTreeMap<PassageId, (SpanScores, f64)> = passages
+            .into_iter()
+            .map(|(id, scores)| {
+                let best = best(&scores);
+                (id, (scores, best))
+            })
+            .collect();
+        let best = passages.values().map(|(_, best)| *best);
         Ok(Self {
-            passages: passages.into_iter().collect(),
+            best: best.reduce(f64::max).unwrap_or(0.0),
+            passages,
         })
     }
 
@@ -39,28 +51,24 @@ impl Seen {
     }
 
     pub(super) fn passage(&self, id: PassageId) -> Option<&SpanScores> {
-        self.passages.get(&id)
+        self.passages.get(&id).map(|(scores, _)| scores)
     }
 
     /// The odds of `range` of passage `id` against the answer's not being there, as a feature. What
     /// stands in no text (a title) is as likely as that.
     pub(crate) fn odds(&self, id: PassageId, range: &Range<usize>) -> f64 {
-        let odds = self.passages.get(&id).and_then(|p| p.log_odds(range));
+        let odds = self.passage(id).and_then(|p| p.log_odds(range));
         odds.map_or(0.0, feature)
     }
 
     /// The best odds in passage `id`.
     pub(super) fn best_of(&self, id: PassageId) -> f64 {
-        self.passages.get(&id).map_or(0.0, best)
+        self.passages.get(&id).map_or(0.0, |(_, best)| *best)
     }
 
     /// The best odds in any passage.
     pub(crate) fn best(&self) -> f64 {
-        self.passages
-            .values()
-            .map(best)
-            .reduce(f64::max)
-            .unwrap_or(0.0)
+        self.best
     }
 }
 
