@@ -32,6 +32,7 @@ use crate::{Compute, Error, ModelReasoner, Project};
 
 /// The model of the fast tier.
 const FAST_TIER: &str = "static-minilm/int8";
+/// The reader of short answers.
 const READER_NAME: &str = "reader/int8";
 
 /// The embedded encoder; unpacked once per process.

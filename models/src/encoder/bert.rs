@@ -2,7 +2,6 @@
 //! encoders share.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use indago_core::Cancel;
 use indago_core::ports::EncodeError;
@@ -10,7 +9,7 @@ use indago_kernels::product::{PackedF32, linear_f32};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::batch::{for_each, groups};
-use super::forward::{Second, Workspace, states};
+use super::forward::{Second, Workspaces, states};
 use super::network::Network;
 use crate::ModelError;
 use crate::tokenizer::Tokenizer;
@@ -46,7 +45,7 @@ pub(super) struct Bert {
     network: Network,
     /// What tokens of a second text get beside the first text's type.
     second: Vec<f32>,
-    idle: Mutex<Vec<Workspace>>,
+    idle: Workspaces,
 }
 
 impl Bert {
@@ -82,7 +81,7 @@ impl Bert {
             },
             second,
             network: Network::from_checkpoint(model, precision)?,
-            idle: Mutex::default(),
+            idle: Workspaces::default(),
         })
     }
 
@@ -116,7 +115,7 @@ impl Bert {
                 vector: &self.second,
                 seen: &seen,
             };
-            let mut workspace = self.take_workspace();
+            let mut workspace = self.idle.take();
             let mut rest = states(&self.network, &ids, Some(second), threads, &mut workspace);
             let mut rows = vec![0.0; group.len() * width];
             for (ids, out) in ids.iter().zip(rows.chunks_exact_mut(width)) {
@@ -124,7 +123,7 @@ impl Bert {
                 each(tokens, out);
                 rest = others;
             }
-            self.give_back(workspace);
+            self.idle.give_back(workspace);
             Ok(rows)
         };
         let made = for_each(&groups, &lengths, run)?;
@@ -135,16 +134,6 @@ impl Bert {
             }
         }
         Ok(out)
-    }
-
-    fn take_workspace(&self) -> Workspace {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop().unwrap_or_default()
-    }
-
-    fn give_back(&self, workspace: Workspace) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(workspace);
     }
 }
 

@@ -9,6 +9,7 @@
 //! So threads meet once a layer. Vectors do not depend on how many there are.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use indago_kernels::{ByDistance, add_layer_norm, attention, l2_normalize, mean_rows};
 use rayon::prelude::*;
@@ -35,6 +36,22 @@ pub(super) struct Workspace {
     next_qkv: Vec<f32>,
     /// One for each thread.
     shares: Vec<ShareMemory>,
+}
+
+/// Workspaces that no thread uses at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Workspaces(Mutex<Vec<Workspace>>);
+
+impl Workspaces {
+    pub(super) fn take(&self) -> Workspace {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.pop().unwrap_or_default()
+    }
+
+    pub(super) fn give_back(&self, workspace: Workspace) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(workspace);
+    }
 }
 
 /// What a thread needs for its rows.

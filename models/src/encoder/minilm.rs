@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use indago_core::Cancel;
 use indago_core::ports::{
@@ -13,7 +13,7 @@ use indago_kernels::dot_f32;
 use rayon::prelude::*;
 
 use super::batch::{for_each, groups};
-use super::forward::{Workspace, forward, forward_tokens};
+use super::forward::{Workspaces, forward, forward_tokens};
 use super::network::{Activations, Levels, Network, device_weights, read_dims};
 use crate::ModelError;
 use crate::tokenizer::{Vocabulary, WordPiece};
@@ -54,8 +54,7 @@ pub struct MiniLm {
     source: Source,
     strangers: Option<f32>,
     network: OnceLock<Network>,
-    /// Workspaces that no thread uses at the moment.
-    idle: Mutex<Vec<Workspace>>,
+    idle: Workspaces,
 }
 
 enum Source {
@@ -157,7 +156,7 @@ impl MiniLm {
             source,
             strangers: None,
             network: OnceLock::new(),
-            idle: Mutex::default(),
+            idle: Workspaces::default(),
         })
     }
 
@@ -187,9 +186,9 @@ impl MiniLm {
             cancel.check()?;
             let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].as_slice()).collect();
             let mut rows = vec![0.0; group.len() * width];
-            let mut workspace = self.take_workspace();
+            let mut workspace = self.idle.take();
             forward(network, &ids, threads, &mut workspace, &mut rows);
-            self.give_back(workspace);
+            self.idle.give_back(workspace);
             Ok(rows)
         };
         let encoded = for_each(&groups, &lengths, encode_group)?;
@@ -263,18 +262,6 @@ impl MiniLm {
         ids.push(self.tokenizer.end());
         ids
     }
-
-    fn take_workspace(&self) -> Workspace {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop().unwrap_or_default()
-    }
-
-    fn give_back(&self, workspace: Workspace) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(workspace);
-    }
 }
 
 impl Encoder for MiniLm {
@@ -329,9 +316,9 @@ impl TokenEncoder for MiniLm {
             |group: &[usize], threads: usize| -> Result<Vec<Vec<f32>>, EncodeError> {
                 cancel.check()?;
                 let ids: Vec<&[u32]> = group.iter().map(|&i| sequences[i].as_slice()).collect();
-                let mut workspace = self.take_workspace();
+                let mut workspace = self.idle.take();
                 let rows = forward_tokens(network, &ids, threads, &mut workspace);
-                self.give_back(workspace);
+                self.idle.give_back(workspace);
                 Ok(rows)
             };
         let groups = groups(&lengths);

@@ -1,14 +1,14 @@
 //! The reader that ships with indago: where in a passage the answer to a question stands.
 
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use indago_core::Cancel;
 use indago_core::ports::{EncodeError, SpanReader, SpanScores, TokenScore};
 use indago_kernels::dot_f32;
 
 use super::batch::{for_each, groups};
-use super::forward::{Workspace, states};
+use super::forward::{Workspaces, states};
 use super::minilm::EMBEDDED as ENCODER;
 use super::network::{Activations, Levels, Network, read_dims};
 use crate::ModelError;
@@ -44,8 +44,7 @@ pub struct Reader {
     file: Container,
     encoder: Container,
     network: OnceLock<Unpacked>,
-    /// Workspaces that no thread uses at the moment.
-    idle: Mutex<Vec<Workspace>>,
+    idle: Workspaces,
 }
 
 struct Unpacked {
@@ -92,7 +91,7 @@ impl Reader {
             file,
             encoder,
             network: OnceLock::new(),
-            idle: Mutex::default(),
+            idle: Workspaces::default(),
         })
     }
 
@@ -192,7 +191,7 @@ impl SpanReader for Reader {
         let read = |group: &[usize], threads: usize| -> Result<Vec<Vec<TokenScore>>, EncodeError> {
             cancel.check()?;
             let ids: Vec<&[u32]> = group.iter().map(|&i| windows[i].ids.as_slice()).collect();
-            let mut workspace = self.take_workspace();
+            let mut workspace = self.idle.take();
             let mut rest = states(&unpacked.network, &ids, None, threads, &mut workspace);
             let mut scored = Vec::with_capacity(group.len());
             for &i in group {
@@ -200,7 +199,7 @@ impl SpanReader for Reader {
                 scored.push(self.scores(unpacked, &windows[i], rows));
                 rest = others;
             }
-            self.give_back(workspace);
+            self.idle.give_back(workspace);
             Ok(scored)
         };
         let scored = for_each(&groups, &lengths, read)?;
@@ -216,19 +215,7 @@ impl SpanReader for Reader {
     }
 }
 
-impl Reader {
-    fn take_workspace(&self) -> Workspace {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop().unwrap_or_default()
-    }
-
-    fn give_back(&self, workspace: Workspace) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(workspace);
-    }
-}
+impl Reader {}
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
