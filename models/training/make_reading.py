@@ -5,12 +5,12 @@
 
 A sentence loses one of its names, dates or numbers and is turned into a question that asks for it (cloze
 questions, Lewis et al., ACL 2019; from another passage than the one that is read, Fabbri et al., ACL 2020).
-The passage to read is, most often, another one that has the answer and a further name of the sentence; else
-the sentence's own. A share of the exercises gives a passage that is about the same names and lacks the
-answer. No question of any data set is read.
+The passage to read is the sentence's own, or, for a quarter of those with an answer, another
+one that has the answer and a further name of the sentence. A fifth of the exercises gives a passage that is
+about the same names and lacks the answer. No question of any data set is read.
 
-A line: `question`, `title`, `text`, `starts` and `ends`: bytes of `text` where the answer stands, none where
-it is not there.
+A line: `question`, `title`, `text`, `starts` and `ends`: characters of `text` where the answer stands, none
+where it is not there.
 """
 
 import argparse
