@@ -240,3 +240,36 @@ fn a_walk_over_phrases_reaches_a_passage_without_a_word_of_the_question() {
     assert!(!hits.is_empty() && hits.iter().all(|path| path.starts_with("village")));
     assert!(found(dir.path(), "ppr", &Query::new(""), 10).is_empty());
 }
+
+#[test]
+fn a_walk_starts_from_the_fact_that_means_what_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let orders = "Vessels lie at anchor by order of Ada Quill. Bruno Lund counts how ships rest.";
+    let pairs = files(&[
+        ("orders.txt", orders),
+        ("quill.txt", "Ada Quill came from a village in the hills."),
+        ("lund.txt", "Bruno Lund came from a village in the hills."),
+        ("bread.txt", "Bread needs flour, water, salt and yeast."),
+    ]);
+    index(dir.path(), &pairs);
+    let mut writer = CorpusWriter::open(dir.path(), &support::options()).unwrap();
+    writer
+        .embed_missing(&Meaning, |_| (), &Cancel::new())
+        .unwrap();
+    drop(writer);
+    let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+    let found = |encoder: Option<Arc<dyn Encoder>>| -> Vec<String> {
+        let walk = corpus.retriever("ppr", encoder).unwrap();
+        let query = Query::new("Where do ships rest?");
+        let hits = walk.search(&query, 3, &Cancel::new()).unwrap();
+        hits.iter()
+            .map(|hit| corpus.source_of(hit.passage).unwrap().unwrap().path)
+            .collect()
+    };
+    assert_eq!(
+        found(Some(Arc::new(Meaning))),
+        ["orders.txt", "quill.txt", "lund.txt"]
+    );
+    // Words alone lead to the other.
+    assert_eq!(found(None)[..2], ["orders.txt", "lund.txt"]);
+}

@@ -33,7 +33,7 @@ impl Default for FusedOptions {
 
 /// Say of the lexical and the dense list. Chosen on five evaluation sets, where dense weights from
 /// 0.65 to 0.8 are within 1.5 points of nDCG@10 of each other (ADR 0007).
-const WEIGHTS: (f32, f32) = (0.25, 0.75);
+pub(super) const WEIGHTS: (f32, f32) = (0.25, 0.75);
 
 /// A retriever with its say in the fusion.
 #[derive(Clone)]

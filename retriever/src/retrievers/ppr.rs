@@ -2,9 +2,9 @@
 //! without a language model: names and titles are the phrases, sentences the facts. Of passages whose
 //! names and facts were extracted ([`crate::facts`]) these are taken instead.
 //!
-//! Seeds are the phrases of the query and of the sentences that share most with it, each by its
-//! score over the passages that hold it, and every passage of the fused list by a twentieth of its
-//! score; a walk that returns to them half of the time gives passages their order.
+//! Seeds are the names in the query and the phrases of the facts nearest to it by words and vectors,
+//! each by its score over the passages that hold it, and every passage of the fused list by a
+//! twentieth of its score; a walk that returns to them half of the time gives passages their order.
 //!
 //! There to be compared with [`super::Graph`]. Its graph is stored where that was asked for; else it is
 //! made in memory at the first search.
@@ -12,22 +12,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use indago_core::ports::{Encoder, Facts, RetrieveError, Retriever, Triple};
+use indago_core::ports::{Encoder, Facts, RetrieveError, Retriever, Role, Triple};
 use indago_core::{Cancel, Hit, Query};
+use indago_kernels::dot_f32;
 use indago_kernels::pagerank::Walk;
 use indago_text::normalize_name;
 
-use super::fused::Fused;
+use super::fused::{Fused, WEIGHTS};
 use super::hits;
 use crate::corpus::Corpus;
+use crate::encoded;
 use crate::graph::{PhraseGraph, QueryTerms, by_mass, phrases_of};
 
 /// Fused passages that are seeds.
 const PASSAGES: usize = 200;
-/// The first passages, whose sentences are linked to.
+/// The first passages, whose facts the query is linked to.
 const READ: usize = 20;
-/// Sentences whose phrases are seeds.
-const SENTENCES: usize = 5;
+/// Facts whose phrases are seeds, and what one counts beside a name in the query.
+const FACTS: usize = 5;
+const FACT_WEIGHT: f32 = 0.5;
 /// Phrases that are seeds.
 const PHRASES: usize = 10;
 /// What a passage's score counts beside a phrase's; the optimum is flat.
@@ -36,6 +39,7 @@ const PASSAGE_WEIGHT: f32 = 0.05;
 pub(super) struct Ppr {
     corpus: Corpus,
     fused: Fused,
+    encoder: Option<Arc<dyn Encoder>>,
     graph: OnceLock<Known>,
 }
 
@@ -52,7 +56,8 @@ impl Ppr {
     ) -> Result<Self, RetrieveError> {
         Ok(Self {
             corpus: corpus.clone(),
-            fused: Fused::over(corpus, encoder)?,
+            fused: Fused::over(corpus, encoder.clone())?,
+            encoder,
             graph: OnceLock::new(),
         })
     }
@@ -71,54 +76,16 @@ impl Ppr {
         Ok(self.graph.get_or_init(|| Known { graph, facts }))
     }
 
-    /// Phrases to start from with their scores: the query's own and those of its best sentences.
+    /// Phrases to start from with their scores: the query's own and those of the facts it is linked
+    /// to.
     fn phrases(
         &self,
         query: &Query,
         fused: &[Hit],
         known: &Known,
+        cancel: &Cancel,
     ) -> Result<Vec<(u32, f32)>, RetrieveError> {
-        let Known { graph, facts } = known;
-        let store = self.corpus.store();
-        let terms = QueryTerms::new(&query.text, &self.corpus);
-        let best = fused
-            .first()
-            .map_or(1.0, |hit| hit.score.max(f32::MIN_POSITIVE));
-        // Sentences and facts with what they are about.
-        let mut sentences: Vec<(f32, String, Vec<String>)> = Vec::new();
-        for hit in fused.iter().take(READ) {
-            let Some(passage) = self.corpus.passage(hit.passage)? else {
-                continue;
-            };
-            let row = store.row_of(hit.passage);
-            let key = row.map(|row| store.passage_row(row).embed_key);
-            if let Some(facts) = key.and_then(|key| facts.get(&key)) {
-                for Triple {
-                    subject,
-                    relation,
-                    object,
-                } in &facts.triples
-                {
-                    let told = format!("{}. {subject} {relation} {object}", passage.title);
-                    let share = terms.share(terms.in_text(&told));
-                    let ends = [
-                        PhraseGraph::normalised(subject),
-                        PhraseGraph::normalised(object),
-                    ];
-                    let ends = ends.into_iter().flatten().collect();
-                    sentences.push((share * hit.score / best, told, ends));
-                }
-                continue;
-            }
-            for range in indago_text::sentences(&passage.text) {
-                let sentence = passage.text.get(range).unwrap_or_default();
-                // A sentence about the passage's title need not repeat it.
-                let told = format!("{}. {sentence}", passage.title);
-                let share = terms.share(terms.in_text(&told));
-                sentences.push((share * hit.score / best, told, Vec::new()));
-            }
-        }
-        sentences.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let graph = &known.graph;
         let mut scores: BTreeMap<u32, (f32, u32)> = BTreeMap::new();
         let mut note = |phrase: &str, score: f32| {
             if let Some((node, passages)) = graph.phrase(phrase) {
@@ -130,14 +97,10 @@ impl Ppr {
         for name in indago_text::names_in_question(&query.text) {
             note(&normalize_name(&name.text), 1.0);
         }
-        for (score, sentence, ends) in sentences.iter().take(SENTENCES) {
-            let phrases = if ends.is_empty() {
-                phrases_of(sentence)
-            } else {
-                ends.clone()
-            };
-            for phrase in phrases {
-                note(&phrase, *score);
+        let facts = self.facts(&fused[..fused.len().min(READ)], known)?;
+        for (fact, score) in self.linked(&query.text, &facts, cancel)? {
+            for phrase in fact.phrases() {
+                note(&phrase, FACT_WEIGHT * score);
             }
         }
         let mut seeds: Vec<(u32, f32)> = scores
@@ -147,6 +110,106 @@ impl Ppr {
         seeds.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         seeds.truncate(PHRASES);
         Ok(seeds)
+    }
+
+    /// What the passages of `hits` state: the facts that were read off them, else their sentences.
+    fn facts(&self, hits: &[Hit], known: &Known) -> Result<Vec<Fact>, RetrieveError> {
+        let store = self.corpus.store();
+        let best = hits
+            .first()
+            .map_or(1.0, |hit| hit.score.max(f32::MIN_POSITIVE));
+        let mut out = Vec::new();
+        for hit in hits {
+            let Some(passage) = self.corpus.passage(hit.passage)? else {
+                continue;
+            };
+            let share = hit.score / best;
+            let row = store.row_of(hit.passage);
+            let key = row.map(|row| store.passage_row(row).embed_key);
+            if let Some(facts) = key.and_then(|key| known.facts.get(&key)) {
+                for Triple {
+                    subject,
+                    relation,
+                    object,
+                } in &facts.triples
+                {
+                    let ends = [subject, object].map(|end| PhraseGraph::normalised(end));
+                    out.push(Fact {
+                        told: format!("{}. {subject} {relation} {object}", passage.title),
+                        ends: Some(ends.into_iter().flatten().collect()),
+                        share,
+                    });
+                }
+                continue;
+            }
+            for range in indago_text::sentences(&passage.text) {
+                let sentence = passage.text.get(range).unwrap_or_default();
+                out.push(Fact {
+                    // A sentence about the passage's title need not repeat it.
+                    told: format!("{}. {sentence}", passage.title),
+                    ends: None,
+                    share,
+                });
+            }
+        }
+        Ok(out)
+    }
+
+    /// The facts nearest to `query` with their scores, 0 to 1: by words and by vectors, weighted as
+    /// in the fusion of passages, and by the passage that states them.
+    fn linked<'a>(
+        &self,
+        query: &str,
+        facts: &'a [Fact],
+        cancel: &Cancel,
+    ) -> Result<Vec<(&'a Fact, f32)>, RetrieveError> {
+        let terms = QueryTerms::new(query, &self.corpus);
+        let shares = facts.iter().map(|f| terms.share(terms.in_text(&f.told)));
+        let mut scores = to_unit(shares.collect(), 0.0);
+        if let Some(encoder) = self.encoder.as_deref().filter(|_| !facts.is_empty()) {
+            let asked = encoded::encode(encoder, &[query], Role::Query, cancel)?;
+            let told: Vec<&str> = facts.iter().map(|f| f.told.as_str()).collect();
+            let told = encoded::encode(encoder, &told, Role::Passage, cancel)?;
+            let cosines: Vec<f32> = (0..told.rows)
+                .map(|i| dot_f32(asked.row(0), told.row(i)))
+                .collect();
+            let low = cosines.iter().copied().fold(f32::INFINITY, f32::min);
+            let (by_words, by_vectors) = WEIGHTS;
+            for (score, near) in scores.iter_mut().zip(to_unit(cosines, low)) {
+                *score = by_words * *score + by_vectors * near;
+            }
+        }
+        let weighted = |(fact, score): (&'a Fact, f32)| (fact, fact.share * score);
+        let mut linked: Vec<(&Fact, f32)> = facts.iter().zip(scores).map(weighted).collect();
+        linked.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.told.cmp(&b.0.told)));
+        linked.truncate(FACTS);
+        Ok(linked)
+    }
+}
+
+/// Brings `values` from `low` and their greatest to 0 and 1.
+fn to_unit(mut values: Vec<f32>, low: f32) -> Vec<f32> {
+    let high = values.iter().copied().fold(low, f32::max);
+    let range = (high - low).max(f32::MIN_POSITIVE);
+    for value in &mut values {
+        *value = (*value - low) / range;
+    }
+    values
+}
+
+/// A sentence, or what a language model read off a passage.
+struct Fact {
+    /// Its words behind the passage's title.
+    told: String,
+    /// Normalised phrases at its ends, where it was read off.
+    ends: Option<Vec<String>>,
+    /// The passage's score as a share of the best.
+    share: f32,
+}
+
+impl Fact {
+    fn phrases(&self) -> Vec<String> {
+        self.ends.clone().unwrap_or_else(|| phrases_of(&self.told))
     }
 }
 
@@ -163,7 +226,7 @@ impl Retriever for Ppr {
         let known = self.graph(cancel)?;
         let graph = &known.graph;
         let store = self.corpus.store();
-        let mut seeds = self.phrases(query, &fused, known)?;
+        let mut seeds = self.phrases(query, &fused, known, cancel)?;
         let first = &fused[..fused.len().min(PASSAGES)];
         let (low, high) = (first[first.len() - 1].score, first[0].score);
         for hit in first {
