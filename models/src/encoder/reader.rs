@@ -215,8 +215,6 @@ impl SpanReader for Reader {
     }
 }
 
-impl Reader {}
-
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Reader[{}]", self.name)
