@@ -14,7 +14,7 @@ use crate::pool::{Candidate, Pool};
 use crate::weights;
 
 /// What the evidence is judged by, in the order of the coefficients.
-pub const EVIDENCE: [&str; 52] = [
+pub const EVIDENCE: [&str; 51] = [
     "best probability of a passage",
     "second best",
     "third best",
@@ -65,7 +65,6 @@ pub const EVIDENCE: [&str; 52] = [
     "names sources: certainty of the short answer",
     "the reader's best odds in a passage",
     "the reader's odds of the short answer",
-    "guessed: the reader's odds of the short answer",
     "plain question: the reader's best odds in a passage",
 ];
 
@@ -206,7 +205,6 @@ pub(crate) fn evidence(
         from_sources * certainty,
         seen.best(),
         seen_there,
-        guessed * seen_there,
         plain * seen.best(),
     ]
 }

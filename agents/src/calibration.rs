@@ -6,7 +6,7 @@ use indago_core::{DocumentId, PassageId};
 use crate::SearchInput;
 pub use crate::abstain::EVIDENCE;
 pub use crate::answer::SPAN_FEATURES;
-use crate::answer::Seen;
+use crate::answer::{FITTED_ON, Seen, answer};
 pub use crate::judge::FEATURES;
 
 /// One candidate in one round.
@@ -60,10 +60,11 @@ pub async fn examine(
         crate::search::CONSIDERED,
     );
     let (asked, pool) = (&trail.asked, &trail.pool);
-    let seen = Seen::read(library, &asked.text, &selected).await?;
-    let answered = crate::answer::answer(asked, pool, &selected, &seen);
+    let (answered, seen) = answer(library, asked, pool, &selected).await?;
     let evidence = crate::abstain::evidence(asked, pool, &selected, answered.as_ref(), &seen);
-    let spans = crate::answer::spans(asked, pool, &selected, &seen)
+    // Spans of all questions, also of those that rules answer.
+    let seen = Seen::read(library, &asked.text, &selected, FITTED_ON).await?;
+    let spans = crate::answer::spans(asked, pool, &selected, FITTED_ON, &seen)
         .into_iter()
         .map(|s| (s.text, s.features.to_vec()))
         .collect();

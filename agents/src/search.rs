@@ -6,7 +6,7 @@ use indago_core::ports::{Library, TaskCtx, TaskError};
 use indago_core::{Bridge, Claim, Event, Finding, PassageId, StopReason, Usage};
 
 use crate::abstain::{Evidence, answer_confidence, confidence, evidence, least_confidence};
-use crate::answer::{Answered, Seen, answer};
+use crate::answer::{Answered, answer};
 use crate::asked::Asked;
 use crate::bridge::{follow, named};
 use crate::judge::{Features, Scales, judge};
@@ -81,10 +81,9 @@ pub async fn search_sub_question(
     let trail = explore(cx, library, input).await?;
     let sources = limit(input);
     let mut selected = select(&trail.pool, sources, CONSIDERED);
-    let seen = Seen::read(library, &trail.asked.text, &selected).await?;
-    let answered = answer(&trail.asked, &trail.pool, &selected, &seen);
-    let answered = of_last_part(input, &trail, answered);
     let (asked, pool) = (&trail.asked, &trail.pool);
+    let (answered, seen) = answer(library, asked, pool, &selected).await?;
+    let answered = of_last_part(input, &trail, answered);
     let evidence = evidence(asked, pool, &selected, answered.as_ref(), &seen);
     let places = answered.as_ref().map_or(&[][..], |a| &a.from);
     let reasoned = answered.as_ref().is_some_and(|a| a.certainty >= REASONED);

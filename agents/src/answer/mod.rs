@@ -14,6 +14,7 @@ mod several;
 mod span;
 mod stated;
 
+use indago_core::ports::{Library, RetrieveError};
 use indago_core::{Answer, AnswerKind, PassageId};
 
 use crate::asked::Asked;
@@ -23,7 +24,7 @@ pub use features::SPAN_FEATURES;
 pub(crate) use relation::Attribute;
 use relation::path;
 pub(crate) use seen::Seen;
-pub(crate) use span::spans;
+pub(crate) use span::{FITTED_ON, spans};
 
 /// A passage and the bytes of its text that matter.
 pub(crate) type Place = (PassageId, std::ops::Range<usize>);
@@ -38,31 +39,47 @@ pub(crate) struct Answered {
     pub(crate) from: Vec<Place>,
 }
 
-/// The short answer to `asked` from the passages `selected`.
-pub(crate) fn answer(
+/// The short answer to `asked` from the passages `selected`, and what the library's reader sees
+/// there: nothing where rules give the answer, since reading costs more than the rest of a search.
+pub(crate) async fn answer(
+    library: &dyn Library,
     asked: &Asked,
     pool: &Pool,
     selected: &[PassageId],
-    seen: &Seen,
-) -> Option<Answered> {
-    let mut found = find(asked, pool, selected, seen)?;
-    let focus = asked.analysis.focus.as_deref();
-    if focus == Some("year") && found.answer.kind == AnswerKind::Time {
-        let dates = indago_text::dates(&found.answer.text);
-        if let Some(mention) = dates.first() {
-            found.answer.text = mention.date.year.to_string();
-        }
+) -> Result<(Option<Answered>, Seen), RetrieveError> {
+    let mut seen = Seen::default();
+    let mut found = by_rules(asked, pool, selected);
+    if found.is_none() && is_answered_by_span(asked) && !selected.is_empty() {
+        seen = Seen::read(library, &asked.text, selected, span::PASSAGES).await?;
+        found = span::best_span(asked, pool, selected, &seen);
     }
-    Some(found)
+    if let Some(found) = &mut found
+        && found.answer.kind == AnswerKind::Time
+        && asked.analysis.focus.as_deref() == Some("year")
+        && let Some(mention) = indago_text::dates(&found.answer.text).first()
+    {
+        found.answer.text = mention.date.year.to_string();
+    }
+    Ok((found, seen))
 }
 
-fn find(asked: &Asked, pool: &Pool, selected: &[PassageId], seen: &Seen) -> Option<Answered> {
+/// Whether words of a passage can be the answer.
+fn is_answered_by_span(asked: &Asked) -> bool {
+    asked.analysis.answer != AnswerKind::YesNo && !asks_for_order(asked)
+}
+
+fn asks_for_order(asked: &Asked) -> bool {
+    asked.text.contains(" before or after ")
+}
+
+/// The answer that rules for questions of its kind give.
+fn by_rules(asked: &Asked, pool: &Pool, selected: &[PassageId]) -> Option<Answered> {
     let question = &asked.analysis;
     if selected.is_empty() {
         return None;
     }
     let path = path(question);
-    if asked.text.contains(" before or after ") {
+    if asks_for_order(asked) {
         return stated::before_or_after(asked, pool, selected);
     }
     if question.options.len() >= 2
@@ -84,12 +101,7 @@ fn find(asked: &Asked, pool: &Pool, selected: &[PassageId], seen: &Seen) -> Opti
     if let Some(found) = chain::last_step(asked, pool, selected, &path) {
         return Some(found);
     }
-    if let Some(found) = stated::holder_at(asked, pool, selected)
-        .or_else(|| stated::occupation(asked, pool, selected))
-    {
-        return Some(found);
-    }
-    span::best_span(asked, pool, selected, seen)
+    stated::holder_at(asked, pool, selected).or_else(|| stated::occupation(asked, pool, selected))
 }
 
 /// Candidates about `name`, most probable first.

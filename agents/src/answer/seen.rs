@@ -6,9 +6,6 @@ use std::ops::Range;
 use indago_core::PassageId;
 use indago_core::ports::{Library, RetrieveError, SpanScores};
 
-/// Passages that are read: those that spans are taken from.
-const PASSAGES: usize = super::span::PASSAGES;
-
 /// Odds beyond which it does not matter how large they are, as logarithms, and the unit that
 /// features have them in.
 const MOST: f64 = 20.0;
@@ -23,13 +20,14 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Has the first of `selected` read for `question`.
+    /// Has the first `most` of `selected` read for `question`.
     pub(crate) async fn read(
         library: &dyn Library,
         question: &str,
         selected: &[PassageId],
+        most: usize,
     ) -> Result<Self, RetrieveError> {
-        let first = selected.iter().take(PASSAGES).copied().collect();
+        let first = selected.iter().take(most).copied().collect();
         let passages = library.read_spans(question.to_owned(), first).await?;
         // Found once: hundreds of spans are compared with it.
         let passages: BTreeMap<PassageId, (SpanScores, f64)> = passages

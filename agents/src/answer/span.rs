@@ -15,8 +15,12 @@ use crate::asked::Asked;
 use crate::pool::Pool;
 use crate::weights;
 
-/// Passages that spans are taken from, and those that common phrases are taken from.
-pub(super) const PASSAGES: usize = 8;
+/// Passages that answers are taken from. Reading them takes most of the time of a question, and with
+/// eight of them no more answers are right (`docs/quality.md`, Answers).
+pub(super) const PASSAGES: usize = 4;
+/// Passages whose spans the coefficients are fitted on: more wrong ones to tell the right from.
+pub(crate) const FITTED_ON: usize = 8;
+/// Of these, passages that common phrases are taken from.
 const PHRASE_PASSAGES: usize = 5;
 
 /// Least certainty of a span, and what the probability of being the best adds to it.
@@ -42,7 +46,7 @@ pub(super) fn best_span(
     selected: &[PassageId],
     seen: &Seen,
 ) -> Option<Answered> {
-    let spans = spans(asked, pool, selected, seen);
+    let spans = spans(asked, pool, selected, PASSAGES, seen);
     let best = best(&spans)?;
     let probability = probability(&spans, best);
     Some(Answered {
@@ -72,16 +76,22 @@ fn probability(spans: &[Span], chosen: &Span) -> f64 {
     same.map(weight).sum::<f64>() / all.max(f64::MIN_POSITIVE)
 }
 
-/// Every span of the wanted kind in the first of `selected`, and what a reader sees there, with its
-/// features.
-pub(crate) fn spans(asked: &Asked, pool: &Pool, selected: &[PassageId], seen: &Seen) -> Vec<Span> {
+/// Every span of the wanted kind in the first `most` of `selected`, and what a reader sees there,
+/// with its features.
+pub(crate) fn spans(
+    asked: &Asked,
+    pool: &Pool,
+    selected: &[PassageId],
+    most: usize,
+    seen: &Seen,
+) -> Vec<Span> {
     let kind = match asked.analysis.answer {
         AnswerKind::YesNo | AnswerKind::Choice => AnswerKind::Entity,
         kind => kind,
     };
     let question = Question::new(asked, pool, selected, kind);
     let mut spans: Vec<Span> = Vec::new();
-    for (rank, &id) in selected.iter().take(PASSAGES).enumerate() {
+    for (rank, &id) in selected.iter().take(most).enumerate() {
         let Some(candidate) = pool.get(id) else {
             continue;
         };
