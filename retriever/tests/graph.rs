@@ -151,6 +151,17 @@ impl Encoder for Meaning {
     }
 }
 
+/// A corpus of `pairs` with vectors of [`Meaning`].
+fn indexed_by_meaning(dir: &Path, pairs: &[(String, String)]) -> Corpus {
+    index(dir, pairs);
+    let mut writer = CorpusWriter::open(dir, &support::options()).unwrap();
+    writer
+        .embed_missing(&Meaning, |_| (), &Cancel::new())
+        .unwrap();
+    drop(writer);
+    Corpus::open(dir).unwrap().unwrap()
+}
+
 #[test]
 fn what_is_nearest_in_meaning_keeps_a_place_among_the_first_ten() {
     let dir = tempfile::tempdir().unwrap();
@@ -159,13 +170,7 @@ fn what_is_nearest_in_meaning_keeps_a_place_among_the_first_ten() {
         let text = format!("At berth {i} ships rest overnight.");
         pairs.push((format!("berth{i}.txt"), text));
     }
-    index(dir.path(), &pairs);
-    let mut writer = CorpusWriter::open(dir.path(), &support::options()).unwrap();
-    writer
-        .embed_missing(&Meaning, |_| (), &Cancel::new())
-        .unwrap();
-    drop(writer);
-    let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+    let corpus = indexed_by_meaning(dir.path(), &pairs);
     let place = |retriever: &dyn Retriever| {
         let query = Query::new("Where do ships rest?");
         let hits = retriever.search(&query, 30, &Cancel::new()).unwrap();
@@ -251,13 +256,7 @@ fn a_walk_starts_from_the_fact_that_means_what_is_asked() {
         ("lund.txt", "Bruno Lund came from a village in the hills."),
         ("bread.txt", "Bread needs flour, water, salt and yeast."),
     ]);
-    index(dir.path(), &pairs);
-    let mut writer = CorpusWriter::open(dir.path(), &support::options()).unwrap();
-    writer
-        .embed_missing(&Meaning, |_| (), &Cancel::new())
-        .unwrap();
-    drop(writer);
-    let corpus = Corpus::open(dir.path()).unwrap().unwrap();
+    let corpus = indexed_by_meaning(dir.path(), &pairs);
     let found = |encoder: Option<Arc<dyn Encoder>>| -> Vec<String> {
         let walk = corpus.retriever("ppr", encoder).unwrap();
         let query = Query::new("Where do ships rest?");
