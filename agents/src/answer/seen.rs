@@ -11,7 +11,8 @@ use indago_core::ports::{Library, RetrieveError, SpanScores};
 const MOST: f64 = 20.0;
 const UNIT: f64 = 10.0;
 
-/// Where in each passage the answer may stand. Empty without a reader.
+/// Where in each passage the answer may stand. Empty where nothing was read: without a reader, and
+/// for questions that rules answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     /// With the best odds in each, as a feature.
