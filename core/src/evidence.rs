@@ -100,6 +100,11 @@ pub struct Answer {
     pub kind: AnswerKind,
 }
 
+impl Answer {
+    /// Confidence of a finding from which its answer is right more often than not.
+    pub const LIKELY: f32 = 0.5;
+}
+
 /// A name met while reading that leads to the next hop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bridge {

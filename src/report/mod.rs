@@ -19,7 +19,7 @@ pub use json::{
 };
 pub use markdown::markdown;
 
-use indago_core::{Claim, Report, StopReason};
+use indago_core::{Answer, Claim, Report, StopReason};
 
 /// What the embedded reasoner does and does not do; printed with every report it writes.
 pub const EXTRACTIVE_LABEL: &str = "Quoted from your documents by the extractive reasoner: it selects and orders what they say \
@@ -86,18 +86,15 @@ pub(crate) fn stop_in_words(reason: StopReason) -> &'static str {
 fn confidence_in_words(confidence: f32) -> &'static str {
     match confidence {
         c if c >= 0.8 => "high",
-        c if c >= LIKELY => "medium",
+        c if c >= Answer::LIKELY => "medium",
         _ => "low",
     }
 }
 
-/// From here on a short answer is right more often than not.
-const LIKELY: f32 = 0.5;
-
 /// What is said before a short answer that is more often wrong than right, so that nobody takes it
 /// for what the documents say; nothing before others.
 fn caution(confidence: f32) -> &'static str {
-    if confidence < LIKELY {
+    if confidence < Answer::LIKELY {
         "No document says it plainly; the likeliest short answer: "
     } else {
         ""

@@ -24,7 +24,7 @@ mod terms;
 mod words;
 
 pub use acronyms::{Acronym, acronyms};
-pub use dates::{DateMention, dates};
+pub use dates::{DateMention, dates, is_month};
 pub use introduction::{introduced_name, introduced_names, is_definition};
 pub use language::{
     Language, LanguageChoice, Languages, UnknownLanguage, detect_language, for_each_term_in,

@@ -505,20 +505,7 @@ fn cues(role: Role) -> &'static [&'static str] {
 }
 
 fn is_calendar(name: &str) -> bool {
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
     let first = name.split(' ').next().unwrap_or_default();
-    MONTHS.contains(&first) || first.chars().all(|c| c.is_numeric() || c == ',')
+    let month = first.starts_with(char::is_uppercase) && indago_text::is_month(first);
+    month || first.chars().all(|c| c.is_numeric() || c == ',')
 }

@@ -214,18 +214,6 @@ const NO_PERSON: &[&str] = &[
     "friday",
     "saturday",
     "sunday",
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
 ];
 
 /// Whether `name` is surely not a person's: a word in it says what it is, or it is written in
@@ -235,7 +223,9 @@ pub(super) fn is_no_person(name: &str) -> bool {
     if !letters || !name.chars().any(char::is_lowercase) || name.chars().any(char::is_numeric) {
         return true;
     }
-    let known = |word: &str| NO_PERSON.iter().any(|w| word.eq_ignore_ascii_case(w));
+    let known = |word: &str| {
+        NO_PERSON.iter().any(|w| word.eq_ignore_ascii_case(w)) || indago_text::is_month(word)
+    };
     indago_text::words(name)
         .into_iter()
         .any(|w| known(&name[w]))

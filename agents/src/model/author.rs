@@ -36,8 +36,6 @@ use said::Said;
 const MAX_SECTIONS: usize = 6;
 const MAX_LEDGER: usize = 60;
 const MAX_SENTENCES: usize = 30;
-/// Confidence from which an answer is right more often than not.
-const LIKELY: f32 = 0.5;
 
 /// Writes with a language model.
 #[derive(Clone)]
@@ -177,7 +175,7 @@ impl ModelAuthor {
                 .await?;
             // The outline has seen everything: its answer comes before one that is more often wrong
             // than right.
-            let unsure = root.is_none_or(|finding| finding.confidence < LIKELY);
+            let unsure = root.is_none_or(|finding| finding.confidence < Answer::LIKELY);
             if answer.is_none() || unsure {
                 let text = planned.answer;
                 let text = text.and_then(|text| said.carried(&text, &input.question));
