@@ -40,14 +40,15 @@ PERSON = re.compile(r"\b(?:by|actor|actress|singer|writer|director|son|daughter|
 PLACE = re.compile(r"\b(?:in|at|near|from|to|into|city of|town of|outside)\s+(?:the\s+)?$", re.I)
 
 
-def documents(path):
+def documents(path, longest=1600):
+    """Title and text of a corpus's documents, of long ones the beginning."""
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
             title, text = record.get("title") or "", record["text"]
             if 120 < len(text):
-                yield title, text[:1600]
+                yield title, text[:longest]
 
 
 def sentences(text):

@@ -2,10 +2,11 @@
 """Trains the extractive reader: MiniLM's layers over a question and a passage, and for each token how probable
 it is that the answer starts, or ends, there.
 
-    train_reader.py MODEL_DIR OUT_DIR --made READING.jsonl --squad FILE.json.gz... [--steps N]
+    train_reader.py MODEL_DIR OUT_DIR --made READING.jsonl --written WRITTEN.jsonl --squad FILE.json.gz... [--steps N]
 
 MODEL_DIR is the folder with the published weights of all-MiniLM-L6-v2. First on exercises made from text
-(`make_reading.py`), then on reading data in SQuAD's form. Word embeddings stay as they are, so that a reader
+(`make_reading.py`), then on questions that a language model wrote (`write_questions.py`, `make_unanswerable.py`),
+then on reading data in SQuAD's form. Word embeddings stay as they are, so that a reader
 shares them with the encoder. Half of the paragraphs of the reading data, by the hash of their text, is held out:
 the best span there is scored against the gold answers (EM, F1), and "not here" against the unanswerable.
 """
@@ -183,6 +184,16 @@ def held_out(text):
     return hashlib.blake2b(" ".join(text.split()).encode()).digest()[0] % 2 == 1
 
 
+def exercises_of(exercises, path):
+    """A window of each exercise of a file: one that has the answer, or the first."""
+    rows = []
+    for line in open(path, encoding="utf-8"):
+        one = json.loads(line)
+        windows = exercises.of(one["question"], one["title"], one["text"], one["starts"], one["ends"])
+        rows.append(next((w for w in windows if w[2] != [(0, 0)]), windows[0]))
+    return rows
+
+
 def squad(exercises, paths):
     train, check = [], []
     articles = [article for path in paths for article in json.load(gzip.open(path))["data"]]
@@ -286,6 +297,8 @@ def main():
     options.add_argument("model", type=Path)
     options.add_argument("out", type=Path)
     options.add_argument("--made", type=Path)
+    options.add_argument("--written", type=Path)
+    options.add_argument("--passes", type=float, default=2, help="over the written questions")
     options.add_argument("--squad", type=Path, nargs="+", default=[])
     options.add_argument("--steps", type=int, default=2000)
     options.add_argument("--epochs", type=float, default=3)
@@ -307,12 +320,13 @@ def main():
     answered, held = squad(exercises, args.squad)
     print(f"{len(answered)} windows of reading data, {len(held)} exercises held out", flush=True)
     if args.made and args.steps:
-        rows = []
-        for line in open(args.made, encoding="utf-8"):
-            one = json.loads(line)
-            windows = exercises.of(one["question"], one["title"], one["text"], one["starts"], one["ends"])
-            rows.append(next((w for w in windows if w[2] != [(0, 0)]), windows[0]))
+        rows = exercises_of(exercises, args.made)
         train(model, rows, args.steps, args.size, args.rate, rng, "made")
+        model.save(args.model, args.out)
+    if args.written:
+        rows = exercises_of(exercises, args.written)
+        print(f"{len(rows)} exercises of written questions", flush=True)
+        train(model, rows, int(args.passes * len(rows) / args.size), args.size, args.rate / 2, rng, "written")
         model.save(args.model, args.out)
     if held:
         print("before reading data:", check(model, held), flush=True)

@@ -59,6 +59,29 @@ fn the_question_of_the_readme_is_answered() {
 }
 
 #[test]
+fn a_plain_question_is_answered_beside_a_likelier_name() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.path("coast");
+    std::fs::create_dir(&folder).expect("a folder");
+    for (name, text) in [
+        (
+            "skar.md",
+            "# Skar Station\n\nSkar Station was opened in 2011. The building was designed by the architect Liv Torp.\n",
+        ),
+        (
+            "heads.md",
+            "# Gull Point Station\n\nHeads of Gull Point Station: Jan Holt until 2020, since then Eva Lund.\n",
+        ),
+    ] {
+        std::fs::write(folder.join(name), text).expect("a document");
+    }
+    let question = "Who designed the building of Skar Station?";
+    let corpus = folder.to_str().expect("a path");
+    let outcome = sandbox.run(&["ask", question, "--corpus", corpus, "--format", "json"]);
+    assert_eq!(json(&outcome.stdout)["answer"], "Liv Torp");
+}
+
+#[test]
 fn what_the_corpus_does_not_say_is_not_found() {
     let sandbox = Sandbox::indexed();
     let (outcome, report) = ask(&sandbox, "What is the melting point of tungsten?");
