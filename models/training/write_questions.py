@@ -13,13 +13,12 @@ the same arguments goes on where the first one ended.
 """
 
 import argparse
-import concurrent.futures
 import json
 import pathlib
 import random
 import re
-import urllib.request
 
+import model_server
 from make_reading import documents, places
 
 ORDER = """Write 4 questions about the passage, as people ask who have never seen it. Each has a short answer: \
@@ -47,18 +46,10 @@ POINTING = re.compile(r"^(?:\w+ ){0,4}(?:he|she|it|they|this|these|those|his|her
 CHARACTERS = 1100
 
 
-def asked(server, model, title, text):
+def asked(server, passage):
     """What the model writes about a passage."""
-    passage = lambda title, text: f"{title}\n\n{text}" if title else text
-    messages = [{"role": "system", "content": ORDER}]
-    for shown, lines in EXAMPLES:
-        messages += [{"role": "user", "content": shown}, {"role": "assistant", "content": lines}]
-    messages.append({"role": "user", "content": passage(title, text)})
-    body = {"model": model, "messages": messages, "temperature": 0.3, "max_tokens": 220, "seed": 1}
-    request = urllib.request.Request(f"{server}/chat/completions", json.dumps(body).encode(),
-                                     {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=600) as answer:
-        return json.load(answer)["choices"][0]["message"]["content"]
+    title, text = passage
+    return server.ask(ORDER, EXAMPLES, f"{title}\n\n{text}" if title else text, temperature=0.3, max_tokens=220)
 
 
 def exercises(title, text, written):
@@ -112,30 +103,21 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("out", type=pathlib.Path)
     options.add_argument("corpora", nargs="+")
-    options.add_argument("--server", required=True, help="such as http://127.0.0.1:8791/v1")
-    options.add_argument("--model", default="local")
     options.add_argument("--passages", type=int, default=1500)
-    options.add_argument("--at-once", type=int, default=4)
     options.add_argument("--seed", type=int, default=1)
+    model_server.options(options, at_once=4)
     args = options.parse_args()
-    progress = args.out.with_suffix(".read")
-    done = set(progress.read_text().split()) if progress.exists() else set()
-    rows = list(enumerate(drawn(args.corpora, args.passages, random.Random(args.seed))))
+    passages = list(drawn(args.corpora, args.passages, random.Random(args.seed)))
     written = usable = 0
-    with concurrent.futures.ThreadPoolExecutor(args.at_once) as pool, open(args.out, "a", encoding="utf-8") as out, \
-            open(progress, "a", encoding="utf-8") as told:
-        asking = {pool.submit(asked, args.server, args.model, *passage): (row, passage)
-                  for row, passage in rows if str(row) not in done}
-        for finished in concurrent.futures.as_completed(asking):
-            row, passage = asking[finished]
-            good, lines = exercises(*passage, finished.result())
+    with open(args.out, "a", encoding="utf-8") as out:
+        server, progress = model_server.Server.of(args), args.out.with_suffix(".read")
+        for passage, answer in model_server.ask_all(server, passages, asked, progress):
+            good, lines = exercises(*passage, answer)
             written, usable = written + lines, usable + len(good)
             for one in good:
                 out.write(json.dumps(one, ensure_ascii=False) + "\n")
             out.flush()
-            told.write(f"{row}\n")
-            told.flush()
-    print(f"{len(rows)} passages, {usable} of {written} questions written now are usable")
+    print(f"{len(passages)} passages, {usable} of {written} questions written now are usable")
 
 
 if __name__ == "__main__":

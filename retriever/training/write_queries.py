@@ -16,13 +16,15 @@ second run with the same arguments goes on where the first one ended.
 
 import argparse
 import collections
-import concurrent.futures
 import gzip
 import json
 import pathlib
 import random
 import re
-import urllib.request
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "models/training"))
+import model_server  # noqa: E402
 
 KINDS = ("question", "claim", "need", "keywords")
 ORDER = """Someone looks for the document below and has never seen it. Write what they could type, four lines:
@@ -52,16 +54,9 @@ CHARACTERS = 1100
 FEWEST_WORDS = 12
 
 
-def asked(server, model, document):
-    messages = [{"role": "system", "content": ORDER}]
-    for shown, lines in EXAMPLES:
-        messages += [{"role": "user", "content": shown}, {"role": "assistant", "content": lines}]
-    messages.append({"role": "user", "content": document})
-    body = {"model": model, "messages": messages, "temperature": 0.5, "max_tokens": 180, "seed": 1}
-    request = urllib.request.Request(f"{server}/chat/completions", json.dumps(body).encode(),
-                                     {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=600) as answer:
-        return json.load(answer)["choices"][0]["message"]["content"]
+def asked(server, row):
+    """What the model writes about a document."""
+    return server.ask(ORDER, EXAMPLES, row[2], temperature=0.5, max_tokens=180)
 
 
 def queries(document, written):
@@ -119,31 +114,21 @@ def main():
     options.add_argument("out", type=pathlib.Path)
     options.add_argument("data", type=pathlib.Path)
     options.add_argument("sets", nargs="+")
-    options.add_argument("--server", required=True, help="such as http://127.0.0.1:8791/v1")
-    options.add_argument("--model", default="local")
     options.add_argument("--documents", type=int, default=1500)
-    options.add_argument("--at-once", type=int, default=8)
     options.add_argument("--seed", type=int, default=1)
+    model_server.options(options, at_once=8)
     args = options.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    progress = args.out / "asked.read"
-    done = set(progress.read_text().split()) if progress.exists() else set()
-    rows = list(enumerate(drawn(args.data, args.sets, args.documents, random.Random(args.seed))))
+    rows = list(drawn(args.data, args.sets, args.documents, random.Random(args.seed)))
     usable = 0
-    with concurrent.futures.ThreadPoolExecutor(args.at_once) as pool, \
-            open(args.out / "asked.jsonl", "a", encoding="utf-8") as out, \
-            open(progress, "a", encoding="utf-8") as told:
-        asking = {pool.submit(asked, args.server, args.model, row[2]): (number, row)
-                  for number, row in rows if str(number) not in done}
-        for finished in concurrent.futures.as_completed(asking):
-            number, (name, identity, document) = asking[finished]
-            for kind, text in queries(document, finished.result()):
+    with open(args.out / "asked.jsonl", "a", encoding="utf-8") as out:
+        server, progress = model_server.Server.of(args), args.out / "asked.read"
+        for (name, identity, document), answer in model_server.ask_all(server, rows, asked, progress):
+            for kind, text in queries(document, answer):
                 row = {"set": name, "_id": identity, "kind": kind, "text": text}
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
                 usable += 1
-            told.write(f"{number}\n")
             out.flush()
-            told.flush()
     data_sets(args.out, args.data)
     print(f"{len(rows)} documents, {usable} queries written now")
 
